@@ -1,0 +1,175 @@
+"""Facts about a source and the arithmetic on them: streams, timeline, segments, orientation."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from videnhance.frames import Matrix
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """Colour as the stream declares it, in FFmpeg's numbers (ITU-T H.273); 2 is unspecified.
+
+    `range`: 0 unspecified, 1 limited, 2 full.
+    """
+
+    range: int = 0
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream of a container, as `probe` prints it."""
+
+    index: int
+    kind: str
+    codec: str
+    time_base: Fraction | None
+    start: float | None
+    """Seconds."""
+    duration: float | None
+    """Seconds, as declared."""
+    detail: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The video stream that is enhanced, and the container around it."""
+
+    path: Path
+    container: str
+    duration: float | None
+    """Seconds, as the container declares it."""
+    stream: int
+    """Index of the video stream in the container."""
+    codec: str
+    pix_fmt: str
+    width: int
+    height: int
+    """Size as coded, before rotation and sample aspect ratio."""
+    time_base: Fraction
+    average_rate: Fraction | None
+    declared_frames: int
+    """0 where the container does not say."""
+    sample_aspect_ratio: Fraction
+    """1 where none is declared (see `declares_aspect`)."""
+    declares_aspect: bool
+    display_matrix: tuple[int, ...] | None
+    """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout, None where there is none."""
+    color: ColorTags
+    streams: tuple[StreamInfo, ...]
+
+    @property
+    def upright(self) -> Matrix:
+        """Affine from coded pixels to the upright picture."""
+        return upright_affine(
+            self.width, self.height, self.display_matrix, self.sample_aspect_ratio
+        )[0]
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture, square pixels."""
+        return upright_affine(
+            self.width, self.height, self.display_matrix, self.sample_aspect_ratio
+        )[1]
+
+    @property
+    def rotation(self) -> int:
+        """Degrees clockwise that a player turns the coded picture by, before any mirroring."""
+        if self.display_matrix is None:
+            return 0
+        a, b = self.display_matrix[0], self.display_matrix[1]
+        return round(float(np.degrees(np.arctan2(b, a)))) % 360
+
+    @property
+    def mirrored(self) -> bool:
+        if self.display_matrix is None:
+            return False
+        a, b, _, c, d = self.display_matrix[:5]
+        return a * d - b * c < 0
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When every frame is shown: pts strictly increasing, in the video stream's time_base."""
+
+    time_base: Fraction
+    pts: tuple[int, ...]
+    keyframes: tuple[int, ...]
+    """Frame indices at which decoding can start."""
+    last_duration: int
+    """How long the last frame is shown, in time_base units."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self, index: int) -> float:
+        return float(self.pts[index] * self.time_base)
+
+    def duration_of(self, index: int) -> int:
+        if index + 1 < len(self.pts):
+            return self.pts[index + 1] - self.pts[index]
+        return self.last_duration
+
+    def keyframe_before(self, index: int) -> int:
+        """The last frame at or before `index` at which decoding can start."""
+        at = bisect_right(self.keyframes, index) - 1
+        return self.keyframes[at] if at >= 0 else 0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames start..stop (half-open), the unit of work and of resuming."""
+
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.index:05d}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def segments_of(frames: int, length: int) -> tuple[Segment, ...]:
+    """Split `frames` into segments of `length`; a last one under half that joins its neighbour."""
+    borders = list(range(0, frames, length)) or [0]
+    if len(borders) > 1 and frames - borders[-1] < length // 2:
+        borders.pop()
+    return tuple(
+        Segment(k, start, stop)
+        for k, (start, stop) in enumerate(zip(borders, [*borders[1:], frames], strict=True))
+    )
+
+
+def upright_affine(
+    width: int, height: int, display_matrix: tuple[int, ...] | None, aspect: Fraction
+) -> tuple[Matrix, tuple[int, int]]:
+    """Affine from coded pixels to the picture as a player shows it, and that picture's size.
+
+    A display matrix maps (x, y) to (a x + c y, b x + d y) in 16.16 fixed point (ISO/IEC 14496-12,
+    6.2.2; FFmpeg's libavutil/display.h). Its translation is ignored, as players do: the picture is
+    moved so that its corner is at (0, 0). The aspect ratio stretches the coded width.
+    """
+    linear = np.eye(2)
+    if display_matrix is not None:
+        a, b, _, c, d = display_matrix[:5]
+        turned = np.array([[a, c], [b, d]]) / 65536.0
+        if abs(np.linalg.det(turned)) > 1e-6:
+            linear = turned
+    linear = linear @ np.diag([float(aspect), 1.0])
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = np.maximum(np.rint(high - low), 1).astype(int)
+    return np.column_stack([linear, -low]), (int(size[0]), int(size[1]))
