@@ -1,0 +1,114 @@
+"""Tiny clips the tests make for themselves: solid colours and moving ramps, every time known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videnhance.video.reader import planes_of
+
+
+def picture(index: int, width: int, height: int, pix_fmt: str = "yuv420p") -> VideoFrame:
+    """A frame with a texture that moves with `index`, in every plane."""
+    frame = VideoFrame(width, height, pix_fmt)
+    for k, plane in enumerate(planes_of(frame)):
+        rows, columns = np.mgrid[: plane.shape[0], : plane.shape[1]]
+        top = 255 if plane.dtype == np.uint8 else 1023
+        wave = 0.5 + 0.3 * np.sin((columns + 2 * index) / 5.0 + k) * np.cos(rows / 7.0)
+        plane[...] = np.rint(wave * top).astype(plane.dtype)
+    return frame
+
+
+def write_clip(
+    path: Path,
+    *,
+    pts: Sequence[int] = tuple(range(12)),
+    time_base: Fraction = Fraction(1, 25),
+    size: tuple[int, int] = (64, 48),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    audio: str | None = None,
+    matrix: Sequence[int] | None = None,
+    aspect: Fraction | None = None,
+    color: tuple[int, int, int, int] | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """A clip with one frame for each pts; `audio` names a codec; `color` is range, matrix,
+    primaries and transfer."""
+    with av.open(
+        str(path),
+        "w",
+        options={"video_track_timescale": str(time_base.denominator)}
+        if path.suffix in (".mp4", ".mov")
+        else {},
+    ) as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.codec_context.time_base = time_base
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        if color is not None:
+            context = stream.codec_context
+            context.color_range, context.colorspace = color[0], color[1]
+            context.color_primaries, context.color_trc = color[2], color[3]
+        sound = None
+        if audio is not None:
+            sound = container.add_stream(audio, rate=8000)
+            assert isinstance(sound, AudioStream)
+            sound.codec_context.layout = "mono"
+        for index, tick in enumerate(pts):
+            frame = picture(index, *size, pix_fmt)
+            frame.pts, frame.time_base = tick, time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            _add_tone(container, sound, float((pts[-1] - pts[0] + 1) * time_base))
+    return path
+
+
+def _add_tone(container: OutputContainer, stream: AudioStream, seconds: float) -> None:
+    samples = (np.sin(np.arange(int(seconds * 8000)) / 5) * 8000).astype(np.int16)
+    frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+    frame.sample_rate = 8000
+    frame.pts = 0
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def times(path: Path) -> list[Fraction]:
+    """Every video packet's pts in seconds, sorted."""
+    with av.open(str(path)) as container:
+        return sorted(
+            Fraction(packet.pts) * Fraction(packet.time_base)
+            for packet in container.demux(video=0)
+            if packet.size and packet.pts is not None
+        )
+
+
+def packets(path: Path, kind: str) -> list[bytes]:
+    """The data of every packet of all streams of a kind, in order."""
+    with av.open(str(path)) as container:
+        chosen = [stream for stream in container.streams if stream.type == kind]
+        return [bytes(packet) for packet in container.demux(*chosen) if packet.size]
+
+
+def decoded(path: Path) -> list[tuple[np.ndarray, ...]]:
+    """Every decoded frame's planes, copied."""
+    with av.open(str(path)) as container:
+        return [
+            tuple(plane.copy() for plane in planes_of(frame)) for frame in container.decode(video=0)
+        ]

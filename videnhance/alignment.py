@@ -1,0 +1,151 @@
+"""From five landmarks to an upright square crop and back.
+
+A pose is a similarity with four numbers (see faces.Tracklet). Affines are (2, 3) float64, map
+(x, y) in continuous pixels, and are named source_to_target.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from videnhance.frames import Array, FloatArray, Matrix
+
+Poses = npt.NDArray[np.float64]
+
+TEMPLATE = (
+    np.array(
+        [
+            [192.98138, 239.94708],
+            [318.90277, 240.19360],
+            [256.63416, 314.01935],
+            [201.26117, 371.41043],
+            [313.08905, 371.15118],
+        ]
+    )
+    / 512.0
+)
+"""Alignment template, (5, 2), unit square: the FFHQ mean face that GFPGAN's crops are aligned to
+(facexlib, FaceRestoreHelper.face_template, given there for 512 pixels)."""
+
+_CENTROID = TEMPLATE.mean(axis=0)
+_EYES = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))
+
+
+def fit_poses(landmarks: npt.NDArray[np.floating]) -> Poses:
+    """The least-squares similarity from the template to each face, (N, 5, 2) -> (N, 4).
+
+    In the complex plane the problem is linear and its solution passes through both centroids
+    (Umeyama, "Least-squares estimation of transformation parameters", PAMI 1991, for 2-D).
+    """
+    points = np.asarray(landmarks, np.float64)
+    z = points[..., 0] + 1j * points[..., 1]
+    centre = z.mean(axis=-1)
+    t = (TEMPLATE - _CENTROID) @ np.array([1, 1j])
+    turn = ((z - centre[..., None]) * t.conj()).sum(axis=-1) / (np.abs(t) ** 2).sum()
+    side = np.maximum(np.abs(turn), 1e-6)
+    return np.stack([centre.real, centre.imag, np.log(side), np.angle(turn)], axis=-1)
+
+
+def template_to_frame(pose: Poses) -> Matrix:
+    """Affine from the template's unit square to the upright picture, of one pose (4,)."""
+    x, y, log_side, angle = pose
+    a, b = np.exp(log_side) * np.cos(angle), np.exp(log_side) * np.sin(angle)
+    linear = np.array([[a, -b], [b, a]])
+    return np.column_stack([linear, np.array([x, y]) - linear @ _CENTROID])
+
+
+def crop_to_frame(pose: Poses, size: int) -> Matrix:
+    """Affine from a crop of `size` x `size` pixels to the upright picture."""
+    return compose(template_to_frame(pose), scaling(1.0 / size))
+
+
+def eye_distance(poses: Poses) -> npt.NDArray[np.float64]:
+    """Pixels between the eyes, (N,), as the fitted template has them."""
+    return np.asarray(np.exp(poses[..., 2]) * _EYES)
+
+
+def place(points: npt.NDArray[np.floating], affine: Matrix) -> npt.NDArray[np.float64]:
+    """Points (..., 2) taken through an affine."""
+    return np.asarray(points @ affine[:, :2].T + affine[:, 2])
+
+
+def scaling(x: float, y: float | None = None) -> Matrix:
+    return np.array([[x, 0.0, 0.0], [0.0, x if y is None else y, 0.0]])
+
+
+def translation(x: float, y: float) -> Matrix:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+
+
+def compose(outer: Matrix, inner: Matrix) -> Matrix:
+    """The affine that applies `inner`, then `outer`."""
+    linear = outer[:, :2] @ inner[:, :2]
+    return np.column_stack([linear, outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+
+
+def invert(affine: Matrix) -> Matrix:
+    linear = np.linalg.inv(affine[:, :2])
+    return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def zoom_of(affine: Matrix) -> float:
+    """How much longer lengths become, as the root of the area's growth."""
+    return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+
+
+def warp(
+    image: Array,
+    target_to_source: Matrix,
+    size: tuple[int, int],
+    *,
+    border: int = cv2.BORDER_REPLICATE,
+) -> FloatArray:
+    """Resample (H, W) or (H, W, C) into `size` (height, width), float32, bicubic.
+
+    Where the target is coarser than the source, the source is blurred first to the target's
+    sampling (a Gaussian that turns a unit pixel's footprint into the target pixel's), so that a
+    large face neither aliases nor flickers. `border` is what lies outside the image. Only the
+    part of the source that the target covers is touched.
+    """
+    shrink = zoom_of(target_to_source)
+    sigma = 0.5 * float(np.sqrt(max(shrink**2 - 1.0, 0.0)))
+    left, top, right, bottom = _covered(
+        target_to_source, size, image.shape[:2], pad=4 + int(np.ceil(3 * sigma))
+    )
+    source = np.ascontiguousarray(image[top:bottom, left:right], np.float32)
+    if sigma > 0.1:
+        source = cv2.GaussianBlur(source, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    to_part = compose(translation(-left, -top), target_to_source)
+    centres = compose(translation(-0.5, -0.5), compose(to_part, translation(0.5, 0.5)))
+    return np.asarray(
+        cv2.warpAffine(
+            source,
+            centres,
+            (size[1], size[0]),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+        ),
+        np.float32,
+    )
+
+
+def bounds(affine: Matrix, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 of the box around a (height, width) picture taken through an affine."""
+    height, width = size
+    corners = place(np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]), affine)
+    (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _covered(
+    affine: Matrix, size: tuple[int, int], shape: tuple[int, ...], pad: int
+) -> tuple[int, int, int, int]:
+    """left, top, right, bottom of the image's part needed; never empty, so edges can repeat."""
+    x0, y0, x1, y1 = bounds(affine, size)
+    left = int(np.clip(np.floor(x0) - pad, 0, shape[1] - 1))
+    top = int(np.clip(np.floor(y0) - pad, 0, shape[0] - 1))
+    right = int(np.clip(np.ceil(x1) + pad, left + 1, shape[1]))
+    bottom = int(np.clip(np.ceil(y1) + pad, top + 1, shape[0]))
+    return left, top, right, bottom
