@@ -1,0 +1,114 @@
+"""Bounded queues between threads, so that decoding, restoring and encoding overlap.
+
+Whatever ends first, the rule is the same: stop, drain, join, and raise the error where the caller
+can see it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_POLL = 0.05
+"""Seconds after which a thread blocked on a queue looks whether it should stop."""
+
+
+class _End:
+    """Marks the end of the items; carries the error that ended them, if one did."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The same items, made up to `depth` ahead in a thread; its errors are raised here."""
+    queue: Queue[T | _End] = Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def produce() -> None:
+        end = _End()
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not _put(queue, item, stop):
+                    return
+        except BaseException as error:
+            end = _End(error)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+            _put(queue, end, stop)
+
+    thread = threading.Thread(target=produce, name="videnhance-prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = queue.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T], None]]:
+    """Gives a `put(item)`; a thread consumes the items in order, at most `depth` behind.
+
+    The consumer's error is raised by the next `put`, or on leaving. When the body raises, items
+    not yet consumed are dropped.
+    """
+    queue: Queue[T | _End] = Queue(maxsize=depth)
+    stop = threading.Event()
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                item = queue.get(timeout=_POLL)
+            except Empty:
+                continue
+            if isinstance(item, _End):
+                return
+            try:
+                consume(item)
+            except BaseException as error:
+                failure.append(error)
+                stop.set()
+
+    def put(item: T) -> None:
+        if not _put(queue, item, stop) and failure:
+            raise failure[0]
+
+    thread = threading.Thread(target=work, name="videnhance-background", daemon=True)
+    thread.start()
+    try:
+        yield put
+        _put(queue, _End(), stop)
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        thread.join()
+    if failure:
+        raise failure[0]
+
+
+def _put(queue: Queue[T | _End], item: T | _End, stop: threading.Event) -> bool:
+    """Put, unless told to stop first; says whether it did."""
+    while not stop.is_set():
+        try:
+            queue.put(item, timeout=_POLL)
+            return True
+        except Full:
+            continue
+    return False

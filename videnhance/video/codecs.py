@@ -1,0 +1,127 @@
+"""The codecs and containers offered, and the sample format each can keep of a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.codec import find_best_pix_fmt_of_list
+from av.video.format import VideoFormat
+
+from videnhance.errors import UsageError
+from videnhance.streams import VideoInfo
+from videnhance.video.reader import is_handled
+
+
+@dataclass(frozen=True)
+class VideoCodec:
+    """One row of the table of codecs."""
+
+    encoder: str
+    """FFmpeg's name of the encoder."""
+    segment_format: str
+    """Container of a rendered segment: it must keep every pts exactly (see writer.py)."""
+    crf: int | None = None
+    """Default constant rate factor, None where the encoder has none."""
+    crf_top: int = 51
+    preset: str | None = None
+    presets: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+
+_X26X_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+
+CODECS: dict[str, VideoCodec] = {
+    "h264": VideoCodec("libx264", "mp4", 17, 51, "medium", _X26X_PRESETS),
+    "h265": VideoCodec(
+        "libx265", "mp4", 19, 51, "medium", _X26X_PRESETS, {"x265-params": "log-level=error"}
+    ),
+    "av1": VideoCodec("libsvtav1", "mp4", 23, 63, "8", tuple(str(n) for n in range(14))),
+    "ffv1": VideoCodec("ffv1", "mp4", options={"level": "3", "slicecrc": "1", "slices": "4"}),
+    "prores": VideoCodec("prores_ks", "mov", options={"profile": "3", "vendor": "apl0"}),
+}
+"""Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
+17, which is visually transparent."""
+
+CONTAINERS: dict[str, str] = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
+"""Suffix of the output to FFmpeg's muxer: those that keep variable frame rates."""
+
+
+def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
+    """The row of the table, after checking the options against it; raises UsageError."""
+    codec = CODECS.get(name)
+    if codec is None:
+        raise UsageError(f"--codec {name}: unknown codec; choose from {', '.join(CODECS)}")
+    if crf is not None:
+        if codec.crf is None:
+            raise UsageError(f"--crf {crf}: {name} has no rate factor; leave --crf out")
+        if not 0 <= crf <= codec.crf_top:
+            raise UsageError(f"--crf {crf}: {name} takes 0 (best) to {codec.crf_top}")
+    if preset is not None and preset not in codec.presets:
+        choices = f"takes {', '.join(codec.presets)}" if codec.presets else "has no presets"
+        raise UsageError(f"--preset {preset}: {name} {choices}")
+    return codec
+
+
+def container_for(output: Path) -> str:
+    """FFmpeg's muxer for an output file name; raises UsageError."""
+    muxer = CONTAINERS.get(output.suffix.lower())
+    if muxer is None:
+        kind = f"unknown container {output.suffix}" if output.suffix else "has no suffix"
+        raise UsageError(f"{output}: {kind}; name it with one of {', '.join(CONTAINERS)}")
+    return muxer
+
+
+def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> dict[str, str]:
+    """Options for the encoder, defaults filled in."""
+    options = dict(codec.options)
+    chosen_crf = codec.crf if crf is None else crf
+    if chosen_crf is not None:
+        options["crf"] = str(chosen_crf)
+    chosen_preset = codec.preset if preset is None else preset
+    if chosen_preset is not None:
+        options["preset"] = chosen_preset
+    return options
+
+
+def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
+    """The planar sample format that frames are worked on and encoded in.
+
+    The source's own where the encoder takes it; else the nearest in FFmpeg's judgement. RGB
+    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Sizes that
+    subsampled chroma cannot have (odd ones) keep chroma at full size instead.
+    """
+    offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
+    width, height = info.width * scale, info.height * scale
+    usable = [name for name in offered if is_handled(name) and _divides(name, width, height)]
+    own = info.pix_fmt.replace("yuvj", "yuv")
+    if own in usable:
+        return own
+    source = VideoFormat(info.pix_fmt)
+    if (source.is_rgb or source.has_palette) and codec.crf is not None:
+        flat = [name for name in usable if name in ("yuv420p", "yuv444p")]
+        return flat[0]
+    best, _loss = find_best_pix_fmt_of_list(usable, info.pix_fmt, has_alpha=True)
+    if best is None:
+        raise UsageError(
+            f"--codec: {codec.encoder} cannot hold {info.pix_fmt} at {width}x{height}; try ffv1"
+        )
+    return str(best if isinstance(best, str) else best.name)
+
+
+def _divides(pix_fmt: str, width: int, height: int) -> bool:
+    form = VideoFormat(pix_fmt, 16, 16)
+    if len(form.components) < 3 or form.is_rgb:
+        return True
+    chroma = form.components[1]
+    return width % (16 // chroma.width) == 0 and height % (16 // chroma.height) == 0

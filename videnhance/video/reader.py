@@ -1,0 +1,179 @@
+"""Decoding a run of frames into their own planes, in order, each with its pts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import av.error
+import numpy as np
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+from videnhance.errors import InputError
+from videnhance.frames import Array, Frame, PixelLayout
+from videnhance.streams import Timeline, VideoInfo
+from videnhance.video.source import open_source, video_stream
+
+_LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+"""(Kr, Kb) by matrix_coefficients of ITU-T H.273; all others, untagged too, are read as BT.601,
+which is how FFmpeg reads them."""
+_BT601 = (0.299, 0.114)
+
+_FULL_RANGE_NAMES = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
+_PACKED = {"bgr0": (1, 0, 2), "bgra": (1, 0, 2, 3)}
+"""Packed formats handled as planes G, B, R (and alpha): byte of each within a pixel."""
+
+
+def read_frames(
+    info: VideoInfo, timeline: Timeline, start: int, stop: int, pix_fmt: str
+) -> Iterator[Frame]:
+    """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be.
+
+    Decoding begins at the keyframe before `start`. Raises InputError, naming the time, where a
+    frame is missing, broken, or of another size than the stream declares.
+    """
+    position = {pts: index for index, pts in enumerate(timeline.pts)}
+    following = start
+    for pts, decoded in _decode(info, timeline, start):
+        index = position.get(pts) if pts is not None else None
+        if index is None or index < following:
+            continue
+        if index >= stop:
+            break
+        if index > following:
+            raise _broken(info, timeline, following, "is missing from the stream")
+        if decoded.is_corrupt:
+            raise _broken(info, timeline, index, "is damaged")
+        if (decoded.width, decoded.height) != (info.width, info.height):
+            raise _broken(
+                info,
+                timeline,
+                index,
+                f"changes size to {decoded.width}x{decoded.height} from {info.width}x{info.height}",
+            )
+        yield to_frame(decoded, index, timeline.pts[index], pix_fmt)
+        following = index + 1
+        if following == stop:
+            return
+    if following < stop:
+        raise _broken(info, timeline, following, "cannot be decoded")
+
+
+def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
+    """A decoded picture as planes; views of the decoder's memory, never to be written to."""
+    source_full = decoded.format.name in _FULL_RANGE_NAMES or decoded.color_range == 2
+    name = _FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
+    matrix = int(decoded.colorspace)
+    if name != pix_fmt:
+        # swscale is told both ranges and both matrices, or it guesses: BT.601, limited.
+        from_rgb = decoded.format.is_rgb or decoded.format.has_palette
+        full = "JPEG" if source_full and not from_rgb else "MPEG"
+        matrix = matrix if matrix in _LUMA_WEIGHTS else (1 if from_rgb else 5)
+        decoded = decoded.reformat(
+            format=pix_fmt,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range="JPEG" if from_rgb else full,
+            dst_color_range=full,
+        )
+        source_full = full == "JPEG"
+    layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix)
+    return Frame(index, pts, planes_of(decoded), layout)
+
+
+def layout_of(pix_fmt: str, *, full_range: bool, matrix: int) -> PixelLayout:
+    """What arithmetic needs to know of a pixel format; `matrix` by its H.273 number."""
+    form = VideoFormat(pix_fmt, 64, 64)
+    first = form.components[0]
+    kind = "gray" if len(form.components) < 3 else "gbr" if form.is_rgb else "yuv"
+    shift = (0, 0)
+    if kind == "yuv":
+        chroma = form.components[1]
+        shift = ((64 // chroma.width).bit_length() - 1, (64 // chroma.height).bit_length() - 1)
+    return PixelLayout(
+        pix_fmt=pix_fmt,
+        kind=kind,  # type: ignore[arg-type]
+        depth=first.bits,
+        chroma_shift=shift,
+        full_range=full_range,
+        luma_weights=_LUMA_WEIGHTS.get(matrix, _BT601),
+    )
+
+
+def is_handled(pix_fmt: str) -> bool:
+    """Whether frames of this format can be worked on as they are."""
+    if pix_fmt in _PACKED:
+        return True
+    form = VideoFormat(pix_fmt)
+    depths = {component.bits for component in form.components}
+    return (
+        form.is_planar
+        and not form.is_big_endian
+        and len(depths) == 1
+        and 8 <= depths.pop() <= 16
+        and len({component.plane for component in form.components}) == len(form.components)
+        and form.name.startswith(("yuv4", "yuva4", "gbrp", "gbrap"))
+        and "f32" not in form.name
+        and "f16" not in form.name
+    ) or form.name in {"gray", "gray9le", "gray10le", "gray12le", "gray14le", "gray16le"}
+
+
+def planes_of(picture: VideoFrame) -> tuple[Array, ...]:
+    """The picture's planes (H, W), uint8 or uint16, as views without row padding."""
+    form = picture.format
+    if form.name in _PACKED:
+        plane = picture.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        pixels = rows[:, : plane.width * 4].reshape(plane.height, plane.width, 4)
+        return tuple(pixels[..., byte] for byte in _PACKED[form.name])
+    dtype: type[np.generic] = np.uint8 if form.components[0].bits == 8 else np.uint16
+    size = np.dtype(dtype).itemsize
+    planes = []
+    for plane in picture.planes:
+        rows = np.frombuffer(memoryview(plane), dtype).reshape(-1, plane.line_size // size)
+        planes.append(rows[: plane.height, : plane.width])
+    return tuple(planes)
+
+
+def _decode(
+    info: VideoInfo, timeline: Timeline, start: int
+) -> Iterator[tuple[int | None, VideoFrame]]:
+    """Decoded pictures from at or before frame `start`, with their pts."""
+    key = timeline.keyframe_before(start)
+    with open_source(info.path) as container:
+        stream = video_stream(container, info.path)
+        stream.thread_type = "AUTO"
+        try:
+            if key > 0:
+                container.seek(timeline.pts[key], stream=stream)
+            first = True
+            for picture in container.decode(stream):
+                if first and key > 0 and (picture.pts is None or picture.pts > timeline.pts[start]):
+                    # The container cannot seek this far back (GIF, some streams): from the top.
+                    yield from _decode(info, _without_keyframes(timeline), start)
+                    return
+                first = False
+                yield picture.pts, picture
+        except av.error.FFmpegError as error:
+            raise InputError(
+                f"{info.path}: decoding stops ({error.strerror}); the file is damaged: "
+                "copy it again from its source"
+            ) from error
+
+
+def _without_keyframes(timeline: Timeline) -> Timeline:
+    return Timeline(timeline.time_base, timeline.pts, (0,), timeline.last_duration)
+
+
+def _broken(info: VideoInfo, timeline: Timeline, index: int, what: str) -> InputError:
+    return InputError(
+        f"{info.path}: frame {index} at {timeline.seconds(index):.3f} s {what}; "
+        "copy the file again from its source"
+    )

@@ -1,0 +1,233 @@
+"""Opening a source, saying what it is, and listing when its frames are shown.
+
+The source is opened for reading only. FFmpeg's errors become ours here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from videnhance.errors import InputError, TruncatedError
+from videnhance.streams import ColorTags, StreamInfo, Timeline, VideoInfo
+
+TRUNCATION_SLACK = 0.75
+"""Seconds by which the packets may fall short of the declared duration: containers round, and
+count the last frame's or audio packet's length differently."""
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[InputContainer]:
+    """Open for demuxing; raises InputError with the cause and the cure."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name one video file in it")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the name and the folder")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
+        container = av.open(str(path), "r", metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        raise InputError(_why_unreadable(path, error)) from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    with container:
+        yield container
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first stream of moving pictures; a cover picture inside an audio file is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None or stream.codec_context.width == 0:
+                raise InputError(
+                    f"{path}: its video stream has no picture size, so the file is damaged or cut "
+                    "off near its start; copy it again from its source"
+                )
+            return stream
+    kinds = sorted({str(stream.type) for stream in container.streams}) or ["no streams"]
+    raise InputError(f"{path}: holds no video ({', '.join(kinds)} only); name a video file")
+
+
+def probe(path: Path) -> VideoInfo:
+    """What the file is. Reads headers and decodes one frame; raises InputError."""
+    with open_source(path) as container:
+        stream = video_stream(container, path)
+        context = stream.codec_context
+        if stream.time_base is None or context.pix_fmt is None:
+            raise InputError(f"{path}: its video stream cannot be decoded; is the codec known?")
+        aspect = stream.sample_aspect_ratio
+        declared = aspect is not None and aspect > 0
+        return VideoInfo(
+            path=path,
+            container=container.format.name,
+            duration=container.duration / 1e6 if container.duration is not None else None,
+            stream=stream.index,
+            codec=codec_name(stream),
+            pix_fmt=context.pix_fmt,
+            width=context.width,
+            height=context.height,
+            time_base=Fraction(stream.time_base),
+            average_rate=Fraction(stream.average_rate) if stream.average_rate else None,
+            declared_frames=stream.frames,
+            sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
+            declares_aspect=declared,
+            color=ColorTags(
+                range=context.color_range,
+                matrix=context.colorspace,
+                primaries=context.color_primaries,
+                transfer=context.color_trc,
+            ),
+            streams=tuple(_describe(s) for s in container.streams),
+            display_matrix=_display_matrix(container, stream, path),
+        )
+
+
+def read_timeline(
+    info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
+) -> Timeline:
+    """Every frame's pts and the keyframes, from the packets alone, without decoding.
+
+    Raises InputError where frames have no or repeated times, TruncatedError where the file ends
+    before its own frame count or duration says.
+    """
+    path = info.path
+    shown: list[tuple[int, bool, int]] = []
+    end = 0.0
+    with open_source(path) as container:
+        stream = container.streams[info.stream]
+        packets = 0
+        try:
+            for packet in container.demux():
+                base = packet.time_base
+                if packet.size == 0 or base is None:
+                    continue
+                length = packet.duration or 0
+                if packet.pts is not None:
+                    end = max(end, float((packet.pts + length) * base))
+                if packet.stream_index != stream.index:
+                    continue
+                packets += 1
+                progress(packets)
+                if packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    raise InputError(
+                        f"{path}: a frame carries no time (pts), as in a raw {info.codec} stream; "
+                        "put it into a container first: ffmpeg -r RATE -i FILE -c copy FILE.mkv"
+                    )
+                shown.append((packet.pts, packet.is_keyframe, length))
+        except av.error.FFmpegError as error:
+            raise InputError(
+                f"{path}: reading stops after {packets} video packets ({error.strerror}); "
+                "copy the file again from its source"
+            ) from error
+        start = (container.start_time or 0) / 1e6
+    if not shown:
+        raise InputError(f"{path}: its video stream holds no frames; nothing to enhance")
+    _refuse_truncated(info, packets, end, start)
+    shown.sort(key=lambda entry: entry[0])
+    pts = tuple(entry[0] for entry in shown)
+    if len(set(pts)) != len(pts):
+        raise InputError(
+            f"{path}: {len(pts) - len(set(pts))} frames repeat another frame's time (pts); "
+            "rewrite the times first: ffmpeg -i FILE -c copy -bsf:v setts=... FILE.mkv"
+        )
+    usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
+    one = int(1 / (info.average_rate * info.time_base)) if info.average_rate else 1
+    return Timeline(
+        time_base=info.time_base,
+        pts=pts,
+        keyframes=tuple(k for k, entry in enumerate(shown) if entry[1]) or (0,),
+        last_duration=shown[-1][2] or usual or max(one, 1),
+    )
+
+
+def _refuse_truncated(info: VideoInfo, packets: int, end: float, start: float) -> None:
+    cure = (
+        "the file is cut off: copy it again from its source, or make what is left of it a file of "
+        "its own: ffmpeg -i FILE -c copy REST.mkv"
+    )
+    if info.declared_frames > packets:
+        raise TruncatedError(
+            f"{info.path}: holds {packets} of {info.declared_frames} frames; {cure}"
+        )
+    if info.duration is not None and info.duration - (end - start) > TRUNCATION_SLACK:
+        raise TruncatedError(
+            f"{info.path}: ends at {end - start:.2f} s of {info.duration:.2f} s; {cure}"
+        )
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"{path}: may not be read; check its permissions"
+    head = path.read_bytes()[:64] if path.stat().st_size < 1 << 20 else path.open("rb").read(64)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return (
+            f"{path}: an MP4 or MOV whose index (moov) is missing: the recording or the copy was "
+            "cut off; copy it again from its source"
+        )
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return f"{path}: a Matroska file cut off in its header; copy it again from its source"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{path}: no video FFmpeg can read ({reason}); name a video file"
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of the codec, not of the decoder chosen for it (av1, not libdav1d)."""
+    context = stream.codec_context
+    return str(context.codec.canonical_name) if context is not None else "unknown codec"
+
+
+def _describe(stream: Stream) -> StreamInfo:
+    context = stream.codec_context
+    detail = ""
+    if isinstance(context, VideoCodecContext):
+        detail = f"{context.width}x{context.height} {context.pix_fmt}"
+    elif isinstance(context, AudioCodecContext):
+        detail = f"{context.sample_rate} Hz {context.layout.name}"
+    base = stream.time_base
+    seconds = [
+        float(ticks * base) if ticks is not None and base is not None else None
+        for ticks in (stream.start_time, stream.duration)
+    ]
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type or "unknown",
+        codec=codec_name(stream),
+        time_base=Fraction(base) if base is not None else None,
+        start=seconds[0],
+        duration=seconds[1],
+        detail=detail,
+        language=stream.metadata.get("language"),
+    )
+
+
+def _display_matrix(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[int, ...] | None:
+    """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
+    try:
+        for frame in container.decode(stream):
+            data = frame.side_data.get("DISPLAYMATRIX")
+            if data is None:
+                return None
+            return tuple(int(v) for v in np.frombuffer(bytes(data), np.int32)[:9])
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"{path}: its first frame cannot be decoded ({error.strerror}); the file is damaged"
+        ) from error
+    raise InputError(f"{path}: no frame of its video stream can be decoded; nothing to enhance")

@@ -1,0 +1,145 @@
+"""Encoding one segment into a file of its own, put in place whole or not at all.
+
+A segment's file counts its pts from 0 in a track whose timescale is the source's, which MP4 and
+MOV keep exactly; where the segment begins in the whole is the plan's business (see mux.py).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videnhance.errors import OutputError
+from videnhance.frames import Frame
+from videnhance.streams import ColorTags
+from videnhance.video.reader import planes_of
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """All an encoder must know; the same for every segment of a job."""
+
+    encoder: str
+    segment_format: str
+    options: dict[str, str]
+    pix_fmt: str
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    """Nominal frames a second, for rate control only: times come from pts."""
+    sample_aspect_ratio: Fraction | None
+    color: ColorTags
+
+
+class SegmentWriter:
+    """Context manager: `write` frames in order; leaving it without an error finishes the file."""
+
+    def __init__(self, path: Path, encoding: Encoding, start_pts: int) -> None:
+        self.path = path
+        self._encoding = encoding
+        self._start_pts = start_pts
+        self._part = path.with_name(path.name + ".part")
+        self._container = av.open(
+            str(self._part),
+            "w",
+            format=encoding.segment_format,
+            options={"video_track_timescale": str(encoding.time_base.denominator)},
+        )
+        self._stream = self._add_stream()
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._mux(None)
+                self._close()
+                put_in_place(self._part, self.path)
+        finally:
+            with suppress(OutputError):
+                self._close()
+            self._part.unlink(missing_ok=True)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; raises OutputError where it cannot be written."""
+        picture = VideoFrame(frame.width, frame.height, frame.layout.pix_fmt)
+        for target, plane in zip(planes_of(picture), frame.planes, strict=True):
+            np.copyto(target, plane)
+        picture.pts = (frame.pts - self._start_pts) * self._encoding.time_base.numerator
+        picture.time_base = Fraction(1, self._encoding.time_base.denominator)
+        color = self._encoding.color
+        picture.color_range = color.range
+        picture.colorspace = color.matrix
+        picture.color_primaries = color.primaries
+        picture.color_trc = color.transfer
+        self._mux(picture)
+
+    def _mux(self, picture: VideoFrame | None) -> None:
+        try:
+            for packet in self._stream.encode(picture):
+                self._container.mux(packet)
+        except av.error.FFmpegError as error:
+            raise write_error(self.path, error) from error
+
+    def _close(self) -> None:
+        try:
+            self._container.close()
+        except av.error.FFmpegError as error:
+            raise write_error(self.path, error) from error
+
+    def _add_stream(self) -> VideoStream:
+        encoding = self._encoding
+        # SVT-AV1 prints a page to stderr for every segment unless told not to, and only so.
+        os.environ.setdefault("SVT_LOG", "1")
+        stream = self._container.add_stream(
+            encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
+        )
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        stream.width, stream.height = encoding.width, encoding.height
+        stream.pix_fmt = encoding.pix_fmt
+        context.time_base = Fraction(1, encoding.time_base.denominator)
+        if encoding.sample_aspect_ratio is not None:
+            context.sample_aspect_ratio = encoding.sample_aspect_ratio
+        context.color_range = encoding.color.range
+        context.colorspace = encoding.color.matrix
+        context.color_primaries = encoding.color.primaries
+        context.color_trc = encoding.color.transfer
+        return stream
+
+
+def put_in_place(part: Path, final: Path) -> None:
+    """Rename a finished file to its name, file and folder synced: whole or not there at all."""
+    try:
+        with part.open("rb") as finished:
+            os.fsync(finished.fileno())
+        part.replace(final)
+        folder = os.open(final.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise OutputError(f"{final}: cannot be written ({error.strerror})") from error
+
+
+def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
+    cure = "make room or choose another folder" if error.errno == 28 else "check the options"
+    return OutputError(f"{path}: cannot be written ({error.strerror}); {cure}")
