@@ -1,0 +1,26 @@
+"""Lets basicsr, and so gfpgan and facexlib, be imported with a current torchvision.
+
+basicsr 1.4.2 imports `rgb_to_grayscale` from `torchvision.transforms.functional_tensor`, a module
+that torchvision removed in 0.17; the function lives on in `torchvision.transforms.functional`
+(BasicSR pull request 624, unmerged). Call `bridge` before basicsr is first imported; nothing else
+in the package deals with this.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+
+_GONE = "torchvision.transforms.functional_tensor"
+
+
+def bridge() -> None:
+    """Put the missing module back, where torchvision does not have it. Imports torchvision."""
+    if _GONE in sys.modules or find_spec(_GONE) is not None:
+        return
+    from torchvision.transforms import functional
+
+    module = ModuleType(_GONE, "Stands in for the module torchvision removed in 0.17.")
+    module.rgb_to_grayscale = functional.rgb_to_grayscale  # type: ignore[attr-defined]
+    sys.modules[_GONE] = module
