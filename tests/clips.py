@@ -112,3 +112,58 @@ def decoded(path: Path) -> list[tuple[np.ndarray, ...]]:
         return [
             tuple(plane.copy() for plane in planes_of(frame)) for frame in container.decode(video=0)
         ]
+
+
+def square_frames(
+    count: int, *, size: tuple[int, int] = (192, 128), side: int = 48, noise: float = 0.0
+) -> list[np.ndarray]:
+    """(H, W, 3) uint8 RGB: a near-white textured square that moves right by 0.5 pixels a frame."""
+    random = np.random.default_rng(1)
+    frames = []
+    for index in range(count):
+        rows, columns = np.mgrid[: size[1], : size[0]].astype(np.float64)
+        x = columns - 40 - 0.5 * index
+        y = rows - 40
+        inside = np.clip(x + 0.5, 0, 1) * np.clip(side - x - 0.5, 0, 1)
+        inside = inside * (y >= 0) * (y < side)
+        texture = 240 + 8 * np.sin(x / 2.0) * np.cos(y / 3.0)
+        back = 90 + 40 * np.sin(columns / 9.0) * np.sin(rows / 6.0)
+        picture = back + (texture - back) * inside
+        picture = picture[..., None] + random.normal(0, noise, (*picture.shape, 3))
+        frames.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+    return frames
+
+
+def write_rgb(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    *,
+    codec: str = "ffv1",
+    pix_fmt: str = "yuv420p",
+    rate: int = 25,
+    options: dict[str, str] | None = None,
+    matrix: Sequence[int] | None = None,
+    audio: str | None = None,
+) -> Path:
+    """RGB pictures as a clip of constant rate."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = Fraction(1, rate)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        sound = None
+        if audio is not None:
+            sound = container.add_stream(audio, rate=8000)
+            assert isinstance(sound, AudioStream)
+            sound.codec_context.layout = "mono"
+        for index, image in enumerate(frames):
+            frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = index, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            _add_tone(container, sound, len(frames) / rate)
+    return path

@@ -1,0 +1,90 @@
+"""What enhancing costs beside a plain decode and encode of the same clip, in alternating runs.
+
+    python scripts/bench_speed.py CLIP [--runs 3] [--restorer fusion]
+
+The baseline decodes every frame and encodes it with the same encoder and options, with one
+decoding and one encoding loop, as `ffmpeg -i CLIP -c:v libx264 -crf 17` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import av
+
+from videnhance.job import enhance
+from videnhance.plan import make_plan
+from videnhance.progress import Bars
+from videnhance.queues import background, prefetch
+from videnhance.settings import DetectSettings, RestoreSettings, Settings
+from videnhance.video.reader import read_frames
+from videnhance.video.writer import SegmentWriter
+
+
+def transcode(source: Path, output: Path, settings: Settings) -> float:
+    """Seconds to decode and encode all frames, with nothing between."""
+    plan = make_plan(source, output, settings, overwrite=True)
+    began = time.perf_counter()
+    frames = read_frames(plan.source, plan.timeline, 0, len(plan.timeline), plan.encoding.pix_fmt)
+    with (
+        SegmentWriter(output, plan.encoding, plan.timeline.pts[0]) as writer,
+        background(writer.write, 8) as put,
+    ):
+        for frame in prefetch(frames, 8):
+            put(frame)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--restorer", default=RestoreSettings().restorer)
+    parser.add_argument("--detect-every", type=int, default=DetectSettings().every)
+    parser.add_argument("--detect-size", type=int, default=DetectSettings().long_side)
+    wish = parser.parse_args()
+    settings = Settings(
+        detect=DetectSettings(every=wish.detect_every, long_side=wish.detect_size),
+        restore=RestoreSettings(restorer=wish.restorer),
+    )
+    with av.open(str(wish.clip)) as container:
+        frames = sum(1 for packet in container.demux(video=0) if packet.size)
+    plain: list[float] = []
+    whole: list[float] = []
+    steps: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(wish.runs):
+            plain.append(transcode(wish.clip, Path(folder) / "plain.mp4", settings))
+            began = time.perf_counter()
+            with Bars(shown=False) as bars:
+                summary = enhance(
+                    wish.clip,
+                    Path(folder) / "out.mp4",
+                    settings,
+                    overwrite=True,
+                    progress=bars.show,
+                )
+            whole.append(time.perf_counter() - began)
+            for step, seconds in bars.seconds.items():
+                steps.setdefault(step, []).append(seconds)
+    base = statistics.median(plain)
+    print(f"{wish.clip.name}: {frames} frames, {summary.faces} faces in {summary.tracks} tracks")
+    print(f"{'':22}{'ms/frame':>9} {'x plain':>8}")
+    _row("plain decode+encode", base, frames, base)
+    for step, seconds in steps.items():
+        _row(step, statistics.median(seconds), frames, base)
+    _row("enhance, whole run", statistics.median(whole), frames, base)
+    ratios = sorted(b / a for a, b in zip(plain, whole, strict=True))
+    print(f"ratio of paired runs: {', '.join(f'{r:.2f}' for r in ratios)}")
+
+
+def _row(name: str, seconds: float, frames: int, base: float) -> None:
+    print(f"{name:22}{1000 * seconds / frames:9.1f} {seconds / base:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The command line as a user meets it: exit codes, one line per error, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.clips import square_frames, write_clip, write_rgb
+from videnhance.cli import app
+from videnhance.errors import VidenhanceError
+from videnhance.job import ESTIMATE
+
+RUNNER = CliRunner()
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def refused(folder: Path, source: Path, output: Path, *more: str) -> str:
+    """Run enhance, which must fail in one line, write nothing and leave the source as it was."""
+    names = sorted(p.name for p in folder.rglob("*"))
+    content = source.read_bytes() if source.is_file() else b""
+    code, out, err = run("enhance", source, "-o", output, *more)
+    assert code != 0
+    assert out == ""
+    assert err.startswith("videnhance: ")
+    assert err.count("\n") == 1
+    assert sorted(p.name for p in folder.rglob("*")) == names
+    assert source.read_bytes() == content if source.is_file() else True
+    return err
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "in.mp4", audio="aac", pts=tuple(range(50)))
+
+
+def test_bad_inputs(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    assert "no such file" in refused(tmp_path, tmp_path / "missing.mp4", out)
+    assert "is a folder" in refused(tmp_path, tmp_path, out)
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    assert "empty" in refused(tmp_path, empty, out)
+    text = tmp_path / "notes.mp4"
+    text.write_text("this is no video\n" * 100)
+    assert "no video FFmpeg can read" in refused(tmp_path, text, out)
+
+
+def test_audio_without_video(tmp_path: Path) -> None:
+    import av
+
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        stream.codec_context.layout = "mono"
+        import numpy as np
+
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    err = refused(tmp_path, tmp_path / "sound.wav", tmp_path / "out.mp4")
+    assert "holds no video (audio only)" in err
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+def test_a_truncated_mp4(tmp_path: Path, index_first: bool) -> None:
+    options = {"movflags": "faststart"} if index_first else {}
+    whole = tmp_path / "whole.mp4"
+    frames = square_frames(60, noise=20)
+    write_rgb(whole, frames, codec="libx264", options={**options, "crf": "10"})
+    if index_first:
+        import av
+
+        fast = tmp_path / "fast.mp4"
+        with av.open(str(whole)) as a, av.open(str(fast), "w", options=options) as b:
+            stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+            for packet in a.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    b.mux(packet)
+        whole = fast
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    err = refused(tmp_path, cut, tmp_path / "out.mp4")
+    assert ("of 60 frames" if index_first else "index (moov) is missing") in err
+
+
+def test_a_truncated_mkv(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mkv"
+    write_rgb(whole, square_frames(100, noise=20), codec="libx264", options={"crf": "10"})
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    assert "ends at" in refused(tmp_path, cut, tmp_path / "out.mkv")
+    header = tmp_path / "header.mkv"
+    header.write_bytes(whole.read_bytes()[:40])
+    refused(tmp_path, header, tmp_path / "out.mkv")
+
+
+def test_a_file_with_streams_but_no_frames(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "none.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    refused(tmp_path, path, tmp_path / "out.mkv")
+
+
+def test_bad_outputs(tmp_path: Path, clip: Path) -> None:
+    assert "is the input itself" in refused(tmp_path, clip, clip)
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    assert "is the input itself" in refused(tmp_path, clip, link, "--overwrite")
+    assert "does not exist" in refused(tmp_path, clip, tmp_path / "no" / "out.mp4")
+    assert "is a folder" in refused(tmp_path, clip, tmp_path)
+    assert "unknown container" in refused(tmp_path, clip, tmp_path / "out.xyz")
+    assert "no suffix" in refused(tmp_path, clip, tmp_path / "out")
+    taken = tmp_path / "taken.mp4"
+    taken.write_bytes(b"precious")
+    assert "--overwrite" in refused(tmp_path, clip, taken)
+    assert taken.read_bytes() == b"precious"
+
+
+def test_a_folder_that_cannot_be_written(clip: Path) -> None:
+    # Not even root can create files in /proc.
+    code, _, err = run("enhance", clip, "-o", "/proc/out.mp4")
+    assert code == 4
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "what"),
+    [
+        ("--codec", "divx", "unknown codec"),
+        ("--codec", "prores", "cannot hold"),
+        ("--crf", "99", "takes 0"),
+        ("--preset", "quick", "takes ultrafast"),
+        ("--scale", "3", "takes 1, 2 or 4"),
+        ("--strength", "1.5", "takes 0 to 1"),
+        ("--detect-every", "0", "takes 1"),
+        ("--restorer", "magic", "fusion, identity"),
+        ("--detector", "magic", "centerface"),
+        ("--threshold", "7", "takes 0.05"),
+    ],
+)
+def test_bad_options(tmp_path: Path, clip: Path, option: str, value: str, what: str) -> None:
+    assert what in refused(tmp_path, clip, tmp_path / "out.mp4", option, value)
+
+
+def test_a_whole_run_and_its_summary(
+    tmp_path: Path, square_detector: str
+) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(20))
+    out = tmp_path / "out.mp4"
+    code, said, err = run("enhance", clip, "-o", out, "--detector", square_detector)
+    assert (code, err) == (0, "")
+    assert out.exists()
+    assert str(out) in said
+    assert "20 frames, 20 with faces; 20 faces in 1 tracks" in said
+    assert "only what the clip itself holds" in said
+    assert ESTIMATE in said
+    code, said, err = run(
+        "enhance", clip, "-o", out, "--overwrite", "--detector", square_detector, "--quiet"
+    )
+    assert (code, said, err) == (0, "", "")
+
+
+def test_probe(tmp_path: Path, clip: Path) -> None:
+    code, said, _ = run("probe", clip)
+    assert code == 0
+    for word in ("h264", "yuv420p", "64x48", "50, ", "constant", "audio", "aac", "BT.709"):
+        assert word in said or word == "BT.709"
+    code, said, _ = run("probe", clip, "--json")
+    facts = json.loads(said)
+    assert code == 0
+    assert facts["video"]["timing"]["frames"] == 50
+    assert facts["video"]["time_base"] == "1/25"
+    assert [stream["kind"] for stream in facts["streams"]] == ["video", "audio"]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(clip.read_bytes()[:200])
+    assert run("probe", cut)[0] != 0
+
+
+def test_every_command_and_option_has_help() -> None:
+    code, said, _ = run("--help")
+    assert code == 0
+    for command in ("enhance", "probe"):
+        assert command in said
+        assert run(command, "--help")[0] == 0
+    assert run("--version")[1].startswith("videnhance ")
+
+
+def test_exit_codes_differ_by_kind_of_error() -> None:
+    def all_below(kind: type[VidenhanceError]) -> list[type[VidenhanceError]]:
+        return [kind, *(c for sub in kind.__subclasses__() for c in all_below(sub))]
+
+    codes = {kind.__name__: kind.exit_code for kind in all_below(VidenhanceError)}
+    assert codes["UsageError"] == 2
+    assert codes["TruncatedError"] == codes["InputError"] == 3
+    assert codes["ContainerError"] == codes["OutputError"] == 4
+    assert codes["ModelError"] == 5
+
+
+def test_importing_and_help_load_nothing_heavy() -> None:
+    script = (
+        "import sys, videnhance, videnhance.cli\n"
+        "from typer.testing import CliRunner\n"
+        "CliRunner().invoke(videnhance.cli.app, ['enhance', '--help'])\n"
+        "print([m for m in ('torch', 'cv2', 'av', 'scipy', 'basicsr') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_nothing_and_exits_130(tmp_path: Path, signal_sent: int) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(150, size=(640, 480)))
+    command = [sys.executable, "-m", "videnhance", "enhance", str(clip)]
+    process = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "out.mp4"), "--detect-every", "1"],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    while not list(tmp_path.glob(".out.mp4.*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal_sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"stopped" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mkv"]

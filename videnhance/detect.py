@@ -1,0 +1,120 @@
+"""Step 2, detect: frames in, faces and shot cuts out, one segment at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from videnhance.color import upright_rgb
+from videnhance.detectors import Detector
+from videnhance.faces import Faces
+from videnhance.frames import Frame, Matrix
+from videnhance.shots import Signature, is_cut, signature_of
+from videnhance.streams import Segment
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in a run of frames.
+
+    `faces`: by frame index, for the frames that the detector saw, found or not. `cuts`: the frames
+    that begin a new shot.
+    """
+
+    faces: dict[int, Faces]
+    cuts: tuple[int, ...]
+
+    @staticmethod
+    def joined(parts: Iterable[Detections]) -> Detections:
+        faces: dict[int, Faces] = {}
+        cuts: list[int] = []
+        for part in parts:
+            faces.update(part.faces)
+            cuts.extend(part.cuts)
+        return Detections(faces, tuple(cuts))
+
+    def save(self, path: Path) -> None:
+        """Write as one .npz: frames, counts, boxes, landmarks, scores, cuts."""
+        found = list(self.faces.values()) or [Faces.none()]
+        with path.open("wb") as file:
+            np.savez(
+                file,
+                frames=np.array(list(self.faces), np.int64),
+                counts=np.array([len(f) for f in self.faces.values()], np.int64),
+                boxes=np.concatenate([f.boxes for f in found]),
+                landmarks=np.concatenate([f.landmarks for f in found]),
+                scores=np.concatenate([f.scores for f in found]),
+                cuts=np.array(self.cuts, np.int64),
+            )
+
+    @staticmethod
+    def load(path: Path) -> Detections:
+        with np.load(path, allow_pickle=False) as file:
+            ends = np.cumsum(file["counts"])
+            pieces = [
+                np.split(file[name], ends[:-1]) if len(ends) else []
+                for name in ("boxes", "landmarks", "scores")
+            ]
+            faces = {
+                int(frame): Faces(*(piece[k] for piece in pieces))
+                for k, frame in enumerate(file["frames"])
+            }
+            return Detections(faces, tuple(int(cut) for cut in file["cuts"]))
+
+
+def margins(segment: Segment, frames: int) -> tuple[int, int]:
+    """The frames (half-open) to read: one more on each side, to see cuts on the borders."""
+    return max(segment.start - 1, 0), min(segment.stop + 1, frames)
+
+
+def picture_size(upright_size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """(height, width) at which the detector sees the upright picture, never enlarged."""
+    width, height = upright_size
+    shrink = min(1.0, long_side / max(width, height))
+    return max(round(height * shrink), 1), max(round(width * shrink), 1)
+
+
+def detect(
+    frames: Iterable[Frame],
+    segment: Segment,
+    total: int,
+    detector: Detector,
+    upright: Matrix,
+    upright_size: tuple[int, int],
+    *,
+    every: int,
+    long_side: int,
+) -> Detections:
+    """Faces in every `every`-th frame of the segment, and in the first and last of every shot.
+
+    `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether a
+    frame is looked at depends on its index and its neighbours only, never on the segment.
+    """
+    faces: dict[int, Faces] = {}
+    cuts: list[int] = []
+    size = picture_size(upright_size, long_side)
+    grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
+
+    def look(frame: Frame) -> None:
+        if frame.index in faces or not segment.start <= frame.index < segment.stop:
+            return
+        found = detector.detect([upright_rgb(frame, upright, size)])[0]
+        faces[frame.index] = Faces(
+            found.boxes * np.tile(grow, 2), found.landmarks * grow, found.scores
+        )
+
+    before: tuple[Frame, Signature] | None = None
+    for frame in frames:
+        signature = signature_of(frame)
+        begins = before is not None and is_cut(before[1], signature)
+        if begins and before is not None:
+            look(before[0])
+            if segment.start <= frame.index < segment.stop:
+                cuts.append(frame.index)
+        if begins or frame.index % every == 0 or frame.index == total - 1:
+            look(frame)
+        before = (frame, signature)
+    return Detections(dict(sorted(faces.items())), tuple(cuts))

@@ -1,0 +1,156 @@
+"""What a person or a program is told: a source's facts, a job's summary. Text only, no printing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from videnhance.errors import InputError
+from videnhance.job import ESTIMATE, Summary
+from videnhance.streams import Timeline
+from videnhance.video.source import probe, read_timeline
+
+_RANGES = {0: "unspecified", 1: "limited", 2: "full"}
+_MATRICES = {
+    **{0: "RGB", 1: "BT.709", 2: "unspecified", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)"},
+    **{7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020", 10: "BT.2020 constant"},
+}
+_TRANSFERS = {
+    **{1: "BT.709", 2: "unspecified", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT.601", 8: "linear"},
+    **{13: "sRGB", 14: "BT.2020 10", 15: "BT.2020 12", 16: "PQ (HDR)", 18: "HLG (HDR)"},
+}
+
+
+def probe_facts(path: Path) -> dict[str, Any]:
+    """All that is known of a source without decoding it, as plain JSON values.
+
+    A file that opens but cannot be worked on, being cut off or without times, is described with
+    the reason under "problem". Raises InputError where it does not open.
+    """
+    info = probe(path)
+    timeline: Timeline | None = None
+    problem: str | None = None
+    try:
+        timeline = read_timeline(info)
+    except InputError as error:
+        problem = str(error)
+    width, height = info.upright_size
+    return {
+        "file": str(info.path),
+        "container": info.container,
+        "duration": info.duration,
+        "problem": problem,
+        "video": {
+            "stream": info.stream,
+            "codec": info.codec,
+            "pix_fmt": info.pix_fmt,
+            "coded_size": [info.width, info.height],
+            "upright_size": [width, height],
+            "rotation": info.rotation,
+            "mirrored": info.mirrored,
+            "display_matrix": list(info.display_matrix) if info.display_matrix else None,
+            "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.declares_aspect else None,
+            "average_rate": str(info.average_rate) if info.average_rate else None,
+            "time_base": str(info.time_base),
+            "declared_frames": info.declared_frames or None,
+            "color": {
+                "range": _RANGES.get(info.color.range, str(info.color.range)),
+                "matrix": _MATRICES.get(info.color.matrix, str(info.color.matrix)),
+                "transfer": _TRANSFERS.get(info.color.transfer, str(info.color.transfer)),
+                "primaries": _MATRICES.get(info.color.primaries, str(info.color.primaries)),
+            },
+            "timing": _timing(timeline) if timeline is not None else None,
+        },
+        "streams": [
+            {
+                "index": stream.index,
+                "kind": stream.kind,
+                "codec": stream.codec,
+                "detail": stream.detail,
+                "language": stream.language,
+                "time_base": str(stream.time_base) if stream.time_base else None,
+                "start": stream.start,
+                "duration": stream.duration,
+            }
+            for stream in info.streams
+        ],
+    }
+
+
+def probe_text(facts: dict[str, Any]) -> str:
+    """The same facts for a person, one a line."""
+    video = facts["video"]
+    color = video["color"]
+    turned = f"rotated {video['rotation']} degrees" if video["rotation"] else "upright"
+    lines = [
+        f"file      {facts['file']} ({facts['container']})",
+        f"video     stream {video['stream']}: {video['codec']}, {video['pix_fmt']}, "
+        f"{_size(video['coded_size'])}, plays as {_size(video['upright_size'])}",
+        f"picture   {turned}{', mirrored' if video['mirrored'] else ''}, "
+        f"sample aspect ratio {video['sample_aspect_ratio'] or 'not declared'}",
+        f"colour    range {color['range']}, matrix {color['matrix']}, "
+        f"transfer {color['transfer']}, primaries {color['primaries']}",
+    ]
+    timing = video["timing"]
+    if timing is not None:
+        pace = "constant" if timing["constant_rate"] else "variable"
+        lines += [
+            f"frames    {timing['frames']}, {timing['keyframes']} keyframes, average rate "
+            f"{video['average_rate'] or 'unknown'} ({pace})",
+            f"timing    {timing['first']:.3f} to {timing['end']:.3f} s, time base "
+            f"{video['time_base']}, {timing['shortest']:.4f} to {timing['longest']:.4f} s a frame",
+        ]
+    for stream in facts["streams"]:
+        if stream["index"] != video["stream"]:
+            tail = [stream["detail"], stream["language"] or ""]
+            if stream["start"] is not None:
+                tail.append(f"starts at {stream['start']:.3f} s")
+            rest = ", ".join(part for part in tail if part)
+            lines.append(
+                f"{stream['kind']:9} stream {stream['index']}: {stream['codec']}"
+                + (f", {rest}" if rest else "")
+            )
+    if facts["problem"]:
+        lines.append(f"problem   {facts['problem']}")
+    return "\n".join(lines)
+
+
+def summary_text(summary: Summary) -> str:
+    """What a finished job did, for a person."""
+    if summary.restorer == "identity":
+        method = "identity: a dry run, no face was changed"
+    elif summary.invents:
+        method = f"{summary.restorer}: AI restoration, it shows detail the clip does not hold"
+    else:
+        method = f"{summary.restorer}: only what the clip itself holds"
+    pace = summary.frames / summary.seconds if summary.seconds > 0 else 0.0
+    lines = [
+        f"{summary.output}",
+        f"  {summary.frames} frames, {summary.frames_with_faces} with faces; {summary.faces} faces "
+        f"in {summary.tracks} tracks",
+        f"  detector {summary.detector}; restorer {method}",
+        f"  {summary.seconds:.1f} s ({pace:.1f} frames/s)",
+        *(f"  note: {note}" for note in summary.notes),
+        f"  {ESTIMATE}",
+    ]
+    return "\n".join(lines)
+
+
+def _timing(timeline: Timeline) -> dict[str, Any]:
+    lengths = [timeline.duration_of(k) for k in range(len(timeline))]
+    base = float(timeline.time_base)
+    steps = lengths[:-1] or lengths
+    return {
+        "frames": len(timeline),
+        "keyframes": len(timeline.keyframes),
+        "first": timeline.seconds(0),
+        "end": timeline.seconds(len(timeline) - 1) + lengths[-1] * base,
+        "shortest": min(steps) * base,
+        "longest": max(steps) * base,
+        # Containers that round times to a coarse time base make steps differ by one unit.
+        "constant_rate": max(steps) - min(steps) <= 1,
+    }
+
+
+def _size(size: list[int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,86 @@
+"""What a user can choose, with its defaults and units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from videnhance.errors import UsageError
+
+SCALES = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How detections become smoothed tracks (tracking.track)."""
+
+    max_gap: float = 0.5
+    """Seconds without a detection after which a face has left."""
+    min_eyes: float = 10.0
+    """Pixels between the eyes, in the source, under which a face is left alone."""
+    smoothness: float = 0.1
+    """Seconds: movements faster than about this, and as small as the detector's noise, are taken
+    for it (kalman.smooth)."""
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """Where and how faces are looked for (detect.detect)."""
+
+    detector: str = "centerface"
+    threshold: float = 0.5
+    """Score of the detector, 0..1, from which something is a face."""
+    every: int = 5
+    """Look at every N-th frame; the first and last of every shot are always looked at."""
+    long_side: int = 960
+    """Longest side in pixels of the picture the detector sees; smaller videos as they are."""
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """What is done to a face (restorers, render)."""
+
+    restorer: str = "fusion"
+    strength: float = 1.0
+    """0 leaves the source, 1 the restored face; between them a blend."""
+    ease: float = 0.2
+    """Seconds over which strength rises and falls at the ends of a track."""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """How the result is encoded (video.codecs)."""
+
+    codec: str = "h264"
+    crf: int | None = None
+    """Constant rate factor; None is the codec's default in video.codecs."""
+    preset: str | None = None
+    scale: int = 1
+    """Whole factor by which the picture is enlarged: 1, 2 or 4."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a job."""
+
+    detect: DetectSettings = DetectSettings()
+    track: TrackSettings = TrackSettings()
+    restore: RestoreSettings = RestoreSettings()
+    output: OutputSettings = OutputSettings()
+
+    def check(self) -> None:
+        """Raises UsageError naming the option and what it takes."""
+        ranges: tuple[tuple[str, float, float, float], ...] = (
+            ("--threshold", self.detect.threshold, 0.05, 1.0),
+            ("--detect-every", self.detect.every, 1, 1000),
+            ("--detect-size", self.detect.long_side, 64, 8192),
+            ("--max-gap", self.track.max_gap, 0.0, 60.0),
+            ("--min-eyes", self.track.min_eyes, 1.0, 10000.0),
+            ("--smoothness", self.track.smoothness, 0.001, 10.0),
+            ("--strength", self.restore.strength, 0.0, 1.0),
+            ("--ease", self.restore.ease, 0.0, 60.0),
+        )
+        for option, value, low, high in ranges:
+            if not low <= value <= high:
+                raise UsageError(f"{option} {value:g}: takes {low:g} to {high:g}")
+        if self.output.scale not in SCALES:
+            raise UsageError(f"--scale {self.output.scale}: takes 1, 2 or 4")
