@@ -36,7 +36,7 @@ CLOCK_START = datetime.datetime(2024, 3, 11, 2, 17, 44)
 SEED = 20240311
 PHOTONS_PER_LEVEL, READ_NOISE = 0.6, 4.0
 """Sensor: photons for one of 256 levels of brightness; noise of its electronics in levels."""
-CRF = "30"
+CRF = "26"
 
 Image = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
