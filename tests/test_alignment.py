@@ -87,7 +87,7 @@ def test_compose_applies_the_inner_first_and_invert_undoes() -> None:
     )
     np.testing.assert_allclose(place(place(points, outer), invert(outer)), points)
     np.testing.assert_allclose(place(points, scaling(2, 3)), points * [2, 3])
-    np.testing.assert_allclose(place(points, translation(2, 3)), points + [2, 3])
+    np.testing.assert_allclose(place(points, translation(2, 3)), points + np.array([2, 3]))
 
 
 def test_bounds_of_a_turned_picture() -> None:
@@ -115,8 +115,9 @@ def test_a_ramp_stays_a_ramp(angle: float, zoom: float) -> None:
     y, x = np.mgrid[:20, :20] + 0.5
     where = place(np.stack([x, y], axis=-1), affine)
     expected = 0.7 * where[..., 0] - 0.4 * where[..., 1] + 60
-    # OpenCV rounds positions to 1/32 of a pixel.
-    np.testing.assert_allclose(seen, expected, atol=0.03)
+    # Not exact: OpenCV's bicubic (a = -0.75) shifts a ramp by up to 0.047 pixels each way, and
+    # positions are rounded to 1/32. A whole or half pixel wrong would be 0.2 and more.
+    np.testing.assert_allclose(seen, expected, atol=0.047 * 1.1 + 0.02)
 
 
 def test_warp_reads_only_its_part_and_repeats_the_border() -> None:

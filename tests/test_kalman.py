@@ -27,8 +27,13 @@ def wandering(times: Vector, seed: int = 0) -> Vector:
     return np.asarray(clean + rng.normal(size=clean.shape) * [2, 2, 0.02, 0.02])
 
 
-def least_squares(times: Vector, poses: Vector, observed: npt.NDArray[np.bool_], tau: float,
-                  boost: Vector | None = None) -> Vector:
+def least_squares(
+    times: Vector,
+    poses: Vector,
+    observed: npt.NDArray[np.bool_],
+    tau: float,
+    boost: Vector | None = None,
+) -> Vector:
     """All states at all times as the unknowns of one linear system. `boost` belongs to gaps."""
     n = len(times)
     # The process noise of a gap is that of the detection which ends it.
@@ -76,14 +81,10 @@ def test_equals_least_squares_on_irregular_times_with_gaps(
 ) -> None:
     times, poses, observed = irregular
     boost = np.random.default_rng(1).uniform(1, 30, (60, 4)) if boosted else None
-    states = rts(
-        times[observed], poses[observed], 0.2, None if boost is None else boost[observed]
-    )
+    states = rts(times[observed], poses[observed], 0.2, None if boost is None else boost[observed])
     exact = least_squares(times, poses, observed, 0.2, boost)
     np.testing.assert_allclose(states, exact[observed], atol=1e-6)
-    np.testing.assert_allclose(
-        between(times, times[observed], states), exact[:, :4], atol=1e-6
-    )
+    np.testing.assert_allclose(between(times, times[observed], states), exact[:, :4], atol=1e-6)
 
 
 def test_still_face_gets_the_plain_filter_and_loses_its_jitter() -> None:

@@ -61,7 +61,9 @@ def test_from_and_to_black_is_a_cut_and_black_with_noise_is_none() -> None:
     assert not cut(black, black)
     rng = np.random.default_rng(0)
     for _ in range(20):
-        assert not cut(black + rng.normal(0, 6, black.shape), black + rng.normal(0, 6, black.shape))
+        assert not cut(
+            black + rng.normal(0, 10, black.shape), black + rng.normal(0, 10, black.shape)
+        )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -89,5 +91,5 @@ def test_the_threshold_lies_well_between() -> None:
         difference(s, signature_of(frame(w[:, 10:330])))
         for s, w in zip(signatures, whole, strict=True)
     ]
-    assert max(moved) < 0.5 * THRESHOLD
+    assert max(moved) < 0.7 * THRESHOLD
     assert np.percentile(cuts, 1) > 1.5 * THRESHOLD

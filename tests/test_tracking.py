@@ -23,8 +23,8 @@ def face(x: float, y: float, side: float, angle: float = 0.0, score: float = 0.9
     unit = (TEMPLATE - TEMPLATE.mean(axis=0)) @ np.array([1, 1j])
     z = turn * unit + complex(x, y)
     landmarks = np.stack([z.real, z.imag], axis=-1)
-    half = np.array([0.25, 0.33]) * side
-    box = np.concatenate([[x, y] - half, [x, y] + half])
+    middle, half = np.array([x, y]), np.array([0.25, 0.33]) * side
+    box = np.concatenate([middle - half, middle + half])
     return Faces(
         box[None].astype(np.float32),
         landmarks[None].astype(np.float32),
@@ -44,8 +44,12 @@ def seconds(n: int, rate: float = 30.0) -> Vector:
     return np.arange(n) / rate
 
 
-def walk(times: Vector, position: Callable[[float], tuple[float, float]], side: float = 100.0,
-         every: int = 1) -> dict[int, Faces]:
+def walk(
+    times: Vector,
+    position: Callable[[float], tuple[float, float]],
+    side: float = 100.0,
+    every: int = 1,
+) -> dict[int, Faces]:
     return {k: face(*position(times[k]), side) for k in range(0, len(times), every)}
 
 
@@ -108,9 +112,7 @@ def test_faces_that_cross_keep_who_they_are(merged: bool) -> None:
 
 def test_neighbours_of_different_size_are_not_mixed_up() -> None:
     times = seconds(31)
-    looks = {
-        k: together(face(200, 200, 300), face(270 + 2 * k, 200, 60)) for k in range(0, 31, 3)
-    }
+    looks = {k: together(face(200, 200, 300), face(270 + 2 * k, 200, 60)) for k in range(0, 31, 3)}
     big, small = track(times, looks, (), SETTINGS)
     assert np.exp(big.poses[:, 2]) == pytest.approx(300, rel=0.01)
     assert np.exp(small.poses[:, 2]) == pytest.approx(60, rel=0.01)
@@ -134,6 +136,36 @@ def test_a_gap_is_bridged_up_to_max_gap_in_seconds_not_frames() -> None:
             assert not found[1].opens_shot
 
 
+@pytest.mark.parametrize(("jump", "tracks"), [(20.0, 1), (300.0, 2)])
+def test_a_face_far_from_where_one_was_is_another(jump: float, tracks: int) -> None:
+    looks = {k: face(100 if k < 15 else 100 + jump, 200, 100) for k in range(30)}
+    assert len(track(seconds(30), looks, (), SETTINGS)) == tracks
+
+
+def test_a_face_that_turns_up_elsewhere_does_not_take_over_one_that_is_missing() -> None:
+    looks = {k: face(100, 200, 100) for k in range(30)}
+    for k in range(12, 18):
+        looks[k] = face(400, 200, 100)
+    assert [len(t) for t in track(seconds(30), looks, (), SETTINGS)] == [30, 6]
+
+
+def test_long_waiting_does_not_widen_the_gate_without_end() -> None:
+    # 0.43 s later, one and a half box widths off: somebody else.
+    looks = {k: face(100 if k < 15 else 186, 200, 100) for k in range(40) if k < 15 or k > 27}
+    assert len(track(seconds(40), looks, (), SETTINGS)) == 2
+
+
+def test_a_face_that_went_and_one_that_came_do_not_disturb_a_third() -> None:
+    # All three paired at the least cost, gate aside, the large face would get the newcomer.
+    looks = {}
+    for k in range(30):
+        other = face(100, 300, 60) if k < 15 else face(1000, 300, 60)
+        looks[k] = together(face(400, 300, 300), other)
+    found = sorted(track(seconds(30), looks, (), SETTINGS), key=len)
+    assert [len(t) for t in found] == [15, 15, 30]
+    assert found[-1].observed.all()
+
+
 def test_slow_video_is_followed_from_look_to_look() -> None:
     times = seconds(6, 1.0)
     (one,) = track(times, walk(times, lambda t: (100 + 5 * t, 200)), (), SETTINGS)
@@ -142,7 +174,9 @@ def test_slow_video_is_followed_from_look_to_look() -> None:
 
 def test_uneven_times_are_taken_as_they_are() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.005, 0.08, 80))
-    (one,) = track(times, walk(times, lambda t: (100 + 90 * t, 300 - 30 * t), every=4), (), SETTINGS)
+    (one,) = track(
+        times, walk(times, lambda t: (100 + 90 * t, 300 - 30 * t), every=4), (), SETTINGS
+    )
     np.testing.assert_allclose(one.poses[:, 0], 100 + 90 * times[: len(one)], atol=0.2)
 
 

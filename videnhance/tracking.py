@@ -20,14 +20,14 @@ from videnhance.settings import TrackSettings
 
 Vector = npt.NDArray[np.float64]
 
-GATE = 0.4
+GATE = 0.5
 GATE_PER_SECOND = 3.0
 GATE_LIMIT = 1.2
 """A detection may belong to a face if it lies within GATE + GATE_PER_SECOND x (seconds since the
 face was last seen) of where it is expected, at most GATE_LIMIT; in sides of its box, as the mean
-over five landmarks and two box corners. Neighbours in a crowd are 1 apart or more. Measured
-distances, the largest of seven clips: 0.6 for looks 0.04 s apart, 0.7 for 0.12 s, 0.9 for 0.2 s,
-all in a dance (woman_far); 0.3 in the others but the corridor, which has looks 0.4 s apart."""
+over five landmarks and two box corners. Neighbours in a crowd are 1 apart or more. The largest
+distances measured in seven clips: 0.6 for looks 0.04 s apart, 0.7 for 0.12 s, 0.9 for 0.2 s, all
+in a dance (woman_far); 0.3 elsewhere, and 0.9 in the corridor with looks 0.4 s apart."""
 
 PREDICTION = 0.15
 """Smoothness of the predictor, seconds. Faces start and stop: one that trusts its speed more

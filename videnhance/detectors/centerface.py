@@ -72,7 +72,9 @@ class CenterFace:
         if padded.shape != self._shape:
             # The classic engine (OpenCV 4.12, 5.0) keeps parts of the first size it was given and
             # silently answers wrongly for the next (scores off by up to 1.0): start afresh.
-            self._net, self._shape = self._load(), padded.shape
+            if self._shape:
+                self._net = self._load()
+            self._shape = padded.shape
         self._net.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
         try:
             outputs = self._net.forward(_OUTPUTS)
