@@ -19,7 +19,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -164,16 +164,19 @@ def compare(
             to_clean = compose(scaling(down), crop_to_frame(pose, size))
             truth = warp(clean[frame], to_clean, (size, size)) / 255.0
             weight = ellipse_mask(size)
-            errors = tuple((np.clip(c, 0, 1) - truth) * weight[..., None] for c in (before, after))
+            bicubic, restored = np.clip(before, 0, 1), np.clip(after, 0, 1)
+            wrong = (bicubic - truth) * weight[..., None], (restored - truth) * weight[..., None]
             rows.append(
                 (
-                    *(_psnr(e, weight) for e in errors),
-                    *(_ssim(np.clip(c, 0, 1), truth, weight) for c in (before, after)),
+                    _psnr(wrong[0], weight),
+                    _psnr(wrong[1], weight),
+                    _ssim(bicubic, truth, weight),
+                    _ssim(restored, truth, weight),
                 )
             )
             if last is not None:
-                drift.append((_rms(errors[0] - last[0]), _rms(errors[1] - last[1])))
-            last = (errors[0], errors[1])
+                drift.append((_rms(wrong[0] - last[0]), _rms(wrong[1] - last[1])))
+            last = wrong
     table = np.array(rows)
     means = table.mean(axis=0)
     flicker = np.sqrt((np.array(drift) ** 2).mean(axis=0)) if drift else np.ones(2)
@@ -203,7 +206,9 @@ def sample_truth() -> tuple[Path, Iterator[Image]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("clips", nargs="*", type=Path)
     parser.add_argument("--restorer", action="append", help="default: fusion")
     parser.add_argument("--frames", type=int, default=60)
@@ -264,7 +269,12 @@ def _ssim(image: FloatArray, truth: FloatArray, weight: FloatArray) -> float:
     """Wang et al. 2004 on luma, Gaussian window, averaged over the mask."""
     luma = [cv2.cvtColor(np.asarray(x, np.float32), cv2.COLOR_RGB2GRAY) for x in (image, truth)]
     _, full = structural_similarity(
-        *luma, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+        *luma,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
     )
     return float((full * weight).sum() / weight.sum())
 

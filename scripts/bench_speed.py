@@ -75,8 +75,8 @@ def main() -> None:
     print(f"{wish.clip.name}: {frames} frames, {summary.faces} faces in {summary.tracks} tracks")
     print(f"{'':22}{'ms/frame':>9} {'x plain':>8}")
     _row("plain decode+encode", base, frames, base)
-    for step, seconds in steps.items():
-        _row(step, statistics.median(seconds), frames, base)
+    for step, each in steps.items():
+        _row(step, statistics.median(each), frames, base)
     _row("enhance, whole run", statistics.median(whole), frames, base)
     ratios = sorted(b / a for a, b in zip(plain, whole, strict=True))
     print(f"ratio of paired runs: {', '.join(f'{r:.2f}' for r in ratios)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ class SquareDetector:
 
 
 @pytest.fixture
-def square_detector(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def square_detector(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name under which the detector above stands in the table."""
     monkeypatch.setitem(detectors.DETECTORS, "square", lambda threshold: SquareDetector())
-    yield "square"
+    return "square"

@@ -159,9 +159,7 @@ def test_bad_options(tmp_path: Path, clip: Path, option: str, value: str, what: 
     assert what in refused(tmp_path, clip, tmp_path / "out.mp4", option, value)
 
 
-def test_a_whole_run_and_its_summary(
-    tmp_path: Path, square_detector: str
-) -> None:
+def test_a_whole_run_and_its_summary(tmp_path: Path, square_detector: str) -> None:
     clip = write_rgb(tmp_path / "in.mkv", square_frames(20))
     out = tmp_path / "out.mp4"
     code, said, err = run("enhance", clip, "-o", out, "--detector", square_detector)

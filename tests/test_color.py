@@ -24,7 +24,9 @@ from videnhance.video.reader import layout_of, planes_of
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 
 
-def frame_of(pix_fmt: str, *, full: bool = False, matrix: int = 1, size=(64, 48)) -> Frame:
+def frame_of(
+    pix_fmt: str, *, full: bool = False, matrix: int = 1, size: tuple[int, int] = (64, 48)
+) -> Frame:
     planes = tuple(plane.copy() for plane in planes_of(picture(3, *size, pix_fmt)))
     return Frame(0, 0, planes, layout_of(pix_fmt, full_range=full, matrix=matrix))
 

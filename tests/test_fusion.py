@@ -249,9 +249,9 @@ def test_gives_crops_of_the_same_kind(side: int, zoom: float) -> None:
     for result, crop in zip(results, (crops[0], crops[2]), strict=True):
         assert result.shape == (side, side, 3)
         assert result.dtype == np.float32
-        # Nothing leaves 0..1 that was inside, and what a source holds beyond it is kept there.
-        assert (result >= np.minimum(crop, 0.0)).all()
-        assert (result <= np.maximum(crop, 1.0)).all()
+        # What a source holds beyond 0..1 is not cut off, and nothing far beyond it is made.
+        assert abs(result.min() - crop.min()) < 0.1
+        assert abs(result.max() - crop.max()) < 0.1
     assert all(np.array_equal(a, b) for a, b in zip(kept, crops, strict=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_a_face_that_appears_mid_shot_eases_in(tmp_path: Path, brighten: Setting
     ]
     assert depth[:16] == [0] * 16
     rise = depth[15:21]
-    assert all(a > b for a, b in zip(rise, rise[1:], strict=False))
+    assert all(a > b for a, b in pairwise(rise))
     assert all(abs(d - round(-0.2 * 219)) <= 1 for d in depth[20:])  # to the clip's last frame
 
 

@@ -63,7 +63,10 @@ def enhance(
         int, typer.Option(help="Look for faces in every N-th frame; the tracker fills in.")
     ] = _D.every,
     detect_size: Annotated[
-        int, typer.Option(help="Longest side in pixels of the picture the detector sees.")
+        int,
+        typer.Option(
+            help="Longest side in pixels of the picture the detector sees; 0: by the faces found."
+        ),
     ] = _D.long_side,
     min_eyes: Annotated[
         float, typer.Option(help="Smallest face: pixels between the eyes.")

@@ -48,7 +48,7 @@ def rgb_to_samples(layout: PixelLayout) -> npt.NDArray[np.float64]:
     if layout.kind == "gray":
         kr, kb = layout.luma_weights
         span = 1.0 / samples_to_rgb(layout)[0, 0]
-        return np.array([[kr, 1 - kr - kb, kb]]) * span
+        return np.array([[kr * span, (1 - kr - kb) * span, kb * span]])
     return np.asarray(np.linalg.inv(samples_to_rgb(layout)[:, :3]))
 
 

@@ -72,15 +72,15 @@ def paint(frame: Frame, patches: Sequence[Patch]) -> Frame:
     for patch in ordered:
         size = patch.before.shape[0]
         mask = ellipse_mask(size) * np.float32(patch.strength)
-        change = cv2.transform(patch.after - patch.before, to_samples)
-        change = change.reshape(size, size, colors) * mask[..., None]
+        difference = cv2.transform(patch.after - patch.before, to_samples)
+        changes = [cv2.multiply(plane, mask) for plane in cv2.split(difference)]
         box = bounds(patch.crop_to_frame, (size, size))
         below = any(_overlap(box, other) for other in rectangles)
         rectangles.append(box)
         for k in range(colors):
             to_crop = invert(compose(frame_to_plane(frame.layout, k), patch.crop_to_frame))
             _paint_plane(
-                painted[k], frame.planes[k], change[..., k], mask if below else None, to_crop, top
+                painted[k], frame.planes[k], changes[k], mask if below else None, to_crop, top
             )
     return Frame(frame.index, frame.pts, (*painted, *frame.planes[colors:]), frame.layout)
 

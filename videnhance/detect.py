@@ -8,12 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from videnhance.alignment import eye_distance, fit_poses
 from videnhance.color import upright_rgb
 from videnhance.detectors import Detector
 from videnhance.faces import Faces
 from videnhance.frames import Frame, Matrix
 from videnhance.shots import Signature, is_cut, signature_of
-from videnhance.streams import Segment
+from videnhance.streams import Segment, Timeline
+
+SIZES = (480, 640, 960, 1280, 1920)
+"""Longest sides to choose from. Large faces are found more steadily in small pictures: on two clips
+CenterFace is 2.4 and 3.5 % of the face's width off RetinaFace at 480, 3.4 and 5.4 % at 960."""
+SMALL_VIDEO = 640
+"""A video no larger is looked at as it is: that is cheap, and its faces may be small."""
+USUAL_SIZE = 960
+"""Chosen where the survey meets no face."""
+EYES_SEEN = 12.0
+"""Pixels between the eyes that the detector should see: it finds all faces of 10, three in four of
+7 (161 faces of 10 clips)."""
+SURVEYED = 12
+"""Frames looked at closely before the size is chosen; more cost more than they tell."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +84,48 @@ def margins(segment: Segment, frames: int) -> tuple[int, int]:
     return max(segment.start - 1, 0), min(segment.stop + 1, frames)
 
 
+def survey_frames(timeline: Timeline) -> tuple[int, ...]:
+    """Keyframes spread over the video, few enough to cost little: they decode at once."""
+    count = min(SURVEYED, len(timeline.keyframes), max(len(timeline) // 32, 1))
+    steps = np.linspace(0, len(timeline.keyframes) - 1, count)
+    return tuple(timeline.keyframes[round(step)] for step in steps)
+
+
+def suited_size(survey: Iterable[Faces], upright_size: tuple[int, int], min_eyes: float) -> int:
+    """The smallest of SIZES at which the smallest face of a survey is still found.
+
+    `survey`: faces found at the largest size, in upright pixels; those under `min_eyes` do not
+    count, as they would not be restored.
+    """
+    if max(upright_size) <= SMALL_VIDEO:
+        return SMALL_VIDEO
+    eyes = np.concatenate([eye_distance(fit_poses(faces.landmarks)) for faces in survey])
+    eyes = eyes[eyes >= min_eyes]
+    if not len(eyes):
+        return USUAL_SIZE
+    needed = EYES_SEEN / float(eyes.min()) * max(upright_size)
+    return next((size for size in SIZES if size >= needed), SIZES[-1])
+
+
 def picture_size(upright_size: tuple[int, int], long_side: int) -> tuple[int, int]:
     """(height, width) at which the detector sees the upright picture, never enlarged."""
     width, height = upright_size
     shrink = min(1.0, long_side / max(width, height))
     return max(round(height * shrink), 1), max(round(width * shrink), 1)
+
+
+def look_at(
+    frame: Frame,
+    detector: Detector,
+    upright: Matrix,
+    upright_size: tuple[int, int],
+    long_side: int,
+) -> Faces:
+    """The faces of one frame, in upright pixels."""
+    size = picture_size(upright_size, long_side)
+    grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
+    found = detector.detect([upright_rgb(frame, upright, size)])[0]
+    return Faces(found.boxes * np.tile(grow, 2), found.landmarks * grow, found.scores)
 
 
 def detect(
@@ -95,16 +146,10 @@ def detect(
     """
     faces: dict[int, Faces] = {}
     cuts: list[int] = []
-    size = picture_size(upright_size, long_side)
-    grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
 
     def look(frame: Frame) -> None:
-        if frame.index in faces or not segment.start <= frame.index < segment.stop:
-            return
-        found = detector.detect([upright_rgb(frame, upright, size)])[0]
-        faces[frame.index] = Faces(
-            found.boxes * np.tile(grow, 2), found.landmarks * grow, found.scores
-        )
+        if frame.index not in faces and segment.start <= frame.index < segment.stop:
+            faces[frame.index] = look_at(frame, detector, upright, upright_size, long_side)
 
     before: tuple[Frame, Signature] | None = None
     for frame in frames:

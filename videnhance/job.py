@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,16 +24,17 @@ from pathlib import Path
 import numpy as np
 
 from videnhance import detectors, restorers
-from videnhance.detect import Detections, detect
+from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
 from videnhance.detect import margins as detect_margins
 from videnhance.errors import OutputError
 from videnhance.faces import Tracklet
 from videnhance.frames import Frame
 from videnhance.plan import Plan, make_plan
 from videnhance.queues import background, prefetch
+from videnhance.render import Restored, finish, overlapping, restore, sample
 from videnhance.render import margins as render_margins
-from videnhance.render import render
 from videnhance.settings import Settings
+from videnhance.streams import Segment
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import track
 from videnhance.video.mux import mux
@@ -137,6 +138,7 @@ def detect_all(plan: Plan, folder: Path, progress: Progress) -> list[Path]:
     wish = plan.settings.detect
     detector = detectors.create(wish.detector, wish.threshold)
     total = len(plan.timeline)
+    long_side = wish.long_side or survey(plan, detector)
     written = []
     for segment in plan.segments:
         path = folder / f"{segment.name}.npz"
@@ -153,10 +155,21 @@ def detect_all(plan: Plan, folder: Path, progress: Progress) -> list[Path]:
             plan.source.upright,
             plan.source.upright_size,
             every=wish.every,
-            long_side=wish.long_side,
+            long_side=long_side,
         ).save(path)
         written.append(path)
     return written
+
+
+def survey(plan: Plan, detector: detectors.Detector) -> int:
+    """The detection size that suits the faces of this video, from a close look at a few frames."""
+    source = plan.source
+    seen = [
+        look_at(frame, detector, source.upright, source.upright_size, SIZES[-1])
+        for index in survey_frames(plan.timeline)
+        for frame in read_frames(source, plan.timeline, index, index + 1, plan.encoding.pix_fmt)
+    ]
+    return suited_size(seen, source.upright_size, plan.settings.track.min_eyes)
 
 
 def track_all(plan: Plan, detections: Iterable[Path], path: Path) -> tuple[Tracklet, ...]:
@@ -171,39 +184,53 @@ def track_all(plan: Plan, detections: Iterable[Path], path: Path) -> tuple[Track
 def render_all(
     plan: Plan, tracklets: tuple[Tracklet, ...], folder: Path, progress: Progress
 ) -> list[Path]:
-    """The segments' files, rendered one after the other: decode, restore and encode overlap."""
-    wish = plan.settings
-    restorer = restorers.create(wish.restore.restorer)
+    """The files of all segments, rendered one after the other."""
+    restorer = restorers.create(plan.settings.restore.restorer)
     total = len(plan.timeline)
     written = []
     for segment in plan.segments:
         path = folder / f"{segment.name}.{plan.encoding.segment_format}"
-        start, stop = render_margins(segment, total, restorer.radius)
-        frames = prefetch(
-            read_frames(plan.source, plan.timeline, start, stop, plan.encoding.pix_fmt),
-            READ_AHEAD,
+        here = overlapping(segment, tracklets)
+        render_segment(
+            plan, segment, here, restorer, path, lambda frame: progress("render", frame + 1, total)
         )
-        finished = render(
-            frames,
-            segment,
-            tracklets,
-            plan.timeline,
-            restorer,
-            plan.source.upright,
-            strength=wish.restore.strength,
-            ease_seconds=wish.restore.ease,
-            scale=wish.output.scale,
-        )
-        first_pts = plan.timeline.pts[segment.start]
-        with (
-            SegmentWriter(path, plan.encoding, first_pts) as writer,
-            background(writer.write, READ_AHEAD) as put,
-        ):
-            for frame in finished:
-                put(frame)
-                progress("render", frame.index + 1, total)
         written.append(path)
     return written
+
+
+def render_segment(
+    plan: Plan,
+    segment: Segment,
+    tracklets: Sequence[Tracklet],
+    restorer: restorers.Restorer,
+    path: Path,
+    tell: Callable[[int], None],
+) -> None:
+    """One segment's file. Three threads: decode and sample, restore, paint and encode."""
+    wish, source = plan.settings, plan.source
+    scale = wish.output.scale
+    start, stop = render_margins(segment, len(plan.timeline), restorer.radius)
+    frames = read_frames(source, plan.timeline, start, stop, plan.encoding.pix_fmt)
+    restored = restore(
+        prefetch(sample(frames, tracklets, source.upright, scale), READ_AHEAD),
+        segment,
+        tracklets,
+        plan.timeline,
+        restorer,
+        source.upright,
+        strength=wish.restore.strength,
+        ease_seconds=wish.restore.ease,
+        scale=scale,
+    )
+    with SegmentWriter(path, plan.encoding, plan.timeline.pts[segment.start]) as writer:
+
+        def write(item: Restored) -> None:
+            writer.write(finish(item, scale))
+
+        with background(write, READ_AHEAD) as put:
+            for item in restored:
+                put(item)
+                tell(item.frame.index)
 
 
 def write_record(plan: Plan, path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,8 +53,43 @@ def margins(segment: Segment, frames: int, radius: int) -> tuple[int, int]:
     return max(segment.start - radius, 0), min(segment.stop + radius, frames)
 
 
-def render(
-    frames: Iterable[Frame],
+@dataclass(frozen=True)
+class Sampled:
+    """A frame and the aligned crops, (S, S, 3) float32 RGB, of the faces in it, by track id."""
+
+    frame: Frame
+    crops: dict[int, FloatArray]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A frame and the restored faces to be painted on it."""
+
+    frame: Frame
+    patches: tuple[Patch, ...]
+
+
+# Three stages, so that each can run in a thread of its own (job.render_all).
+
+
+def sample(
+    frames: Iterable[Frame], tracklets: Sequence[Tracklet], upright: Matrix, scale: int
+) -> Iterator[Sampled]:
+    """Cut every tracked face out of every frame; `upright` is coded to upright pixels."""
+    to_coded = invert(upright)
+    sizes = {t.id: crop_size(t, scale) for t in tracklets}
+    for frame in frames:
+        crops = {}
+        for t in tracklets:
+            if t.start <= frame.index < t.stop:
+                size = sizes[t.id]
+                affine = compose(to_coded, crop_to_frame(t.poses[frame.index - t.start], size))
+                crops[t.id] = sample_rgb(frame, affine, (size, size))
+        yield Sampled(frame, crops)
+
+
+def restore(
+    sampled: Iterable[Sampled],
     segment: Segment,
     tracklets: Sequence[Tracklet],
     timeline: Timeline,
@@ -63,66 +99,63 @@ def render(
     strength: float,
     ease_seconds: float,
     scale: int,
-) -> Iterator[Frame]:
-    """The segment's frames with all faces restored, in order.
+) -> Iterator[Restored]:
+    """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
+    to_output = compose(scaling(scale), invert(upright))
+    around: dict[int, Sampled] = {}
+    waiting: deque[Sampled] = deque()
 
-    `frames` are those of `margins`, in order. A frame without a face is passed on as it came.
-    """
-    to_coded = invert(upright)
-    here = [t for t in tracklets if t.start < segment.stop and segment.start < t.stop]
-    sizes = {t.id: crop_size(t, scale) for t in here}
-    crops: dict[int, dict[int, FloatArray]] = {t.id: {} for t in here}
-    waiting: deque[Frame] = deque()
-
-    def restored(frame: Frame) -> Frame:
-        active = [t for t in here if t.start <= frame.index < t.stop]
-        windows = [
-            _window(t, frame.index, crops[t.id], restorer.radius, sizes[t.id]) for t in active
-        ]
-        patches = []
-        for t, window, after in zip(active, windows, restorer.restore(windows), strict=True):
-            crop_to_coded = compose(
-                to_coded, crop_to_frame(t.poses[frame.index - t.start], sizes[t.id])
+    def restored(item: Sampled) -> Restored:
+        frame = item.frame.index
+        active = [t for t in tracklets if t.id in item.crops]
+        windows = [_window(t, frame, around, restorer.radius) for t in active]
+        patches = tuple(
+            Patch(
+                tracklet=t.id,
+                before=item.crops[t.id],
+                after=after,
+                crop_to_frame=compose(
+                    to_output, crop_to_frame(t.poses[frame - t.start], len(after))
+                ),
+                strength=strength * ease(t, frame, timeline, ease_seconds),
             )
-            patches.append(
-                Patch(
-                    tracklet=t.id,
-                    before=window.crops[window.centre],
-                    after=after,
-                    crop_to_frame=compose(scaling(scale), crop_to_coded),
-                    strength=strength * ease(t, frame.index, timeline, ease_seconds),
-                )
-            )
-        for t in active:
-            crops[t.id].pop(frame.index - restorer.radius, None)
-        return paint(resize(frame, scale), patches)
+            for t, after in zip(active, restorer.restore(windows), strict=True)
+        )
+        around.pop(frame - restorer.radius, None)
+        return Restored(item.frame, patches)
 
-    for frame in frames:
-        for t in here:
-            if t.start <= frame.index < t.stop:
-                pose = t.poses[frame.index - t.start]
-                affine = compose(to_coded, crop_to_frame(pose, sizes[t.id]))
-                crops[t.id][frame.index] = sample_rgb(frame, affine, (sizes[t.id], sizes[t.id]))
-        waiting.append(frame)
-        while waiting and waiting[0].index + restorer.radius <= frame.index:
-            ready = waiting.popleft()
-            if segment.start <= ready.index < segment.stop:
-                yield restored(ready)
-    for ready in waiting:
-        if segment.start <= ready.index < segment.stop:
-            yield restored(ready)
+    def ready(until: float) -> Iterator[Restored]:
+        while waiting and waiting[0].frame.index + restorer.radius <= until:
+            item = waiting.popleft()
+            if segment.start <= item.frame.index < segment.stop:
+                yield restored(item)
+
+    for item in sampled:
+        around[item.frame.index] = item
+        waiting.append(item)
+        yield from ready(item.frame.index)
+    yield from ready(np.inf)
 
 
-def _window(
-    tracklet: Tracklet, frame: int, crops: dict[int, FloatArray], radius: int, size: int
-) -> CropWindow:
+def finish(item: Restored, scale: int) -> Frame:
+    """The output frame; without a face to paint and at scale 1, the very frame that was read."""
+    return paint(resize(item.frame, scale), item.patches)
+
+
+def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:
+    """The tracklets seen in a segment."""
+    return [t for t in tracklets if t.start < segment.stop and segment.start < t.stop]
+
+
+def _window(tracklet: Tracklet, frame: int, around: dict[int, Sampled], radius: int) -> CropWindow:
     first = max(frame - radius, tracklet.start)
     last = min(frame + radius, tracklet.stop - 1)
-    around = tuple(range(first, last + 1))
+    frames = tuple(range(first, last + 1))
+    crops = tuple(around[k].crops[tracklet.id] for k in frames)
     return CropWindow(
         tracklet=tracklet.id,
-        frames=around,
-        crops=tuple(crops[k] for k in around),
+        frames=frames,
+        crops=crops,
         centre=frame - first,
-        zoom=size / float(np.exp(tracklet.poses[frame - tracklet.start, 2])),
+        zoom=len(crops[0]) / float(np.exp(tracklet.poses[frame - tracklet.start, 2])),
     )

@@ -15,7 +15,7 @@ class TrackSettings:
 
     max_gap: float = 0.5
     """Seconds without a detection after which a face has left."""
-    min_eyes: float = 10.0
+    min_eyes: float = 6.0
     """Pixels between the eyes, in the source, under which a face is left alone."""
     smoothness: float = 0.1
     """Seconds: movements faster than about this, and as small as the detector's noise, are taken
@@ -27,12 +27,16 @@ class DetectSettings:
     """Where and how faces are looked for (detect.detect)."""
 
     detector: str = "centerface"
-    threshold: float = 0.5
-    """Score of the detector, 0..1, from which something is a face."""
-    every: int = 5
-    """Look at every N-th frame; the first and last of every shot are always looked at."""
-    long_side: int = 960
-    """Longest side in pixels of the picture the detector sees; smaller videos as they are."""
+    threshold: float = 0.4
+    """Score of the detector, 0..1, from which something is a face. Of faces with 7 pixels between
+    the eyes CenterFace finds 83 % at 0.4 and 75 % at 0.5; false alarms are as rare."""
+    every: int = 3
+    """Look at every N-th frame; the first and last of every shot are always looked at. Measured on
+    seven clips, mean distance of smoothed to raw landmarks in % of the face's width: 0.3 to 3.3 at
+    3, 0.4 to 5.8 at 5, 0.5 to 15 at 10 (a dancer is the worst, a talking head the best)."""
+    long_side: int = 0
+    """Longest side in pixels of the picture the detector sees; 0 chooses it by the faces found in
+    a few frames (detect.suited_size). Smaller videos are looked at as they are."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Settings:
         ranges: tuple[tuple[str, float, float, float], ...] = (
             ("--threshold", self.detect.threshold, 0.05, 1.0),
             ("--detect-every", self.detect.every, 1, 1000),
-            ("--detect-size", self.detect.long_side, 64, 8192),
+            ("--detect-size", self.detect.long_side or 64, 64, 8192),
             ("--max-gap", self.track.max_gap, 0.0, 60.0),
             ("--min-eyes", self.track.min_eyes, 1.0, 10000.0),
             ("--smoothness", self.track.smoothness, 0.001, 10.0),

@@ -121,7 +121,8 @@ class Fusion:
         self._memory = _Memory(_MEMORY_BYTES)
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """The centre crop of each window, (S, S, 3) float32 RGB; within 0..1 where it was."""
+        """The centre crop of each window, (S, S, 3) float32 RGB, nominally 0..1 as it came:
+        what limited-range video holds beyond white is kept."""
         return [self._restore(window) for window in windows]
 
     def _restore(self, window: CropWindow) -> FloatArray:
@@ -134,7 +135,7 @@ class Fusion:
 
         centre = self._planes(window, window.centre, work)
         others = []
-        for k, flow in self._flows_from_centre(window):
+        for k, flow in self._flows_from_centre(window, work):
             there = self._planes(window, k, work)
             others.append(_Planes(self._pull(there.luma, flow), self._pull(there.chroma, flow)))
         luma, chroma, fused = _weighted_mean(
@@ -149,24 +150,22 @@ class Fusion:
         # OpenCV's chroma is centred on 0.5 in floats.
         cr, cb = cv2.split(_enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        # What a limited-range source holds beyond 0..1 is kept; nothing new is put there.
-        low, high = np.minimum(crop, 0.0), np.maximum(crop, 1.0)
-        return np.asarray(np.clip(crop + _enlarge(change, side), low, high), np.float32)
+        return crop + _enlarge(change, side)
 
     def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
         crop = window.crops[k]
 
         def make() -> tuple[Array, ...]:
-            y, cr, cb = cv2.split(cv2.cvtColor(crop * np.float32(_STEPS), cv2.COLOR_RGB2YCrCb))
-            return _shrink(np.asarray(y, np.float32), work), _shrink(
-                np.asarray(cv2.merge([cr, cb]), np.float32), work // 2
-            )
+            full = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb)
+            luma = _shrink(np.asarray(cv2.extractChannel(full, 0), np.float32), work)
+            half = _shrink(np.asarray(full, np.float32), work // 2)
+            return luma * np.float32(_STEPS), half[..., 1:] * np.float32(_STEPS)
 
         key = ("planes", window.tracklet, window.frames[k], len(crop), work)
         luma, chroma = self._memory.get(key, make)
         return _Planes(np.asarray(luma, np.float32), np.asarray(chroma, np.float32))
 
-    def _flows_from_centre(self, window: CropWindow) -> list[tuple[int, FloatArray]]:
+    def _flows_from_centre(self, window: CropWindow, work: int) -> list[tuple[int, FloatArray]]:
         """Each neighbour within the radius: its place in the window and the flow from the centre
         to it, (F, F, 2), in units of the crop's side; chained from the flows of single steps."""
         flows = []
@@ -176,12 +175,12 @@ class Fusion:
                 k = window.centre + step * distance
                 if not 0 <= k + step < len(window.crops):
                     break
-                onward = self._flow(window, k, k + step)
+                onward = self._flow(window, k, k + step, work)
                 flow = onward if flow is None else flow + self._pull(onward, flow)
                 flows.append((k + step, flow))
         return flows
 
-    def _flow(self, window: CropWindow, k: int, other: int) -> FloatArray:
+    def _flow(self, window: CropWindow, k: int, other: int, work: int) -> FloatArray:
         """From crop k to its neighbour, in units of the crop's side."""
         size = len(window.crops[k])
         side = min(size * 3 // 4, _FLOW_SIDE)
@@ -189,28 +188,26 @@ class Fusion:
             side = min(side, _FLOW_SIDE_LOW)
 
         def make() -> tuple[Array, ...]:
-            here = self._flow_luma(window, k, side)
-            there = self._flow_luma(window, other, side)
+            here = self._flow_luma(window, k, work, side)
+            there = self._flow_luma(window, other, work, side)
             blank = np.zeros((*here.shape, 2), np.float32)
             flow = np.asarray(self._flow_finder.calc(here, there, blank), np.float32)
             # DIS stops at a quarter of its input and enlarges: half size loses nothing.
             return (_shrink(flow, side // 2) * np.float32(1.0 / side),)
 
         frames = window.frames[k], window.frames[other]
-        key = ("flow", window.tracklet, *frames, size, side)
+        key = ("flow", window.tracklet, *frames, work, side)
         return np.asarray(self._memory.get(key, make)[0], np.float32)
 
-    def _flow_luma(self, window: CropWindow, k: int, side: int) -> Array:
+    def _flow_luma(self, window: CropWindow, k: int, work: int, side: int) -> Array:
         """Lightly blurred luma, uint8, of the crop's raw pixels: fused ones make flow drift."""
-        crop = window.crops[k]
 
         def make() -> tuple[Array, ...]:
-            grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32)
-            small = _shrink(grey, side)
+            small = _shrink(self._planes(window, k, work).luma, side)
             blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), _FLOW_BLUR), np.float32)
-            return (np.clip(blurred * _STEPS + 0.5, 0.0, _STEPS).astype(np.uint8),)
+            return (np.clip(blurred + 0.5, 0.0, _STEPS).astype(np.uint8),)
 
-        key = ("luma", window.tracklet, window.frames[k], len(crop), side)
+        key = ("luma", window.tracklet, window.frames[k], work, side)
         return self._memory.get(key, make)[0]
 
     def _pull(self, image: FloatArray, flow: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -223,7 +224,7 @@ def _display_matrix(
     try:
         for frame in container.decode(stream):
             data = frame.side_data.get("DISPLAYMATRIX")
-            if data is None:
+            if not isinstance(data, SideData):
                 return None
             return tuple(int(v) for v in np.frombuffer(bytes(data), np.int32)[:9])
     except av.error.FFmpegError as error:
