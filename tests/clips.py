@@ -103,7 +103,8 @@ def packets(path: Path, kind: str) -> list[bytes]:
     """The data of every packet of all streams of a kind, in order."""
     with av.open(str(path)) as container:
         chosen = [stream for stream in container.streams if stream.type == kind]
-        return [bytes(packet) for packet in container.demux(*chosen) if packet.size]
+        found = container.demux(*chosen) if chosen else ()  # without arguments: every stream
+        return [bytes(packet) for packet in found if packet.size]
 
 
 def decoded(path: Path) -> list[tuple[np.ndarray, ...]]:

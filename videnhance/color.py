@@ -126,13 +126,18 @@ def resize(frame: Frame, scale: int) -> Frame:
         width, height = -(-frame.width * scale >> x), -(-frame.height * scale >> y)
         place = frame_to_plane(frame.layout, k)
         affine = compose(place, compose(scaling(1.0 / scale), invert(place)))
-        centres = compose(translation(-0.5, -0.5), compose(affine, translation(0.5, 0.5)))
-        big = cv2.warpAffine(
-            np.ascontiguousarray(plane),
-            centres,
-            (width, height),
-            flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        planes.append(np.clip(big, 0, top).astype(plane.dtype))
+        source = np.ascontiguousarray(plane)
+        if not affine[:, 2].any() and (height, width) == tuple(n * scale for n in plane.shape):
+            # The same as the warp below, row by row and column by column: a fifth of its time.
+            big = cv2.resize(source, (width, height), interpolation=cv2.INTER_LANCZOS4)
+        else:
+            big = cv2.warpAffine(
+                source,
+                compose(translation(-0.5, -0.5), compose(affine, translation(0.5, 0.5))),
+                (width, height),
+                flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        # Lanczos overshoots: 10 bits in a uint16 must not become 11.
+        planes.append(np.asarray(np.minimum(big, top), plane.dtype))
     return Frame(frame.index, frame.pts, tuple(planes), frame.layout)
