@@ -56,7 +56,7 @@ def test_fit_is_the_least_squares_similarity_of_scikit_image() -> None:
     rng = np.random.default_rng(0)
     for pose in POSES:
         points = place(TEMPLATE, template_to_frame(pose)) + rng.normal(0, 3, (5, 2))
-        theirs = transform.SimilarityTransform.from_estimate(TEMPLATE, points)
+        theirs = transform.estimate_transform("similarity", TEMPLATE, points)
         ours = template_to_frame(fit_poses(points[None])[0])
         np.testing.assert_allclose(ours, theirs.params[:2], atol=1e-8)
 
