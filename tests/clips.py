@@ -41,7 +41,7 @@ def write_clip(
     matrix: Sequence[int] | None = None,
     aspect: Fraction | None = None,
     color: tuple[int, int, int, int] | None = None,
-    metadata: dict[str, str] | None = None,
+    pictures: Sequence[VideoFrame] | None = None,
 ) -> Path:
     """A clip with one frame for each pts; `audio` names a codec; `color` is range, matrix,
     primaries and transfer."""
@@ -52,7 +52,6 @@ def write_clip(
         if path.suffix in (".mp4", ".mov")
         else {},
     ) as container:
-        container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=25, options=options or {})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
@@ -71,7 +70,7 @@ def write_clip(
             assert isinstance(sound, AudioStream)
             sound.codec_context.layout = "mono"
         for index, tick in enumerate(pts):
-            frame = picture(index, *size, pix_fmt)
+            frame = pictures[index] if pictures else picture(index, *size, pix_fmt)
             frame.pts, frame.time_base = tick, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -141,30 +140,23 @@ def write_rgb(
     *,
     codec: str = "ffv1",
     pix_fmt: str = "yuv420p",
-    rate: int = 25,
     options: dict[str, str] | None = None,
     matrix: Sequence[int] | None = None,
     audio: str | None = None,
 ) -> Path:
-    """RGB pictures as a clip of constant rate."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
-        assert isinstance(stream, VideoStream)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        stream.codec_context.time_base = Fraction(1, rate)
-        if matrix is not None:
-            stream.set_display_matrix(matrix)
-        sound = None
-        if audio is not None:
-            sound = container.add_stream(audio, rate=8000)
-            assert isinstance(sound, AudioStream)
-            sound.codec_context.layout = "mono"
-        for index, image in enumerate(frames):
-            frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
-            frame.pts, frame.time_base = index, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-        if sound is not None:
-            _add_tone(container, sound, len(frames) / rate)
-    return path
+    """RGB pictures as a clip of 25 frames a second."""
+    height, width = frames[0].shape[:2]
+    return write_clip(
+        path,
+        pts=range(len(frames)),
+        size=(width, height),
+        codec=codec,
+        pix_fmt=pix_fmt,
+        options=options,
+        matrix=matrix,
+        audio=audio,
+        pictures=[
+            VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
+            for image in frames
+        ],
+    )

@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written(clip: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "what"),
     [
-        ("--codec", "divx", "unknown codec"),
+        ("--codec", "divx", "unknown; choose from h264"),
         ("--codec", "prores", "cannot hold"),
         ("--crf", "99", "takes 0"),
         ("--preset", "quick", "takes ultrafast"),

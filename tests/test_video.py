@@ -228,7 +228,7 @@ def test_a_failed_segment_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codec", "crf", "preset", "what"),
     [
-        ("divx", None, None, "unknown codec; choose from h264"),
+        ("divx", None, None, "unknown; choose from h264"),
         ("h264", 99, None, "takes 0"),
         ("ffv1", 20, None, "no rate factor"),
         ("h264", None, "quick", "takes ultrafast"),

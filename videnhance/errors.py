@@ -13,6 +13,8 @@ A message is one line: the file or option, the cause, then the cure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class VidenhanceError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
@@ -24,6 +26,11 @@ class UsageError(VidenhanceError, ValueError):
     """An option or argument that cannot be honoured."""
 
     exit_code = 2
+
+
+def unknown_choice(option: str, name: str, choices: Iterable[str]) -> UsageError:
+    """The error for a name that stands in no table."""
+    return UsageError(f"{option} {name}: unknown; choose from {', '.join(choices)}")
 
 
 class InputError(VidenhanceError, ValueError):

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from videnhance import detectors, restorers
-from videnhance.errors import OutputError, UsageError
+from videnhance.errors import OutputError, unknown_choice
 from videnhance.settings import Settings
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo, segments_of
 from videnhance.video.codecs import codec_named, container_for, encoder_options, working_format
@@ -54,7 +54,7 @@ def make_plan(
         (restorers.RESTORERS, settings.restore.restorer, "--restorer"),
     ):
         if name not in table:
-            raise UsageError(f"{option} {name}: unknown; choose from {', '.join(table)}")
+            raise unknown_choice(option, name, table)
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)
     info = probe(source)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.errors import UsageError
+from videnhance.errors import unknown_choice
 from videnhance.faces import Faces
 
 
@@ -37,9 +37,5 @@ DETECTORS: dict[str, Callable[[float], Detector]] = {"centerface": _centerface}
 def create(name: str, threshold: float) -> Detector:
     """The detector of that name, loaded. Raises UsageError, ModelError."""
     if name not in DETECTORS:
-        raise UsageError(f"no detector is called {name!r}; choose one of: {', '.join(DETECTORS)}")
-    if not 0.0 < threshold < 1.0:
-        raise UsageError(
-            f"detector threshold {threshold:g}: give a score between 0 and 1, such as 0.5"
-        )
+        raise unknown_choice("--detector", name, DETECTORS)
     return DETECTORS[name](threshold)

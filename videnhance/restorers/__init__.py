@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from videnhance.errors import UsageError
+from videnhance.errors import unknown_choice
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 
@@ -46,5 +46,5 @@ RESTORERS: dict[str, Callable[[], Restorer]] = {"fusion": _fusion, "identity": _
 def create(name: str) -> Restorer:
     """The restorer of that name; raises UsageError naming those there are."""
     if name not in RESTORERS:
-        raise UsageError(f"--restorer {name}: unknown; choose from {', '.join(RESTORERS)}")
+        raise unknown_choice("--restorer", name, RESTORERS)
     return RESTORERS[name]()
