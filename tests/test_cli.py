@@ -10,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -58,19 +61,31 @@ def test_bad_inputs(tmp_path: Path) -> None:
 
 
 def test_audio_without_video(tmp_path: Path) -> None:
-    import av
-
     with av.open(str(tmp_path / "sound.wav"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         stream.codec_context.layout = "mono"
-        import numpy as np
-
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     err = refused(tmp_path, tmp_path / "sound.wav", tmp_path / "out.mp4")
     assert "holds no video (audio only)" in err
+
+
+def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
+    _, jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 128, np.uint8))
+    song = tmp_path / "song.mkv"
+    with av.open(str(song), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        stream.codec_context.layout = "mono"
+        container.add_attachment("cover.jpg", "image/jpeg", jpeg.tobytes())
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(str(song)) as container:
+        assert len(container.streams.video) == 1
+    assert "holds no video" in refused(tmp_path, song, tmp_path / "out.mkv")
 
 
 @pytest.mark.parametrize("index_first", [True, False])
@@ -80,8 +95,6 @@ def test_a_truncated_mp4(tmp_path: Path, index_first: bool) -> None:
     frames = square_frames(60, noise=20)
     write_rgb(whole, frames, codec="libx264", options={**options, "crf": "10"})
     if index_first:
-        import av
-
         fast = tmp_path / "fast.mp4"
         with av.open(str(whole)) as a, av.open(str(fast), "w", options=options) as b:
             stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
@@ -108,8 +121,6 @@ def test_a_truncated_mkv(tmp_path: Path) -> None:
 
 
 def test_a_file_with_streams_but_no_frames(tmp_path: Path) -> None:
-    import av
-
     path = tmp_path / "none.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)

@@ -85,6 +85,23 @@ def test_overlapping_faces_do_not_add_up_and_do_not_depend_on_order() -> None:
     np.testing.assert_allclose(change, -0.1, atol=0.006)  # the larger face is the upper one
 
 
+def test_a_face_beside_another_keeps_its_change_where_only_the_rectangles_meet() -> None:
+    frame = frame_of("yuv444p10le")
+    beside = compose(translation(40.3 + 58, 21.7), scaling(0.26))
+    out = paint(frame, [patch(0.2, tracklet=1), patch(-0.1, beside, tracklet=2)])
+    alone = paint(frame, [patch(0.2, tracklet=1)])
+    inner = compose(translation(40.3 + 24, 21.7 + 24), scaling(1.0))
+    for corner in (inner, compose(translation(40.3 + 59, 21.7 + 4), scaling(1.0))):
+        np.testing.assert_allclose(
+            sample_rgb(out, corner, (6, 2)), sample_rgb(alone, corner, (6, 2)), atol=0.002
+        )
+    rim = compose(translation(40.3 + 57, 21.7 + 30), scaling(1.0))
+    change = sample_rgb(alone, rim, (4, 2)) - sample_rgb(frame, rim, (4, 2))
+    assert change.min() > 0.001  # the first face's feather does reach under the second's rectangle
+    both = sample_rgb(out, rim, (4, 2)) - sample_rgb(frame, rim, (4, 2))
+    assert both.max() > 0.0
+
+
 def test_a_face_half_outside_the_frame_is_painted_where_there_is_a_frame() -> None:
     frame = frame_of("yuv420p")
     for x, y in ((-40.0, -30.0), (130.0, 90.0), (-400.0, 10.0)):

@@ -84,11 +84,6 @@ class SegmentWriter:
             np.copyto(target, plane)
         picture.pts = (frame.pts - self._start_pts) * self._encoding.time_base.numerator
         picture.time_base = Fraction(1, self._encoding.time_base.denominator)
-        color = self._encoding.color
-        picture.color_range = color.range
-        picture.colorspace = color.matrix
-        picture.color_primaries = color.primaries
-        picture.color_trc = color.transfer
         self._mux(picture)
 
     def _mux(self, picture: VideoFrame | None) -> None:
