@@ -74,11 +74,11 @@ def test_uneven_times_with_b_frames_survive_segments(
         dts = [p.dts for p in container.demux(video=0) if p.size]
         assert dts == sorted(set(dts))
         assert container.streams.video[0].time_base == base
-    # Each picture is shown at its own time, not only at some frame's time.
-    originals = [planes[0].astype(int) for planes in decoded(source)]
-    shown = [planes[0].astype(int) for planes in decoded(tmp_path / "out.mp4")]
-    nearest = [int(np.argmin([np.abs(o - s).mean() for o in originals])) for s in shown]
-    assert nearest == list(range(len(UNEVEN)))
+    assert len(decoded(tmp_path / "out.mp4")) == len(UNEVEN)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        # Decoders give pictures in the order of display, whatever the times on them.
+        shown = [Fraction(frame.pts or 0) * base for frame in container.decode(video=0)]
+    assert shown == times(source)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
