@@ -6,8 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from tests.clips import decoded, packets, picture, times, write_clip
 from videnhance.errors import ContainerError, InputError, UsageError
@@ -200,6 +202,27 @@ def test_metadata_chapters_and_subtitles_are_copied(tmp_path: Path) -> None:
     assert len(dropped) == 1
     assert "subtitle stream 2 (subrip) does not fit into .mp4" in dropped[0]
     assert ".mkv" in dropped[0]
+
+
+def test_a_cover_picture_stays_one_or_is_named_as_left_out(tmp_path: Path) -> None:
+    plain = write_clip(tmp_path / "plain.mkv")
+    source = tmp_path / "in.mkv"
+    _, jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 128, np.uint8))
+    with av.open(str(plain)) as a, av.open(str(source), "w") as b:
+        video = b.add_stream_from_template(a.streams.video[0], opaque=True)
+        b.add_attachment("cover.jpg", "image/jpeg", jpeg.tobytes())
+        for packet in a.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                b.mux(packet)
+    assert probe(source).stream == 0
+    through(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        assert len(out.streams.video) == 2
+        assert out.streams.video[1].disposition & Disposition.attached_pic
+    (note,) = plan_copying(probe(source), "matroska", "h264").dropped
+    assert "video stream 1 (mjpeg) does not fit into .mkv" in note
+    assert ".mp4" in note
 
 
 def test_reading_from_the_middle_gives_the_same_frames(tmp_path: Path) -> None:

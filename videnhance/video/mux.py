@@ -16,7 +16,7 @@ import av
 import av.error
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from videnhance.errors import ContainerError, OutputError
 from videnhance.streams import Segment, Timeline, VideoInfo
@@ -250,6 +250,12 @@ def _takes_codec(muxer: str, codec: str) -> bool:
 
 
 def _takes_stream(muxer: str, stream: Stream) -> bool:
+    # Muxers take headers of data streams whose packets they then refuse, when all work is done.
+    if stream.type == "data":
+        return False
+    # Matroska would write a cover as a second video of one frame.
+    if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as container:
             container.add_stream_from_template(stream, opaque=True)
