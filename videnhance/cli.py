@@ -74,6 +74,12 @@ def enhance(
     max_gap: Annotated[
         float, typer.Option(help="Seconds without detection after which a track ends.")
     ] = _T.max_gap,
+    smoothness: Annotated[
+        float, typer.Option(help="Seconds: faster movements are taken for the detector's noise.")
+    ] = _T.smoothness,
+    ease: Annotated[
+        float, typer.Option(help="Seconds over which strength rises and falls at a track's ends.")
+    ] = _R.ease,
     scale: Annotated[int, typer.Option(help="Enlarge the video: 1, 2 or 4.")] = _O.scale,
     codec: Annotated[
         str, typer.Option(help="h264, h265, av1, ffv1 (lossless) or prores.")
@@ -97,8 +103,8 @@ def enhance(
         detect=DetectSettings(
             detector=detector, threshold=threshold, every=detect_every, long_side=detect_size
         ),
-        track=TrackSettings(max_gap=max_gap, min_eyes=min_eyes),
-        restore=RestoreSettings(restorer=restorer, strength=strength),
+        track=TrackSettings(max_gap=max_gap, min_eyes=min_eyes, smoothness=smoothness),
+        restore=RestoreSettings(restorer=restorer, strength=strength, ease=ease),
         output=OutputSettings(codec=codec, crf=crf, preset=preset, scale=scale),
     )
     with _errors_as_exit_codes(verbose):
