@@ -104,6 +104,15 @@ def test_another_picture_does_not_bleed_in(
     assert psnr(alone, picture(1)) >= 40.0
 
 
+def test_far_neighbours_that_differ_a_little_are_not_taken_for_noise() -> None:
+    """Fast motion: the next frames fit, the four beyond are off everywhere by a faint pattern."""
+    rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    off = (0.05 * np.sin(rows / 6) * np.sin(columns / 6))[..., None]
+    here = picture(1)
+    crops = [here + off, here + off, here, here, here, here + off, here + off]
+    assert psnr(restored(crops, 3), here) >= 60.0
+
+
 def test_an_occluder_in_one_neighbour_leaves_its_place_alone() -> None:
     clean = picture(1)
     covered = clean.copy()
