@@ -175,7 +175,8 @@ def _refuse_truncated(info: VideoInfo, packets: int, end: float, start: float) -
 def _why_unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"{path}: may not be read; check its permissions"
-    head = path.read_bytes()[:64] if path.stat().st_size < 1 << 20 else path.open("rb").read(64)
+    with path.open("rb") as file:
+        head = file.read(8)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return (
             f"{path}: an MP4 or MOV whose index (moov) is missing: the recording or the copy was "
