@@ -38,7 +38,7 @@ from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray
 from videnhance.job import detect_all, job_directory, render_all, track_all
 from videnhance.plan import make_plan
-from videnhance.settings import OutputSettings, RestoreSettings, Settings, TrackSettings
+from videnhance.settings import OutputSettings, Settings, TrackSettings
 
 Image = npt.NDArray[np.uint8]
 
@@ -127,20 +127,15 @@ def record(
 ) -> tuple[tuple[Tracklet, ...], dict[tuple[int, int], tuple[FloatArray, FloatArray]]]:
     """Tracks of a clip, and (before, after) crops by (track, frame), from the tool's own steps."""
     recording = Recording(restorers.create(restorer))
-    restorers.RESTORERS["recording"] = lambda: recording
     settings = Settings(
         track=TrackSettings(min_eyes=min_eyes),
-        restore=RestoreSettings(restorer="recording"),
         output=OutputSettings(preset="ultrafast"),
     )
-    try:
-        plan = make_plan(path, path.with_name("out.mkv"), settings, overwrite=True)
-        with job_directory(plan.output) as folder:
-            found = detect_all(plan, folder / "detections", _silent)
-            tracklets = track_all(plan, found, folder / "tracks.json")
-            render_all(plan, tracklets, folder / "segments", _silent)
-    finally:
-        del restorers.RESTORERS["recording"]
+    plan = make_plan(path, path.with_name("out.mkv"), settings, overwrite=True)
+    with job_directory(plan.output) as folder:
+        found = detect_all(plan, folder / "detections", _silent)
+        tracklets = track_all(plan, found, folder / "tracks.json")
+        render_all(plan, tracklets, recording, folder / "segments", _silent)
     return tracklets, recording.kept
 
 

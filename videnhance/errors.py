@@ -13,7 +13,10 @@ A message is one line: the file or option, the cause, then the cure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class VidenhanceError(Exception):
@@ -28,9 +31,11 @@ class UsageError(VidenhanceError, ValueError):
     exit_code = 2
 
 
-def unknown_choice(option: str, name: str, choices: Iterable[str]) -> UsageError:
-    """The error for a name that stands in no table."""
-    return UsageError(f"{option} {name}: unknown; choose from {', '.join(choices)}")
+def chosen(option: str, name: str, table: Mapping[str, T]) -> T:
+    """The table's entry of that name; raises UsageError naming those there are."""
+    if name not in table:
+        raise UsageError(f"{option} {name}: unknown; choose from {', '.join(table)}")
+    return table[name]
 
 
 class InputError(VidenhanceError, ValueError):

@@ -94,11 +94,12 @@ def enhance(
         overwrite=overwrite,
         progress=lambda packets: progress("plan", packets, 0),
     )
+    restorer = restorers.create(settings.restore.restorer)
     with job_directory(plan.output) as folder:
         write_record(plan, folder / "job.json")
         detections = detect_all(plan, folder / "detections", progress)
         tracklets = track_all(plan, detections, folder / "tracks.json")
-        segments = render_all(plan, tracklets, folder / "segments", progress)
+        segments = render_all(plan, tracklets, restorer, folder / "segments", progress)
         mux(
             plan.output,
             folder / "output",
@@ -109,7 +110,7 @@ def enhance(
             plan.copying,
             lambda frames: progress("mux", frames, len(plan.timeline)),
         )
-    return summarize(plan, tracklets, time.monotonic() - began)
+    return summarize(plan, tracklets, restorer, time.monotonic() - began)
 
 
 @contextmanager
@@ -182,10 +183,13 @@ def track_all(plan: Plan, detections: Iterable[Path], path: Path) -> tuple[Track
 
 
 def render_all(
-    plan: Plan, tracklets: tuple[Tracklet, ...], folder: Path, progress: Progress
+    plan: Plan,
+    tracklets: tuple[Tracklet, ...],
+    restorer: restorers.Restorer,
+    folder: Path,
+    progress: Progress,
 ) -> list[Path]:
     """The files of all segments, rendered one after the other."""
-    restorer = restorers.create(plan.settings.restore.restorer)
     total = len(plan.timeline)
     written = []
     for segment in plan.segments:
@@ -247,10 +251,11 @@ def write_record(plan: Plan, path: Path) -> None:
     path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def summarize(plan: Plan, tracklets: tuple[Tracklet, ...], seconds: float) -> Summary:
+def summarize(
+    plan: Plan, tracklets: tuple[Tracklet, ...], restorer: restorers.Restorer, seconds: float
+) -> Summary:
     """The summary of a finished job."""
     covered = {k for tracklet in tracklets for k in range(tracklet.start, tracklet.stop)}
-    restorer = plan.settings.restore.restorer
     return Summary(
         output=plan.output,
         frames=len(plan.timeline),
@@ -259,8 +264,8 @@ def summarize(plan: Plan, tracklets: tuple[Tracklet, ...], seconds: float) -> Su
         tracks=len(tracklets),
         seconds=seconds,
         detector=plan.settings.detect.detector,
-        restorer=restorer,
-        invents=restorers.create(restorer).invents,
+        restorer=restorer.name,
+        invents=restorer.invents,
         notes=plan.copying.dropped,
     )
 

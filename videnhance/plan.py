@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from videnhance import detectors, restorers
-from videnhance.errors import OutputError, unknown_choice
+from videnhance.errors import OutputError, chosen
 from videnhance.settings import Settings
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo, segments_of
 from videnhance.video.codecs import codec_named, container_for, encoder_options, working_format
@@ -49,12 +49,8 @@ def make_plan(
     known here, before the first frame.
     """
     settings.check()
-    for table, name, option in (
-        (detectors.DETECTORS, settings.detect.detector, "--detector"),
-        (restorers.RESTORERS, settings.restore.restorer, "--restorer"),
-    ):
-        if name not in table:
-            raise unknown_choice(option, name, table)
+    chosen("--detector", settings.detect.detector, detectors.DETECTORS)
+    chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)
     info = probe(source)

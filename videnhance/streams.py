@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -114,6 +114,11 @@ class Timeline:
 
     def seconds(self, index: int) -> float:
         return float(self.pts[index] * self.time_base)
+
+    def index_of(self, pts: int) -> int | None:
+        """The frame shown at exactly this pts, None where there is none."""
+        at = bisect_left(self.pts, pts)
+        return at if at < len(self.pts) and self.pts[at] == pts else None
 
     def duration_of(self, index: int) -> int:
         if index + 1 < len(self.pts):

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.errors import unknown_choice
+from videnhance.errors import chosen
 from videnhance.faces import Faces
 
 
@@ -36,6 +36,4 @@ DETECTORS: dict[str, Callable[[float], Detector]] = {"centerface": _centerface}
 
 def create(name: str, threshold: float) -> Detector:
     """The detector of that name, loaded. Raises UsageError, ModelError."""
-    if name not in DETECTORS:
-        raise unknown_choice("--detector", name, DETECTORS)
-    return DETECTORS[name](threshold)
+    return chosen("--detector", name, DETECTORS)(threshold)

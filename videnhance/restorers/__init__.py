@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from videnhance.errors import unknown_choice
+from videnhance.errors import chosen
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 
@@ -45,6 +45,4 @@ RESTORERS: dict[str, Callable[[], Restorer]] = {"fusion": _fusion, "identity": _
 
 def create(name: str) -> Restorer:
     """The restorer of that name; raises UsageError naming those there are."""
-    if name not in RESTORERS:
-        raise unknown_choice("--restorer", name, RESTORERS)
-    return RESTORERS[name]()
+    return chosen("--restorer", name, RESTORERS)()

@@ -9,7 +9,7 @@ import av
 from av.codec import find_best_pix_fmt_of_list
 from av.video.format import VideoFormat
 
-from videnhance.errors import UsageError, unknown_choice
+from videnhance.errors import UsageError, chosen
 from videnhance.streams import VideoInfo
 from videnhance.video.reader import is_handled
 
@@ -59,9 +59,7 @@ CONTAINERS: dict[str, str] = {
 
 def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
     """The row of the table, after checking the options against it; raises UsageError."""
-    codec = CODECS.get(name)
-    if codec is None:
-        raise unknown_choice("--codec", name, CODECS)
+    codec = chosen("--codec", name, CODECS)
     if crf is not None:
         if codec.crf is None:
             raise UsageError(f"--crf {crf}: {name} has no rate factor; leave --crf out")

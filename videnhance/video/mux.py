@@ -178,7 +178,6 @@ def _segment_packets(
     timeline: Timeline, segments: Sequence[tuple[Segment, Path]]
 ) -> Iterator[tuple[int, int, Packet[Any]]]:
     """(order of decoding, frame index, packet) of all segments; raises OutputError on a gap."""
-    position = {pts: index for index, pts in enumerate(timeline.pts)}
     order = 0
     header: bytes | None = None
     for segment, path in segments:
@@ -194,7 +193,7 @@ def _segment_packets(
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.pts is None:
                     continue
-                index = position.get(start + int(Fraction(packet.pts) / unit))
+                index = timeline.index_of(start + int(Fraction(packet.pts) / unit))
                 if index is None or not segment.start <= index < segment.stop:
                     raise OutputError(f"{path}: holds a frame that is not in the plan")
                 yield order, index, packet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import av
 import av.error
@@ -39,10 +40,9 @@ def read_frames(
     Decoding begins at the keyframe before `start`. Raises InputError, naming the time, where a
     frame is missing, broken, or of another size than the stream declares.
     """
-    position = {pts: index for index, pts in enumerate(timeline.pts)}
     following = start
     for pts, decoded in _decode(info, timeline, start):
-        index = position.get(pts) if pts is not None else None
+        index = timeline.index_of(pts) if pts is not None else None
         if index is None or index < following:
             continue
         if index >= stop:
@@ -157,7 +157,7 @@ def _decode(
             for picture in container.decode(stream):
                 if first and key > 0 and (picture.pts is None or picture.pts > timeline.pts[start]):
                     # The container cannot seek this far back (GIF, some streams): from the top.
-                    yield from _decode(info, _without_keyframes(timeline), start)
+                    yield from _decode(info, replace(timeline, keyframes=(0,)), start)
                     return
                 first = False
                 yield picture.pts, picture
@@ -166,10 +166,6 @@ def _decode(
                 f"{info.path}: decoding stops ({error.strerror}); the file is damaged: "
                 "copy it again from its source"
             ) from error
-
-
-def _without_keyframes(timeline: Timeline) -> Timeline:
-    return Timeline(timeline.time_base, timeline.pts, (0,), timeline.last_duration)
 
 
 def _broken(info: VideoInfo, timeline: Timeline, index: int, what: str) -> InputError:
