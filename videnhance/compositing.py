@@ -14,9 +14,13 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from videnhance.alignment import bounds, compose, invert, translation, warp
+from videnhance.alignment import bounds, compose, invert, place, translation, warp
 from videnhance.color import color_planes, frame_to_plane, rgb_to_samples
+from videnhance.faces import Zone
 from videnhance.frames import Array, FloatArray, Frame, Matrix
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in continuous pixels of a frame or samples of a plane."""
 
 MASK_CENTRE = (0.5, 0.52)
 MASK_RADII = (0.42, 0.47)
@@ -53,8 +57,22 @@ def ellipse_mask(size: int) -> FloatArray:
     return mask
 
 
-def paint(frame: Frame, patches: Sequence[Patch]) -> Frame:
+def frame_boxes(zones: Sequence[Zone], upright_to_frame: Matrix) -> tuple[Box, ...]:
+    """The boxes around zones of the upright picture, in pixels of the frame to be painted.
+
+    Where a frame is turned by a quarter, mirrored, stretched or enlarged a box is the zone itself.
+    """
+    return tuple(
+        _around(((z.x0, z.y0), (z.x1, z.y0), (z.x0, z.y1), (z.x1, z.y1)), upright_to_frame)
+        for z in zones
+    )
+
+
+def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) -> Frame:
     """The frame with all patches blended in; samples outside every mask are bit-equal.
+
+    So is every sample of every plane that touches a box of `keep_out` (continuous pixels of the
+    frame). A sample of subsampled chroma is as large as the pixels it stands for.
 
     Larger faces, being nearer, are painted over smaller ones; equal sizes by tracklet id. Where
     masks overlap, the upper face takes over by its mask's weight, so no change is added twice.
@@ -68,7 +86,7 @@ def paint(frame: Frame, patches: Sequence[Patch]) -> Frame:
     top = float((1 << frame.layout.depth) - 1)
     to_samples = rgb_to_samples(frame.layout)
     painted = [np.array(plane) for plane in frame.planes[:colors]]
-    rectangles: list[tuple[float, float, float, float]] = []
+    rectangles: list[Box] = []
     for patch in ordered:
         size = patch.before.shape[0]
         mask = ellipse_mask(size) * np.float32(patch.strength)
@@ -82,6 +100,11 @@ def paint(frame: Frame, patches: Sequence[Patch]) -> Frame:
             _paint_plane(
                 painted[k], frame.planes[k], changes[k], mask if below else None, to_crop, top
             )
+    for x0, y0, x1, y1 in keep_out:
+        for k in range(colors):
+            to_plane = frame_to_plane(frame.layout, k)
+            window = _window(_around(((x0, y0), (x1, y1)), to_plane), painted[k].shape)
+            painted[k][window] = frame.planes[k][window]
     return Frame(frame.index, frame.pts, (*painted, *frame.planes[colors:]), frame.layout)
 
 
@@ -94,16 +117,14 @@ def _paint_plane(
     top: float,
 ) -> None:
     """Add one face's change to its own rectangle of a plane, in place; `mask` only over others."""
-    height, width = painted.shape
-    x0, y0, x1, y1 = bounds(invert(plane_to_crop), (change.shape[0], change.shape[1]))
-    left, right = max(int(np.floor(x0)), 0), min(int(np.ceil(x1)), width)
-    upper, lower = max(int(np.floor(y0)), 0), min(int(np.ceil(y1)), height)
-    if left >= right or upper >= lower:
+    box = bounds(invert(plane_to_crop), (change.shape[0], change.shape[1]))
+    window = _window(box, painted.shape)
+    rows, columns = window
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    if not all(size):
         return
-    size = (lower - upper, right - left)
-    to_crop = compose(plane_to_crop, translation(left, upper))
+    to_crop = compose(plane_to_crop, translation(columns.start, rows.start))
     added = warp(change, to_crop, size, border=cv2.BORDER_CONSTANT)
-    window = (slice(upper, lower), slice(left, right))
     base = source[window].astype(np.float32)
     if mask is not None:
         # base + (painted - base) (1 - mask): faces already there give way to the one on top.
@@ -112,7 +133,23 @@ def _paint_plane(
     painted[window] = np.clip(np.rint(base + added), 0.0, top).astype(painted.dtype)
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
+def _around(points: Sequence[tuple[float, float]], affine: Matrix) -> Box:
+    """The box around points taken through an affine."""
+    taken = place(np.array(points), affine)
+    (x0, y0), (x1, y1) = taken.min(axis=0), taken.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of a plane that touch a box; empty where it lies outside."""
+    x0, y0, x1, y1 = box
+    return _span(y0, y1, shape[0]), _span(x0, x1, shape[1])
+
+
+def _span(low: float, high: float, length: int) -> slice:
+    start = max(int(np.floor(low)), 0)
+    return slice(start, max(min(int(np.ceil(high)), length), start))
+
+
+def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

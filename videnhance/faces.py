@@ -76,6 +76,27 @@ class Tracklet:
 
 
 @dataclass(frozen=True)
+class Zone:
+    """A rectangle of the upright picture in which nothing is ever changed: a burned-in clock, say.
+
+    Continuous pixels, x0 < x1 and y0 < y1; it may reach beyond the picture.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """All that is known of a video's faces, and where none may be painted: a tracks.json."""
+
+    tracklets: tuple[Tracklet, ...]
+    zones: tuple[Zone, ...] = ()
+
+
+@dataclass(frozen=True)
 class CropWindow:
     """The aligned crops of one tracklet around the frame to be restored.
 
