@@ -14,10 +14,35 @@ FULL = 65536
 
 @pytest.mark.parametrize("frames", [1, 5, 10, 14, 15, 16, 29, 30, 31, 1000])
 def test_segments_cover_every_frame_once(frames: int) -> None:
-    segments = segments_of(frames, 10)
+    segments = segments_of(0, frames, 10)
     assert [k for s in segments for k in range(s.start, s.stop)] == list(range(frames))
     assert [s.index for s in segments] == list(range(len(segments)))
     assert all(len(s) >= 5 for s in segments) or len(segments) == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "borders"),
+    [
+        (0, 30, [0, 10, 20, 30]),
+        (0, 34, [0, 10, 20, 34]),
+        (0, 35, [0, 10, 20, 30, 35]),
+        (5, 35, [5, 10, 20, 30, 35]),
+        (6, 34, [6, 20, 34]),
+        (20, 40, [20, 30, 40]),
+        (3, 8, [3, 8]),
+        (8, 12, [8, 12]),
+        (8, 16, [8, 16]),
+        (4, 12, [4, 12]),
+        (17, 18, [17, 18]),
+    ],
+)
+def test_the_segments_of_a_range_lie_on_the_borders_of_the_whole(
+    start: int, stop: int, borders: list[int]
+) -> None:
+    segments = segments_of(start, stop, 10)
+    assert [s.start for s in segments] == borders[:-1]
+    assert [s.stop for s in segments] == borders[1:]
+    assert [s.index for s in segments] == list(range(len(segments)))
 
 
 def test_timeline_durations_and_keyframes() -> None:
@@ -25,6 +50,19 @@ def test_timeline_durations_and_keyframes() -> None:
     assert [timeline.duration_of(k) for k in range(4)] == [4, 5, 21, 7]
     assert [timeline.keyframe_before(k) for k in range(4)] == [0, 0, 2, 2]
     assert timeline.seconds(3) == pytest.approx(0.3)
+
+
+def test_seconds_count_from_the_first_frame() -> None:
+    timeline = Timeline(Fraction(1, 100), (250, 254, 300), (0,), 7)
+    assert [timeline.seconds(k) for k in range(3)] == pytest.approx([0.0, 0.04, 0.5])
+
+
+def test_a_part_of_a_timeline() -> None:
+    timeline = Timeline(Fraction(1, 100), (10, 14, 19, 40, 45), (0, 2, 4), 7)
+    assert timeline.part(1, 4) == Timeline(Fraction(1, 100), (14, 19, 40), (1,), 5)
+    assert timeline.part(3, 5) == Timeline(Fraction(1, 100), (40, 45), (1,), 7)
+    assert timeline.part(3, 4) == Timeline(Fraction(1, 100), (40,), (0,), 5)
+    assert timeline.part(0, 5) == timeline
 
 
 # (a, b, c, d) of the display matrix and what it makes of a 2 x 3 picture [[1, 2], [3, 4], [5, 6]].

@@ -113,7 +113,8 @@ class Timeline:
         return len(self.pts)
 
     def seconds(self, index: int) -> float:
-        return float(self.pts[index] * self.time_base)
+        """When a frame is shown, in seconds since the first frame; a pts may begin elsewhere."""
+        return float((self.pts[index] - self.pts[0]) * self.time_base)
 
     def index_of(self, pts: int) -> int | None:
         """The frame shown at exactly this pts, None where there is none."""
@@ -129,6 +130,18 @@ class Timeline:
         """The last frame at or before `index` at which decoding can start."""
         at = bisect_right(self.keyframes, index) - 1
         return self.keyframes[at] if at >= 0 else 0
+
+    def part(self, start: int, stop: int) -> Timeline:
+        """Frames start..stop (half-open, at least one) alone, counted from 0; every pts as it is.
+
+        Where none of them is a keyframe, the first is taken for one.
+        """
+        return Timeline(
+            time_base=self.time_base,
+            pts=self.pts[start:stop],
+            keyframes=tuple(k - start for k in self.keyframes if start <= k < stop) or (0,),
+            last_duration=self.duration_of(stop - 1),
+        )
 
 
 @dataclass(frozen=True)
@@ -147,14 +160,20 @@ class Segment:
         return self.stop - self.start
 
 
-def segments_of(frames: int, length: int) -> tuple[Segment, ...]:
-    """Split `frames` into segments of `length`; a last one under half that joins its neighbour."""
-    borders = list(range(0, frames, length)) or [0]
-    if len(borders) > 1 and frames - borders[-1] < length // 2:
+def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
+    """Split frames start..stop (half-open) into segments of `length`, counted from 0.
+
+    Borders are multiples of `length`, so that a range and the whole video share the segments
+    within the range. A first or last one under half of `length` joins its neighbour.
+    """
+    borders = [start, *range((start // length + 1) * length, stop, length)]
+    if len(borders) > 1 and borders[1] - start < length // 2:
+        del borders[1]
+    if len(borders) > 1 and stop - borders[-1] < length // 2:
         borders.pop()
     return tuple(
-        Segment(k, start, stop)
-        for k, (start, stop) in enumerate(zip(borders, [*borders[1:], frames], strict=True))
+        Segment(k, first, after)
+        for k, (first, after) in enumerate(zip(borders, [*borders[1:], stop], strict=True))
     )
 
 
