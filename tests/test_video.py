@@ -21,7 +21,7 @@ from videnhance.video.codecs import (
     encoder_options,
     working_format,
 )
-from videnhance.video.mux import mux, plan_copying
+from videnhance.video.mux import Cut, mux, plan_copying
 from videnhance.video.reader import read_frames
 from videnhance.video.source import probe, read_timeline
 from videnhance.video.writer import Encoding, SegmentWriter
@@ -32,7 +32,13 @@ TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 
 
 def through(
-    source: Path, output: Path, *, codec: str = "h264", length: int = 100, preset: str | None = None
+    source: Path,
+    output: Path,
+    *,
+    codec: str = "h264",
+    length: int = 100,
+    preset: str | None = None,
+    cut: Cut | None = None,
 ) -> None:
     """The source's frames, unchanged, through segments of `length` frames into `output`."""
     info = probe(source)
@@ -54,13 +60,14 @@ def through(
         color=info.color,
     )
     files = []
-    for segment in segments_of(len(timeline), length):
+    start, stop = (cut.start, cut.stop) if cut is not None else (0, len(timeline))
+    for segment in segments_of(start, stop, length):
         path = output.with_name(f"{segment.name}.{row.segment_format}")
         with SegmentWriter(path, encoding, timeline.pts[segment.start]) as writer:
             for frame in read_frames(info, timeline, segment.start, segment.stop, pix_fmt):
                 writer.write(frame)
         files.append((segment, path))
-    mux(output, output.with_name("part"), muxer, info, timeline, files, copying)
+    mux(output, output.with_name("part"), muxer, info, timeline, files, copying, cut=cut)
 
 
 @pytest.mark.parametrize("length", [3, 6, 100])

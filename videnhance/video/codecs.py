@@ -22,6 +22,9 @@ class VideoCodec:
     """FFmpeg's name of the encoder."""
     segment_format: str
     """Container of a rendered segment: it must keep every pts exactly (see writer.py)."""
+    least_bits: float
+    """Bits a pixel that a job may be refused for, where the disk has not even those: far below what
+    samples/cctv.mp4 takes (h264 0.16, h265 0.11, av1 0.07, ffv1 2.2, prores 5.2)."""
     crf: int | None = None
     """Default constant rate factor, None where the encoder has none."""
     crf_top: int = 51
@@ -36,13 +39,13 @@ _X26X_PRESETS = (
 )
 
 CODECS: dict[str, VideoCodec] = {
-    "h264": VideoCodec("libx264", "mp4", 17, 51, "medium", _X26X_PRESETS),
+    "h264": VideoCodec("libx264", "mp4", 0.01, 17, 51, "medium", _X26X_PRESETS),
     "h265": VideoCodec(
-        "libx265", "mp4", 19, 51, "medium", _X26X_PRESETS, {"x265-params": "log-level=error"}
+        "libx265", "mp4", 0.005, 19, 51, "medium", _X26X_PRESETS, {"x265-params": "log-level=error"}
     ),
-    "av1": VideoCodec("libsvtav1", "mp4", 23, 63, "8", tuple(str(n) for n in range(14))),
-    "ffv1": VideoCodec("ffv1", "mp4", options={"level": "3", "slicecrc": "1", "slices": "4"}),
-    "prores": VideoCodec("prores_ks", "mov", options={"profile": "3", "vendor": "apl0"}),
+    "av1": VideoCodec("libsvtav1", "mp4", 0.005, 23, 63, "8", tuple(str(n) for n in range(14))),
+    "ffv1": VideoCodec("ffv1", "mp4", 0.5, options={"level": "3", "slicecrc": "1", "slices": "4"}),
+    "prores": VideoCodec("prores_ks", "mov", 0.5, options={"profile": "3", "vendor": "apl0"}),
 }
 """Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
 17, which is visually transparent."""

@@ -5,24 +5,33 @@ from __future__ import annotations
 import heapq
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import av.error
 from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.errors import ContainerError, OutputError
 from videnhance.streams import Segment, Timeline, VideoInfo
 from videnhance.video.codecs import CONTAINERS
+from videnhance.video.packets import (
+    Window,
+    other_packets,
+    packets_within,
+    video_packets,
+    window_of,
+)
 from videnhance.video.source import codec_name, open_source
 from videnhance.video.writer import put_in_place, write_error
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # a type only: the compiled module has none
 
 _WRITTEN_ANEW = {
     *("major_brand", "minor_version", "compatible_brands", "encoder", "duration"),
@@ -39,6 +48,14 @@ class Copying:
     """Indices of the streams copied packet for packet."""
     dropped: tuple[str, ...]
     """One sentence for each stream that the container cannot hold, and the one that could."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Frames start..stop (half-open) of the source, when the output is to hold only these."""
+
+    start: int
+    stop: int
 
 
 def plan_copying(info: VideoInfo, muxer: str, codec: str) -> Copying:
@@ -84,38 +101,93 @@ def mux(
     segments: Sequence[tuple[Segment, Path]],
     copying: Copying,
     progress: Callable[[int], None] = lambda frames: None,
+    cut: Cut | None = None,
+    complete: Callable[[Path], None] = lambda part: None,
 ) -> None:
     """Write finished segments and the source's other streams to `part`, then rename it `output`.
 
-    Both are on one file system, so the output appears whole or not at all.
+    Both are on one file system, so the output appears whole or not at all, and `part` is gone
+    either way. `complete` is called with the checked file before it is renamed.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: dts as the segments store them
     collide at the seams when there are B-frames.
+
+    With a `cut` the segments hold its frames, still numbered as in the whole video, and the output
+    only what belongs to them (see packets.Window). A cut that begins later than the video moves
+    all times so that its first frame is shown at 0. Sound that begins before that is skipped by
+    the edit list in MP4 and MOV. Matroska keeps it at a negative time, which readers that know
+    none (FFmpeg) make out from the packet's duration; nothing is moved to avoid it, so sound and
+    picture stay together.
+
+    Raises OutputError where the output cannot be written or the segments do not hold their frames.
     """
+    cut = cut if cut is not None else Cut(0, len(timeline))
     try:
-        with ExitStack() as stack:
-            source = stack.enter_context(open_source(info.path))
-            target = stack.enter_context(
-                av.open(str(part), "w", format=muxer, options=_mux_options(info, muxer))
-            )
-            with av.open(str(segments[0][1])) as first:
-                routes = _add_streams(target, source, first, info, copying)
-                video = routes[info.stream]
-            written = 0
-            packets = heapq.merge(
-                _video_packets(timeline, segments, video),
-                _other_packets(source, routes, info.stream),
-                key=lambda entry: entry[0],
-            )
-            for _, packet in packets:
-                target.mux(packet)
-                if packet.stream is video:
-                    written += 1
-                    progress(written)
+        _write(part, muxer, info, timeline, segments, copying, progress, cut)
+        verify(part, output, cut.stop - cut.start)
+        complete(part)
         put_in_place(part, output)
     except av.error.FFmpegError as error:
         raise write_error(output, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def verify(part: Path, output: Path, frames: int) -> None:
+    """Read a written file's packets again: a disk that was full may show in nothing else.
+
+    Raises OutputError where its first video does not hold so many frames.
+    """
+    found = 0
+    try:
+        with av.open(str(part)) as container:
+            stream = next(
+                s for s in container.streams.video if not s.disposition & Disposition.attached_pic
+            )
+            found = sum(1 for packet in container.demux(stream) if packet.size)
+    except (av.error.FFmpegError, StopIteration):
+        found = 0  # not even its index was written
+    if found != frames:
+        raise OutputError(
+            f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
+            "full; make room or choose another folder"
+        )
+
+
+def _write(
+    part: Path,
+    muxer: str,
+    info: VideoInfo,
+    timeline: Timeline,
+    segments: Sequence[tuple[Segment, Path]],
+    copying: Copying,
+    progress: Callable[[int], None],
+    cut: Cut,
+) -> None:
+    whole = (cut.start, cut.stop) == (0, len(timeline))
+    window = window_of(timeline, cut.start, cut.stop)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(info.path))
+        target = stack.enter_context(
+            av.open(str(part), "w", format=muxer, options=_mux_options(info, muxer))
+        )
+        with av.open(str(segments[0][1])) as first:
+            routes = _add_streams(target, source, first, info, copying, window)
+        video = routes[info.stream]
+        written = 0
+        packets = heapq.merge(
+            video_packets(timeline, segments, video),
+            other_packets(source, routes, info.stream)
+            if whole
+            else packets_within(info.path, source, routes, info.stream, window),
+            key=lambda entry: entry[0],
+        )
+        for _, packet in packets:
+            target.mux(packet)
+            if packet.stream is video:
+                written += 1
+                progress(written)
 
 
 def _mux_options(info: VideoInfo, muxer: str) -> dict[str, str]:
@@ -140,6 +212,7 @@ def _add_streams(
     segment: InputContainer,
     info: VideoInfo,
     copying: Copying,
+    window: Window,
 ) -> dict[int, Stream]:
     """Output streams by the source's stream index, in the source's order."""
     routes: dict[int, Stream] = {}
@@ -160,86 +233,38 @@ def _add_streams(
             continue
         added = routes[stream.index]
         added.disposition = stream.disposition
-        added.metadata.update(_content_metadata(stream.metadata))
-    target.metadata.update(_content_metadata(source.metadata))
-    target.set_chapters(source.chapters())
+        added.metadata.update(_content_metadata(stream.metadata, window))
+    target.metadata.update(_content_metadata(source.metadata, window))
+    target.set_chapters(_chapters_within(source.chapters(), window))
     return routes
 
 
-def _content_metadata(metadata: dict[str, str]) -> dict[str, str]:
+def _content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:
+    # A timecode is that of the first frame, which a cut that begins later leaves out.
+    stale = _WRITTEN_ANEW if window.start is None else _WRITTEN_ANEW | {"timecode"}
     return {
         key: value
         for key, value in metadata.items()
-        if key.lower() not in _WRITTEN_ANEW and not key.startswith("_STATISTICS")
+        if key.lower() not in stale and not key.startswith("_STATISTICS")
     }
 
 
-def _segment_packets(
-    timeline: Timeline, segments: Sequence[tuple[Segment, Path]]
-) -> Iterator[tuple[int, int, Packet[Any]]]:
-    """(order of decoding, frame index, packet) of all segments; raises OutputError on a gap."""
-    order = 0
-    header: bytes | None = None
-    for segment, path in segments:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            extradata = stream.codec_context.extradata
-            if order and extradata != header:
-                raise OutputError(f"{path}: is encoded otherwise than the segments before it")
-            header = extradata
-            # The file counts ticks of 1/denominator from 0; the plan, units of time_base.
-            unit = timeline.time_base / Fraction(stream.time_base or timeline.time_base)
-            start = timeline.pts[segment.start]
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.pts is None:
-                    continue
-                index = timeline.index_of(start + int(Fraction(packet.pts) / unit))
-                if index is None or not segment.start <= index < segment.stop:
-                    raise OutputError(f"{path}: holds a frame that is not in the plan")
-                yield order, index, packet
-                order += 1
-        if order != segment.stop:
-            raise OutputError(f"{path}: holds {order - segment.start} of {len(segment)} frames")
-
-
-def _video_packets(
-    timeline: Timeline, segments: Sequence[tuple[Segment, Path]], stream: Stream
-) -> Iterator[tuple[float, Packet[Any]]]:
-    """(dts in seconds, packet) of the whole video in decoding order."""
-    base = Fraction(1, timeline.time_base.denominator)
-    step = timeline.time_base.numerator
-    # No packet may be decoded after it is shown: by that much decoding runs ahead.
-    ahead = max(
-        timeline.pts[order] - timeline.pts[index]
-        for order, index, _ in _segment_packets(timeline, segments)
-    )
-    for order, index, packet in _segment_packets(timeline, segments):
-        packet.pts = timeline.pts[index] * step
-        packet.dts = (timeline.pts[order] - ahead) * step
-        packet.duration = timeline.duration_of(index) * step
-        packet.time_base = base
-        packet.stream = stream
-        yield float(packet.dts * base), packet
-
-
-def _other_packets(
-    source: InputContainer, routes: dict[int, Stream], video: int
-) -> Iterator[tuple[float, Packet[Any]]]:
-    """(seconds, packet) of every copied stream, data and times as they are in the source."""
-    chosen = [stream for stream in source.streams if stream.index in routes]
-    chosen = [stream for stream in chosen if stream.index != video]
-    if not chosen:
-        return
-    latest = 0.0
-    for packet in source.demux(*chosen):
-        if packet.size == 0 or packet.time_base is None:
-            continue
-        if packet.dts is None:
-            packet.dts = packet.pts
-        if packet.dts is not None:
-            latest = float(packet.dts * packet.time_base)
-        packet.stream = routes[packet.stream_index]
-        yield latest, packet
+def _chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
+    """The chapters that overlap the window, cut to it, at their times in the output."""
+    if window.start is None and window.stop is None:
+        return chapters
+    kept: list[Chapter] = []
+    for chapter in chapters:
+        unit = Fraction(chapter["time_base"] or 1)
+        start, end = chapter["start"] * unit, chapter["end"] * unit
+        if window.start is not None:
+            start = max(start, window.start)
+        if window.stop is not None:
+            end = min(end, window.stop)
+        first, last = (round((time - window.moved) / unit) for time in (start, end))
+        if first < last:
+            kept.append({**chapter, "start": first, "end": last})
+    return kept
 
 
 def _takes_codec(muxer: str, codec: str) -> bool:

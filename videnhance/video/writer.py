@@ -6,7 +6,9 @@ MOV keep exactly; where the segment begins in the whole is the plan's business (
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,12 +45,23 @@ class Encoding:
 
 
 class SegmentWriter:
-    """Context manager: `write` frames in order; leaving it without an error finishes the file."""
+    """Context manager: `write` frames in order; leaving it without an error finishes the file.
 
-    def __init__(self, path: Path, encoding: Encoding, start_pts: int) -> None:
+    `complete` is called with the encoded file before it is put in place.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        start_pts: int,
+        complete: Callable[[Path], None] = lambda part: None,
+    ) -> None:
         self.path = path
         self._encoding = encoding
         self._start_pts = start_pts
+        self._complete = complete
+        self._written = 0
         self._part = path.with_name(path.name + ".part")
         self._container = av.open(
             str(self._part),
@@ -71,6 +84,8 @@ class SegmentWriter:
             if kind is None:
                 self._mux(None)
                 self._close()
+                self._verify()
+                self._complete(self._part)
                 put_in_place(self._part, self.path)
         finally:
             with suppress(OutputError):
@@ -85,6 +100,7 @@ class SegmentWriter:
         picture.pts = (frame.pts - self._start_pts) * self._encoding.time_base.numerator
         picture.time_base = Fraction(1, self._encoding.time_base.denominator)
         self._mux(picture)
+        self._written += 1
 
     def _mux(self, picture: VideoFrame | None) -> None:
         try:
@@ -92,6 +108,15 @@ class SegmentWriter:
                 self._container.mux(packet)
         except av.error.FFmpegError as error:
             raise write_error(self.path, error) from error
+
+    def _verify(self) -> None:
+        """A disk that is full may show only in what is missing from the file."""
+        kept = segment_times(self._part, self._encoding.time_base)
+        if len(kept) != self._written:
+            raise OutputError(
+                f"{self.path}: holds {len(kept)} of {self._written} frames after writing; "
+                "the disk may be full: make room or choose another folder"
+            )
 
     def _close(self) -> None:
         try:
@@ -120,6 +145,24 @@ class SegmentWriter:
         return stream
 
 
+def segment_times(path: Path, time_base: Fraction) -> list[int]:
+    """The pts of all frames of a segment's file, sorted, in units of `time_base`.
+
+    A file that cannot be read to its end has none.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            unit = time_base / Fraction(stream.time_base or time_base)
+            return sorted(
+                int(Fraction(packet.pts) / unit)
+                for packet in container.demux(stream)
+                if packet.size and packet.pts is not None
+            )
+    except (av.error.FFmpegError, IndexError):
+        return []
+
+
 def put_in_place(part: Path, final: Path) -> None:
     """Rename a finished file to its name, file and folder synced: whole or not there at all."""
     try:
@@ -132,9 +175,12 @@ def put_in_place(part: Path, final: Path) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise OutputError(f"{final}: cannot be written ({error.strerror})") from error
+        raise OutputError(
+            f"{final}: cannot be written ({error.strerror}); make room or choose another folder"
+        ) from error
 
 
 def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
-    cure = "make room or choose another folder" if error.errno == 28 else "check the options"
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    cure = "make room or choose another folder" if error.errno in full else "check the options"
     return OutputError(f"{path}: cannot be written ({error.strerror}); {cure}")
