@@ -175,7 +175,7 @@ def test_scale_enlarges_picture_and_face(tmp_path: Path, brighten: Settings, sca
 
 
 @pytest.mark.usefixtures("square_detector")
-def test_an_error_while_rendering_leaves_nothing(
+def test_an_error_while_rendering_leaves_the_work_done_before(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(Brighten):
@@ -186,7 +186,8 @@ def test_an_error_while_rendering_leaves_nothing(
     settings = replace(LOSSLESS, restore=RestoreSettings(restorer="failing"))
     with pytest.raises(OutputError, match="no space"):
         enhance(clip, tmp_path / "out.mkv", settings)
-    assert leftovers(tmp_path) == []
+    assert leftovers(tmp_path) == ["out.mkv.videnhance"]
+    assert not list((tmp_path / "out.mkv.videnhance" / "segments").iterdir())
     assert not [t for t in threading.enumerate() if t.name.startswith("videnhance")]
 
 

@@ -6,7 +6,9 @@ VidenhanceError                 1   anything below, or a fault we have no name f
 │   └── TruncatedError              3   it opens, but ends before it should
 ├── OutputError       OSError       4   the result cannot be written
 │   └── ContainerError              4   the container cannot hold one of the streams
-└── ModelError        RuntimeError  5   a detector or restorer cannot be loaded or failed
+├── JobError          RuntimeError  6   a job directory is in use, or belongs to another job
+├── ModelError        RuntimeError  5   a detector or restorer cannot be loaded or failed
+└── Stopped                       130   stopped on request; finished work is kept
 
 A message is one line: the file or option, the cause, then the cure.
 """
@@ -14,6 +16,7 @@ A message is one line: the file or option, the cause, then the cure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,6 +26,8 @@ class VidenhanceError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
 
     exit_code = 1
+    job: Path | None = None
+    """Directory in which finished work was kept, where there is some."""
 
 
 class UsageError(VidenhanceError, ValueError):
@@ -62,3 +67,15 @@ class ModelError(VidenhanceError, RuntimeError):
     """A detector or restorer cannot be loaded, or failed on a frame."""
 
     exit_code = 5
+
+
+class JobError(VidenhanceError, RuntimeError):
+    """A job directory is in use, was begun otherwise than it is to go on, or is none."""
+
+    exit_code = 6
+
+
+class Stopped(VidenhanceError):
+    """The work was stopped on request, at a point from which it can go on."""
+
+    exit_code = 130

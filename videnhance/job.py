@@ -1,76 +1,40 @@
-"""A job: the four steps in order, their files in a directory of its own, the output by one rename.
+"""A job: the four steps in order, in a directory of its own, the output by one rename.
 
-The directory stands beside the output, so that the last step is a rename and not a copy:
-
-    job.json                what is done to which file, with which settings and versions
-    detections/00000.npz    per segment (detect.py)
-    tracks.json             all tracks (trackfile.py)
-    segments/00000.mp4      per segment (video/writer.py)
+The directory (jobdir.py) outlives whatever stops the job; the same call goes on in it. It stands
+beside the output unless told otherwise, and is removed when the output is in place.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from videnhance import detectors, restorers
-from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
-from videnhance.detect import margins as detect_margins
-from videnhance.errors import OutputError
-from videnhance.faces import Tracklet
-from videnhance.frames import Frame
-from videnhance.plan import Plan, make_plan
-from videnhance.queues import background, prefetch
-from videnhance.render import Restored, finish, overlapping, restore, sample
-from videnhance.render import margins as render_margins
+from videnhance import restorers
+from videnhance.errors import InputError, JobError
+from videnhance.faces import Tracks
+from videnhance.jobdir import JobDirectory, default_folder, entered
+from videnhance.output import deliver, is_finished, note_finished, require_room_for
+from videnhance.plan import Plan, Scope, check_output, make_plan, make_scope
+from videnhance.record import Record, make_record, read_record
 from videnhance.settings import Settings
-from videnhance.streams import Segment
-from videnhance.trackfile import read_tracks, write_tracks
-from videnhance.tracking import track
-from videnhance.video.mux import mux
-from videnhance.video.reader import read_frames
-from videnhance.video.writer import SegmentWriter
-
-READ_AHEAD = 8
-"""Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a
-frame's cost, little enough to bound memory (8 frames of 4K are 100 MB)."""
+from videnhance.steps import Progress, Run, detect_all, render_all, track_all
+from videnhance.summary import Clock, Summary, summarize
+from videnhance.trackfile import choose, read_tracks, write_tracks
+from videnhance.video.seal import sha256_of
+from videnhance.video.source import probe
+from videnhance.video.writer import put_in_place
 
 DEFAULTS = Settings()
 
-Progress = Callable[[str, int, int], None]
-"""Called as progress(step, done, total); total is 0 while unknown."""
 
-ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
+def _silent(step: str, done: int, total: int) -> None:
+    pass
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a finished job did."""
-
-    output: Path
-    frames: int
-    frames_with_faces: int
-    faces: int
-    """Restored crops: one per face and frame."""
-    tracks: int
-    seconds: float
-    """Wall time."""
-    detector: str
-    restorer: str
-    invents: bool
-    """Whether the restorer can show what the clip does not hold."""
-    notes: tuple[str, ...]
-    """What could not be kept, one sentence each."""
+def _never() -> bool:
+    return False
 
 
 def enhance(
@@ -79,205 +43,235 @@ def enhance(
     settings: Settings = DEFAULTS,
     *,
     overwrite: bool = False,
-    progress: Progress = lambda step, done, total: None,
+    job_dir: Path | str | None = None,
+    keep_job: bool = False,
+    restart: bool = False,
+    tracks: Path | str | None = None,
+    identify: bool = True,
+    progress: Progress = _silent,
+    stop: Callable[[], bool] = _never,
 ) -> Summary:
     """Enhance the faces of a video and write the result to `output`.
 
-    The source is only read. `output` appears whole, when all is done, or not at all. Raises a
-    VidenhanceError (see errors.py) whose message is one line: the file, the cause and the cure.
+    The source is only read. `output` appears whole, when all is done, or not at all. Stopped at
+    any point, the same call goes on where it was: finished work is kept in `job_dir` (beside the
+    output unless given; removed at the end unless `keep_job`). A job begun with other settings is
+    refused, unless `restart`: then its files that still fit are used.
+
+    `tracks` names a tracks.json to render from instead of looking for faces. `stop` is asked
+    whenever work can be put down without losing any; then Stopped is raised. Without `identify` the
+    source's content is not hashed first, for a job that nobody will go on with.
+
+    Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
+    cure. Its `job` names the directory where finished work was kept, if there is some.
     """
-    began = time.monotonic()
-    plan = make_plan(
-        Path(source),
-        Path(output),
-        settings,
-        overwrite=overwrite,
-        progress=lambda packets: progress("plan", packets, 0),
-    )
+    run, clock = Run(progress, stop), Clock()
+    source, output = Path(source), Path(output)
+    folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    ready = is_finished(JobDirectory(folder), output) and not restart
+    with clock.step("plan"):
+        plan = make_plan(
+            source,
+            output,
+            settings,
+            overwrite=overwrite or ready,
+            progress=lambda packets: run.tell("plan", packets, 0),
+        )
+    scope = plan.scope
     restorer = restorers.create(settings.restore.restorer)
-    with job_directory(plan.output) as folder:
-        write_record(plan, folder / "job.json")
-        detections = detect_all(plan, folder / "detections", progress)
-        tracklets = track_all(plan, detections, folder / "tracks.json")
-        segments = render_all(plan, tracklets, restorer, folder / "segments", progress)
-        mux(
-            plan.output,
-            folder / "output",
-            plan.muxer,
-            plan.source,
-            plan.timeline,
-            list(zip(plan.segments, segments, strict=True)),
-            plan.copying,
-            lambda frames: progress("mux", frames, len(plan.timeline)),
-        )
-    return summarize(plan, tracklets, restorer, time.monotonic() - began)
+    given = _read_given(Path(tracks), scope) if tracks is not None else None
+    request = _Request(scope, output, plan, overwrite, keep_job, given, run, identify)
+    with entered(folder, request.record, restart=restart) as (job, record):
+        if ready:
+            found = read_tracks(job.tracks, scope.source, scope.timeline)
+        else:
+            require_room_for(plan, job.folder)
+            found = _find_tracks(scope, job, record, given, run, clock)
+        found = choose(found, settings.part.only, settings.part.skip)
+        if not ready:
+            with clock.step("render"):
+                files = render_all(plan, found, restorer, job, record, run)
+            request.refuse_changed_source()
+            with clock.step("mux"):
+                deliver(plan, files, job, run)
+        notes = (*plan.copying.dropped, *run.notes)
+        kept = folder if keep_job else None
+        summary = summarize(output, scope, found, restorer, clock, notes, kept)
+        if not keep_job:
+            job.remove()
+    return summary
 
 
-@contextmanager
-def job_directory(output: Path) -> Iterator[Path]:
-    """A new directory beside the output, removed on leaving however that happens."""
-    # Named before it is made, so that no interruption can come between the two.
-    unique = f".{output.name}.{os.getpid()}-{secrets.token_hex(4)}.videnhance"
-    folder = output.absolute().parent / unique
-    try:
-        for name in ("detections", "segments"):
-            (folder / name).mkdir(parents=True)
-        yield folder
-    except OSError as error:
-        if isinstance(error, OutputError) or error.errno is None:
-            raise
-        raise OutputError(
-            f"{output}: working files cannot be written ({error.strerror}); "
-            "make room or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def detect_all(plan: Plan, folder: Path, progress: Progress) -> list[Path]:
-    """The detections of every segment, a file each."""
-    wish = plan.settings.detect
-    detector = detectors.create(wish.detector, wish.threshold)
-    total = len(plan.timeline)
-    long_side = wish.long_side or survey(plan, detector)
-    written = []
-    for segment in plan.segments:
-        path = folder / f"{segment.name}.npz"
-        start, stop = detect_margins(segment, total)
-        frames = prefetch(
-            read_frames(plan.source, plan.timeline, start, stop, plan.encoding.pix_fmt),
-            READ_AHEAD,
-        )
-        detect(
-            _counted(frames, lambda index: progress("detect", index + 1, total)),
-            segment,
-            total,
-            detector,
-            plan.source.upright,
-            plan.source.upright_size,
-            every=wish.every,
-            long_side=long_side,
-        ).save(path)
-        written.append(path)
-    return written
-
-
-def survey(plan: Plan, detector: detectors.Detector) -> int:
-    """The detection size that suits the faces of this video, from a close look at a few frames."""
-    source = plan.source
-    seen = [
-        look_at(frame, detector, source.upright, source.upright_size, SIZES[-1])
-        for index in survey_frames(plan.timeline)
-        for frame in read_frames(source, plan.timeline, index, index + 1, plan.encoding.pix_fmt)
-    ]
-    return suited_size(seen, source.upright_size, plan.settings.track.min_eyes)
-
-
-def track_all(plan: Plan, detections: Iterable[Path], path: Path) -> tuple[Tracklet, ...]:
-    """The tracks of the whole video, written to `path` and read back as any later step would."""
-    found = Detections.joined(map(Detections.load, detections))
-    times = np.array([plan.timeline.seconds(k) for k in range(len(plan.timeline))])
-    tracklets = track(times, found.faces, found.cuts, plan.settings.track)
-    write_tracks(path, tracklets, plan.source, plan.timeline)
-    return read_tracks(path)
-
-
-def render_all(
-    plan: Plan,
-    tracklets: tuple[Tracklet, ...],
-    restorer: restorers.Restorer,
-    folder: Path,
-    progress: Progress,
-) -> list[Path]:
-    """The files of all segments, rendered one after the other."""
-    total = len(plan.timeline)
-    written = []
-    for segment in plan.segments:
-        path = folder / f"{segment.name}.{plan.encoding.segment_format}"
-        here = overlapping(segment, tracklets)
-        render_segment(
-            plan, segment, here, restorer, path, lambda frame: progress("render", frame + 1, total)
-        )
-        written.append(path)
-    return written
-
-
-def render_segment(
-    plan: Plan,
-    segment: Segment,
-    tracklets: Sequence[Tracklet],
-    restorer: restorers.Restorer,
-    path: Path,
-    tell: Callable[[int], None],
-) -> None:
-    """One segment's file. Three threads: decode and sample, restore, paint and encode."""
-    wish, source = plan.settings, plan.source
-    scale = wish.output.scale
-    start, stop = render_margins(segment, len(plan.timeline), restorer.radius)
-    frames = read_frames(source, plan.timeline, start, stop, plan.encoding.pix_fmt)
-    restored = restore(
-        prefetch(sample(frames, tracklets, source.upright, scale), READ_AHEAD),
-        segment,
-        tracklets,
-        plan.timeline,
-        restorer,
-        source.upright,
-        strength=wish.restore.strength,
-        ease_seconds=wish.restore.ease,
-        scale=scale,
-    )
-    with SegmentWriter(path, plan.encoding, plan.timeline.pts[segment.start]) as writer:
-
-        def write(item: Restored) -> None:
-            writer.write(finish(item, scale))
-
-        with background(write, READ_AHEAD) as put:
-            for item in restored:
-                put(item)
-                tell(item.frame.index)
-
-
-def write_record(plan: Plan, path: Path) -> None:
-    """job.json: what this job is, so that it can be told and repeated."""
-    record = {
-        "videnhance": _version("videnhance"),
-        "packages": {name: _version(name) for name in ("av", "numpy", "opencv-python", "filterpy")},
-        "source": asdict(plan.source),
-        "output": plan.output,
-        "settings": asdict(plan.settings),
-        "encoding": asdict(plan.encoding),
-        "segments": [asdict(segment) for segment in plan.segments],
-    }
-    path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
-
-
-def summarize(
-    plan: Plan, tracklets: tuple[Tracklet, ...], restorer: restorers.Restorer, seconds: float
+def detect_tracks(
+    source: Path | str,
+    output: Path | str,
+    settings: Settings = DEFAULTS,
+    *,
+    overwrite: bool = False,
+    job_dir: Path | str | None = None,
+    keep_job: bool = False,
+    restart: bool = False,
+    progress: Progress = _silent,
+    stop: Callable[[], bool] = _never,
 ) -> Summary:
-    """The summary of a finished job."""
-    covered = {k for tracklet in tracklets for k in range(tracklet.start, tracklet.stop)}
-    return Summary(
-        output=plan.output,
-        frames=len(plan.timeline),
-        frames_with_faces=len(covered),
-        faces=sum(len(tracklet) for tracklet in tracklets),
-        tracks=len(tracklets),
-        seconds=seconds,
-        detector=plan.settings.detect.detector,
-        restorer=restorer.name,
-        invents=restorer.invents,
-        notes=plan.copying.dropped,
+    """Find and follow the faces of a video, and write their tracks to `output`, a tracks.json.
+
+    A job as `enhance` is, with the same arguments, that ends after tracking.
+    """
+    run, clock = Run(progress, stop), Clock()
+    source, output = Path(source), Path(output)
+    folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    ready = is_finished(JobDirectory(folder), output) and not restart
+    with clock.step("plan"):
+        settings.check()
+        info = probe(source)
+        check_output(source, output, overwrite=overwrite or ready)
+        scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0))
+    request = _Request(scope, output, None, overwrite, keep_job, None, run)
+    with entered(folder, request.record, restart=restart) as (job, record):
+        found = _find_tracks(scope, job, record, None, run, clock)
+        if not ready:
+            request.refuse_changed_source()
+            part = output.with_name(f".{output.name}.part")
+            try:
+                write_tracks(part, found, scope.source, scope.timeline)
+                note_finished(job, part)
+                put_in_place(part, output)
+            finally:
+                part.unlink(missing_ok=True)
+        kept = folder if keep_job else None
+        summary = summarize(output, scope, found, None, clock, tuple(run.notes), kept)
+        if not keep_job:
+            job.remove()
+    return summary
+
+
+def resume(
+    job_dir: Path | str,
+    *,
+    progress: Progress = _silent,
+    stop: Callable[[], bool] = _never,
+) -> Summary:
+    """Go on with a job from its directory alone; raises JobError where it is none."""
+    job = JobDirectory(Path(job_dir))
+    record = read_record(job.record)
+    if record.kind == "detect":
+        return detect_tracks(
+            record.source,
+            record.output,
+            record.settings,
+            overwrite=record.overwrite,
+            job_dir=job.folder,
+            keep_job=record.keep_job,
+            progress=progress,
+            stop=stop,
+        )
+    return enhance(
+        record.source,
+        record.output,
+        record.settings,
+        overwrite=record.overwrite,
+        job_dir=job.folder,
+        keep_job=record.keep_job,
+        tracks=record.tracks if record.tracks is None or not job.tracks.exists() else job.tracks,
+        progress=progress,
+        stop=stop,
     )
 
 
-def _counted(frames: Iterable[Frame], tell: Callable[[int], None]) -> Iterator[Frame]:
-    for frame in frames:
-        yield frame
-        tell(frame.index)
+@dataclass(frozen=True)
+class _Given:
+    """A tracks file named by the user."""
+
+    path: Path
+    content: bytes
+    sha256: str
 
 
-def _version(package: str) -> str | None:
+class _Request:
+    """What is asked for now, to be compared with what a job directory holds."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        output: Path,
+        plan: Plan | None,
+        overwrite: bool,
+        keep_job: bool,
+        given: _Given | None,
+        run: Run,
+        identify: bool = True,
+    ) -> None:
+        self._scope, self._output, self._plan = scope, output, plan
+        self._overwrite, self._keep_job, self._given, self._run = overwrite, keep_job, given, run
+        self._identify = identify
+        self._source = scope.source.path
+        self._before = self._source.stat()
+
+    def record(self, complete: bool) -> Record:
+        """The record of this job; the source's content is read only for a `complete` one."""
+        size = self._before.st_size
+
+        def tell(done: int) -> None:
+            self._run.tell("hash", done, size)
+
+        return make_record(
+            self._scope,
+            self._output,
+            self._plan,
+            overwrite=self._overwrite,
+            keep_job=self._keep_job,
+            source_sha256=(
+                sha256_of(self._source, progress=tell) if complete and self._identify else None
+            ),
+            tracks=(self._given.path, self._given.sha256) if self._given else None,
+        )
+
+    def refuse_changed_source(self) -> None:
+        """Raises InputError where the source was written to since the job began."""
+        now = self._source.stat()
+        if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+            raise InputError(
+                f"{self._source}: was changed while it was worked on; wait until it is complete, "
+                "then begin again with --restart"
+            )
+
+
+def _read_given(path: Path, scope: Scope) -> _Given:
+    """Raises InputError where the file is no tracks file of this video."""
+    choose(
+        read_tracks(path, scope.source, scope.timeline),
+        scope.settings.part.only,
+        scope.settings.part.skip,
+    )
+    content = path.read_bytes()
+    return _Given(path, content, hashlib.sha256(content).hexdigest())
+
+
+def _find_tracks(
+    scope: Scope, job: JobDirectory, record: Record, given: _Given | None, run: Run, clock: Clock
+) -> Tracks:
+    """The tracks of the job's tracks.json, which is made first where there is none."""
+    part = job.tracks.with_name(job.tracks.name + ".new")
+    if given is None:
+        with clock.step("detect"):
+            detections = detect_all(scope, job, record, run)
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        with clock.step("track"):
+            run.pause()
+            if given is not None:
+                part.write_bytes(given.content)
+            else:
+                # Named as when the job began, wherever the source lies now.
+                info = replace(scope.source, path=record.source)
+                write_tracks(part, track_all(scope, detections), info, scope.timeline)
+            if given is not None or not job.tracks.exists():
+                put_in_place(part, job.tracks)
+            elif part.read_bytes() != job.tracks.read_bytes():
+                raise JobError(
+                    f"{job.tracks}: is not what this job made; if you edited it, move it out of "
+                    "the job and name it with --tracks, else remove it"
+                )
+    finally:
+        part.unlink(missing_ok=True)
+    return read_tracks(job.tracks, scope.source, scope.timeline)

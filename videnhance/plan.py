@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,9 +11,16 @@ from pathlib import Path
 
 from videnhance import detectors, restorers
 from videnhance.errors import OutputError, chosen
+from videnhance.ranges import span_of
 from videnhance.settings import Settings
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo, segments_of
-from videnhance.video.codecs import codec_named, container_for, encoder_options, working_format
+from videnhance.video.codecs import (
+    CODECS,
+    codec_named,
+    container_for,
+    encoder_options,
+    working_format,
+)
 from videnhance.video.mux import Copying, plan_copying
 from videnhance.video.source import probe, read_timeline
 from videnhance.video.writer import Encoding
@@ -20,19 +28,69 @@ from videnhance.video.writer import Encoding
 SEGMENT_FRAMES = 256
 """Frames in a segment: about ten seconds, which is what a stop costs at most."""
 
+RUN_UP = 2.0
+"""Seconds beyond each end of a range in which faces are looked for, besides `--max-gap` and
+`--ease`: by then the smoother (`--smoothness`, 0.1 s) has forgotten where it began."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is looked at: a range of a video's frames, and the run-up on both sides of it.
+
+    Frame indices everywhere are those of the whole video.
+    """
+
+    source: VideoInfo
+    timeline: Timeline
+    start: int
+    stop: int
+    """Frames start..stop (half-open) are the range."""
+    looks: tuple[Segment, ...]
+    """The range and its run-up, in segments."""
+    pix_fmt: str
+    """Sample format in which the frames are looked at, whatever they will be encoded in."""
+    settings: Settings
+
+    @property
+    def whole(self) -> bool:
+        return (self.start, self.stop) == (0, len(self.timeline))
+
 
 @dataclass(frozen=True)
 class Plan:
     """A whole job, decided."""
 
-    source: VideoInfo
+    scope: Scope
     output: Path
     muxer: str
-    timeline: Timeline
     segments: tuple[Segment, ...]
     encoding: Encoding
     copying: Copying
-    settings: Settings
+
+
+def make_scope(
+    info: VideoInfo, settings: Settings, progress: Callable[[int], None] = lambda packets: None
+) -> Scope:
+    """Read the source's packets and settle which frames are worked on.
+
+    Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
+    """
+    settings.check()
+    chosen("--detector", settings.detect.detector, detectors.DETECTORS)
+    timeline = read_timeline(info, progress)
+    start, stop = span_of(timeline, settings.part.start, settings.part.end)
+    around = RUN_UP + settings.track.max_gap + settings.restore.ease
+    first = bisect_left(timeline.pts, timeline.pts[start] - around / info.time_base)
+    last = bisect_right(timeline.pts, timeline.pts[stop - 1] + around / info.time_base)
+    return Scope(
+        source=info,
+        timeline=timeline,
+        start=start,
+        stop=stop,
+        looks=segments_of(first, last, SEGMENT_FRAMES),
+        pix_fmt=working_format(info, CODECS["ffv1"]),
+        settings=settings,
+    )
 
 
 def make_plan(
@@ -57,7 +115,7 @@ def make_plan(
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     copying = plan_copying(info, muxer, wish.codec)
-    timeline = read_timeline(info, progress)
+    scope = make_scope(info, settings, progress)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(
         encoder=codec.encoder,
@@ -72,14 +130,12 @@ def make_plan(
         color=_color_written(info, pix_fmt),
     )
     return Plan(
-        source=info,
+        scope=scope,
         output=output,
         muxer=muxer,
-        timeline=timeline,
-        segments=segments_of(len(timeline), SEGMENT_FRAMES),
+        segments=segments_of(scope.start, scope.stop, SEGMENT_FRAMES),
         encoding=encoding,
         copying=copying,
-        settings=settings,
     )
 
 

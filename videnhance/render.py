@@ -14,7 +14,7 @@ import numpy as np
 
 from videnhance.alignment import compose, crop_to_frame, invert, scaling
 from videnhance.color import resize, sample_rgb
-from videnhance.compositing import Patch, paint
+from videnhance.compositing import Box, Patch, paint
 from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray, Frame, Matrix
 from videnhance.restorers import Restorer
@@ -51,6 +51,11 @@ def ease(tracklet: Tracklet, frame: int, timeline: Timeline, seconds: float) -> 
 def margins(segment: Segment, frames: int, radius: int) -> tuple[int, int]:
     """The frames (half-open) to read so that the segment's first and last have all neighbours."""
     return max(segment.start - radius, 0), min(segment.stop + radius, frames)
+
+
+def upright_to_output(upright: Matrix, scale: int) -> Matrix:
+    """Affine from upright source pixels to those of the output frame."""
+    return compose(scaling(scale), invert(upright))
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def restore(
     scale: int,
 ) -> Iterator[Restored]:
     """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
-    to_output = compose(scaling(scale), invert(upright))
+    to_output = upright_to_output(upright, scale)
     around: dict[int, Sampled] = {}
     waiting: deque[Sampled] = deque()
 
@@ -137,9 +142,12 @@ def restore(
     yield from ready(np.inf)
 
 
-def finish(item: Restored, scale: int) -> Frame:
-    """The output frame; without a face to paint and at scale 1, the very frame that was read."""
-    return paint(resize(item.frame, scale), item.patches)
+def finish(item: Restored, scale: int, keep_out: Sequence[Box] = ()) -> Frame:
+    """The output frame; without a face to paint and at scale 1, the very frame that was read.
+
+    Nothing changes in the rectangles `keep_out`, in pixels of the output frame.
+    """
+    return paint(resize(item.frame, scale), item.patches, keep_out)
 
 
 def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:

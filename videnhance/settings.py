@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from videnhance.errors import UsageError
 
 SCALES = (1, 2, 4)
+
+OPTIONS = {
+    "detect.detector": "--detector",
+    "detect.threshold": "--threshold",
+    "detect.every": "--detect-every",
+    "detect.long_side": "--detect-size",
+    "track.max_gap": "--max-gap",
+    "track.min_eyes": "--min-eyes",
+    "track.smoothness": "--smoothness",
+    "restore.restorer": "--restorer",
+    "restore.strength": "--strength",
+    "restore.ease": "--ease",
+    "output.codec": "--codec",
+    "output.crf": "--crf",
+    "output.preset": "--preset",
+    "output.scale": "--scale",
+    "part.start": "--start",
+    "part.end": "--end",
+    "part.only": "--only",
+    "part.skip": "--skip",
+}
+"""The option of the command line that sets each field, for messages."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,20 @@ class OutputSettings:
 
 
 @dataclass(frozen=True)
+class PartSettings:
+    """Which part of a video: a range of its frames, and which of the persons in it."""
+
+    start: str | None = None
+    """Position (ranges.parse_position) of the first frame; None is the video's first."""
+    end: str | None = None
+    """Position of the first frame left out; None is the video's end."""
+    only: tuple[int, ...] = ()
+    """Ids of the tracks to enhance; none named is all."""
+    skip: tuple[int, ...] = ()
+    """Ids of the tracks to leave alone."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a job."""
 
@@ -70,21 +108,42 @@ class Settings:
     track: TrackSettings = TrackSettings()
     restore: RestoreSettings = RestoreSettings()
     output: OutputSettings = OutputSettings()
+    part: PartSettings = PartSettings()
 
     def check(self) -> None:
         """Raises UsageError naming the option and what it takes."""
         ranges: tuple[tuple[str, float, float, float], ...] = (
-            ("--threshold", self.detect.threshold, 0.05, 1.0),
-            ("--detect-every", self.detect.every, 1, 1000),
-            ("--detect-size", self.detect.long_side or 64, 64, 8192),
-            ("--max-gap", self.track.max_gap, 0.0, 60.0),
-            ("--min-eyes", self.track.min_eyes, 1.0, 10000.0),
-            ("--smoothness", self.track.smoothness, 0.001, 10.0),
-            ("--strength", self.restore.strength, 0.0, 1.0),
-            ("--ease", self.restore.ease, 0.0, 60.0),
+            ("detect.threshold", self.detect.threshold, 0.05, 1.0),
+            ("detect.every", self.detect.every, 1, 1000),
+            ("detect.long_side", self.detect.long_side or 64, 64, 8192),
+            ("track.max_gap", self.track.max_gap, 0.0, 60.0),
+            ("track.min_eyes", self.track.min_eyes, 1.0, 10000.0),
+            ("track.smoothness", self.track.smoothness, 0.001, 10.0),
+            ("restore.strength", self.restore.strength, 0.0, 1.0),
+            ("restore.ease", self.restore.ease, 0.0, 60.0),
         )
-        for option, value, low, high in ranges:
+        for field, value, low, high in ranges:
             if not low <= value <= high:
-                raise UsageError(f"{option} {value:g}: takes {low:g} to {high:g}")
+                raise UsageError(f"{OPTIONS[field]} {value:g}: takes {low:g} to {high:g}")
         if self.output.scale not in SCALES:
             raise UsageError(f"--scale {self.output.scale}: takes 1, 2 or 4")
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values; `from_json` is the way back."""
+        values = asdict(self)
+        values["part"]["only"] = list(self.part.only)
+        values["part"]["skip"] = list(self.part.skip)
+        return values
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Settings:
+        """Raises KeyError or TypeError where `values` are not those of `as_json`."""
+        part = dict(values["part"])
+        part.update(only=tuple(part["only"]), skip=tuple(part["skip"]))
+        return Settings(
+            detect=DetectSettings(**values["detect"]),
+            track=TrackSettings(**values["track"]),
+            restore=RestoreSettings(**values["restore"]),
+            output=OutputSettings(**values["output"]),
+            part=PartSettings(**part),
+        )

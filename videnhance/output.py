@@ -1,0 +1,80 @@
+"""The last step: segments become the output, whole or not at all, where there is room for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from videnhance.errors import OutputError
+from videnhance.jobdir import JobDirectory, require_room
+from videnhance.plan import Plan
+from videnhance.steps import Run
+from videnhance.streams import Segment
+from videnhance.video.codecs import CODECS
+from videnhance.video.mux import Cut, mux
+from videnhance.video.writer import put_in_place
+
+
+def deliver(plan: Plan, files: Sequence[tuple[Segment, Path]], job: JobDirectory, run: Run) -> None:
+    """Join the segments and put the output in place."""
+    scope = plan.scope
+    beside = plan.output.absolute().parent
+    size = sum(path.stat().st_size for _, path in files)
+    require_room(beside, size, f"{plan.output.name}")
+    # A rename needs one file system: the job's own, so that nothing strange lies about, or else
+    # the output's.
+    same = job.folder.stat().st_dev == beside.stat().st_dev
+    part = job.folder / "output" if same else beside / f".{plan.output.name}.part"
+    mux(
+        plan.output,
+        part,
+        plan.muxer,
+        scope.source,
+        scope.timeline,
+        files,
+        plan.copying,
+        lambda frames: run.tell("mux", frames, scope.stop - scope.start),
+        cut=None if scope.whole else Cut(scope.start, scope.stop),
+        complete=lambda path: note_finished(job, path),
+    )
+
+
+def require_room_for(plan: Plan, folder: Path) -> None:
+    """Refuse a job that cannot fit, by what its codec needs at the very least."""
+    encoding, frames = plan.encoding, plan.scope.stop - plan.scope.start
+    least = CODECS[plan.scope.settings.output.codec].least_bits
+    needed = int(encoding.width * encoding.height * frames * least / 8)
+    beside = plan.output.absolute().parent
+    # While the output is written, the segments it is made of still lie in the job.
+    both = folder.stat().st_dev == beside.stat().st_dev
+    require_room(folder, needed * (2 if both else 1), "this job")
+    require_room(beside, needed, "the output")
+
+
+def note_finished(job: JobDirectory, part: Path) -> None:
+    """Note how the output will look, just before it is put in place: a job that is killed between
+    that and its own removal is then known to be done."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    stat = part.stat()
+    note = job.finished.with_name(job.finished.name + ".part")
+    try:
+        note.write_text(json.dumps({"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}))
+        put_in_place(note, job.finished)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{job.finished}: cannot be written ({error.strerror})") from error
+
+
+def is_finished(job: JobDirectory, output: Path) -> bool:
+    """Whether the output is in place and is this job's."""
+    if not (job.record.exists() and job.tracks.exists()):
+        return False
+    try:
+        note, stat = json.loads(job.finished.read_text()), output.stat()
+        return bool((note["size"], note["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns))
+    except (OSError, ValueError, KeyError):
+        return False

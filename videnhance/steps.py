@@ -1,0 +1,257 @@
+"""The steps of a job over all their segments: what is finished is believed, the rest is done.
+
+Each file is finished by one rename, sealed with what it was made from (video/seal.py); a file that
+does not fit, or is not whole, is removed and made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from videnhance import detectors
+from videnhance.compositing import frame_boxes
+from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
+from videnhance.detect import margins as detect_margins
+from videnhance.errors import Stopped
+from videnhance.faces import Tracks
+from videnhance.frames import Frame
+from videnhance.jobdir import JobDirectory, require_room
+from videnhance.plan import Plan, Scope
+from videnhance.queues import background, prefetch
+from videnhance.record import Record, look_fingerprint, render_fingerprint
+from videnhance.render import Restored, finish, overlapping, restore, sample, upright_to_output
+from videnhance.render import margins as render_margins
+from videnhance.restorers import Restorer
+from videnhance.streams import Segment
+from videnhance.tracking import track
+from videnhance.video.reader import read_frames
+from videnhance.video.seal import is_whole, read_seal, seal
+from videnhance.video.writer import SegmentWriter, put_in_place, segment_times
+
+READ_AHEAD = 8
+"""Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a
+frame's cost, little enough to bound memory (8 frames of 4K are 100 MB)."""
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(step, done, total); total is 0 while unknown."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps tell and ask while they work."""
+
+    progress: Progress
+    stop: Callable[[], bool]
+    """Asked after every segment, and while nothing is in hand that would be lost."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by step."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, one sentence each."""
+
+    def pause(self) -> None:
+        """Raises Stopped where that was asked for."""
+        if self.stop():
+            raise Stopped("stopped")
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        """Progress of a step that can be dropped at any time."""
+        self.pause()
+        self.progress(step, done, total)
+
+
+_Unit = tuple[Segment, Path, str]
+"""A segment, its file, and the fingerprint the file must carry."""
+
+
+def detect_all(scope: Scope, job: JobDirectory, record: Record, run: Run) -> list[Path]:
+    """The detections of every segment, a file each."""
+    units = [(s, job.look(s), look_fingerprint(record, s)) for s in scope.looks]
+    pending, count = _pending(job, units, run), _Count("detect", units, run)
+    count.believe(pending)
+    if pending:
+        wish = scope.settings.detect
+        detector = detectors.create(wish.detector, wish.threshold)
+        long_side = wish.long_side or survey(scope, detector)
+        for segment, path, fingerprint in pending:
+            run.pause()
+            require_room(job.folder, 0, "the next file")
+            began = time.monotonic()
+            found = _detect_segment(scope, segment, detector, long_side, count.one)
+            part = path.with_name(path.name + ".part")
+            try:
+                found.save(part)
+                _seal(fingerprint, len(segment), began, part)
+                put_in_place(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+    return [path for _, path, _ in units]
+
+
+def _detect_segment(
+    scope: Scope,
+    segment: Segment,
+    detector: detectors.Detector,
+    long_side: int,
+    tell: Callable[[], None],
+) -> Detections:
+    start, stop = detect_margins(segment, len(scope.timeline))
+    frames = prefetch(
+        read_frames(scope.source, scope.timeline, start, stop, scope.pix_fmt), READ_AHEAD
+    )
+
+    def counted() -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            if segment.start <= frame.index < segment.stop:
+                tell()
+
+    return detect(
+        counted(),
+        segment,
+        len(scope.timeline),
+        detector,
+        scope.source.upright,
+        scope.source.upright_size,
+        every=scope.settings.detect.every,
+        long_side=long_side,
+    )
+
+
+def survey(scope: Scope, detector: detectors.Detector) -> int:
+    """The detection size that suits the faces of this video, from a close look at a few frames.
+
+    Of the whole video, whatever range is worked on: a range is then looked at as the whole is.
+    """
+    source, timeline = scope.source, scope.timeline
+    seen = [
+        look_at(frame, detector, source.upright, source.upright_size, SIZES[-1])
+        for index in survey_frames(timeline)
+        for frame in read_frames(source, timeline, index, index + 1, scope.pix_fmt)
+    ]
+    return suited_size(seen, source.upright_size, scope.settings.track.min_eyes)
+
+
+def track_all(scope: Scope, detections: Iterable[Path]) -> Tracks:
+    """The tracks of all that was looked at."""
+    found = Detections.joined(map(Detections.load, detections))
+    times = np.array([scope.timeline.seconds(k) for k in range(len(scope.timeline))])
+    return Tracks(track(times, found.faces, found.cuts, scope.settings.track))
+
+
+def render_all(
+    plan: Plan, tracks: Tracks, restorer: Restorer, job: JobDirectory, record: Record, run: Run
+) -> list[tuple[Segment, Path]]:
+    """The files of all segments, rendered one after the other."""
+    timeline, form = plan.scope.timeline, plan.encoding.segment_format
+    units = [
+        (s, job.segment(s, form), render_fingerprint(record, s, tracks)) for s in plan.segments
+    ]
+
+    def holds_its_frames(segment: Segment, path: Path) -> bool:
+        pts = timeline.pts[segment.start : segment.stop]
+        return segment_times(path, timeline.time_base) == [p - pts[0] for p in pts]
+
+    pending, count = _pending(job, units, run, holds_its_frames), _Count("render", units, run)
+    count.believe(pending)
+    largest = 0
+    for segment, path, fingerprint in pending:
+        run.pause()
+        require_room(job.folder, 2 * largest, "the next segment")
+        complete = partial(_seal, fingerprint, len(segment), time.monotonic())
+        render_segment(plan, segment, tracks, restorer, path, complete, count.one)
+        largest = max(largest, path.stat().st_size)
+    return [(segment, path) for segment, path, _ in units]
+
+
+def render_segment(
+    plan: Plan,
+    segment: Segment,
+    tracks: Tracks,
+    restorer: Restorer,
+    path: Path,
+    complete: Callable[[Path], None],
+    tell: Callable[[], None],
+) -> None:
+    """One segment's file. Three threads: decode and sample, restore, paint and encode.
+
+    `complete` gets the encoded file before it is put in place, `tell` is called for every frame.
+    """
+    scope = plan.scope
+    wish, source, timeline = scope.settings, scope.source, scope.timeline
+    scale = wish.output.scale
+    tracklets = overlapping(segment, tracks.tracklets)
+    keep_out = frame_boxes(tracks.zones, upright_to_output(source.upright, scale))
+    start, stop = render_margins(segment, len(timeline), restorer.radius)
+    frames = read_frames(source, timeline, start, stop, plan.encoding.pix_fmt)
+    restored = restore(
+        prefetch(sample(frames, tracklets, source.upright, scale), READ_AHEAD),
+        segment,
+        tracklets,
+        timeline,
+        restorer,
+        source.upright,
+        strength=wish.restore.strength,
+        ease_seconds=wish.restore.ease,
+        scale=scale,
+    )
+    with SegmentWriter(path, plan.encoding, timeline.pts[segment.start], complete) as writer:
+
+        def write(item: Restored) -> None:
+            writer.write(finish(item, scale, keep_out))
+
+        with background(write, READ_AHEAD) as put:
+            for item in restored:
+                put(item)
+                tell()
+
+
+def _seal(fingerprint: str, frames: int, began: float, path: Path) -> None:
+    seal(path, fingerprint, seconds=time.monotonic() - began, frames=frames)
+
+
+def _pending(
+    job: JobDirectory,
+    units: Sequence[_Unit],
+    run: Run,
+    fits: Callable[[Segment, Path], bool] = lambda segment, path: True,
+) -> list[_Unit]:
+    """What is still to be done; files that cannot be believed are removed."""
+    pending = []
+    for segment, path, fingerprint in units:
+        run.pause()
+        if path.exists():
+            if job.done(path, fingerprint) and fits(segment, path):
+                continue
+            name = path.relative_to(job.folder)
+            found = read_seal(path)
+            # A whole file of other settings is no accident: --restart left it to be replaced.
+            if found is None or not is_whole(path, found) or found.fingerprint == fingerprint:
+                run.notes.append(f"{name} was spoilt and has been made again")
+                job.note_failure(f"{name} was spoilt; it is made again")
+            path.unlink()
+        pending.append((segment, path, fingerprint))
+    return pending
+
+
+class _Count:
+    """Counts the frames of a step and tells its progress."""
+
+    def __init__(self, step: str, units: Sequence[_Unit], run: Run) -> None:
+        self._step, self._run = step, run
+        self._total = sum(len(segment) for segment, _, _ in units)
+        self._done = 0
+
+    def believe(self, pending: Sequence[_Unit]) -> None:
+        """All but `pending` is finished already."""
+        self._done = self._total - sum(len(segment) for segment, _, _ in pending)
+        self._run.progress(self._step, self._done, self._total)
+
+    def one(self) -> None:
+        self._done += 1
+        self._run.progress(self._step, self._done, self._total)

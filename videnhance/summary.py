@@ -1,0 +1,99 @@
+"""What a finished job did, and how long its steps took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from videnhance.faces import Tracks
+from videnhance.plan import Scope
+from videnhance.restorers import Restorer
+
+ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished job did."""
+
+    output: Path
+    frames: int
+    """Of the output; its first is frame `start` of the source."""
+    start: int
+    all_frames: int
+    """Of the whole source."""
+    looked: int
+    """Frames that the detect step went through: the range and its run-up."""
+    frames_with_faces: int
+    faces: int
+    """Restored crops: one per face and frame."""
+    tracks: int
+    seconds: float
+    """Wall time of this run."""
+    steps: dict[str, float]
+    """Wall time of this run by step, in seconds."""
+    detector: str
+    restorer: str | None
+    """None where the job ends with the tracks."""
+    invents: bool
+    """Whether the restorer can show what the clip does not hold."""
+    notes: tuple[str, ...]
+    """What could not be kept, and what was noticed, one sentence each."""
+    job: Path | None
+    """The job's directory, where it was kept."""
+
+
+class Clock:
+    """Wall time by step."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+def summarize(
+    output: Path,
+    scope: Scope,
+    tracks: Tracks,
+    restorer: Restorer | None,
+    clock: Clock,
+    notes: tuple[str, ...],
+    job: Path | None,
+) -> Summary:
+    """The summary of a job that is done."""
+    spans = [
+        range(max(t.start, scope.start), min(t.stop, scope.stop))
+        for t in tracks.tracklets
+        if t.start < scope.stop and scope.start < t.stop
+    ]
+    covered = np.zeros(len(scope.timeline), bool)
+    for span in spans:
+        covered[span.start : span.stop] = True
+    return Summary(
+        output=output,
+        frames=scope.stop - scope.start,
+        start=scope.start,
+        all_frames=len(scope.timeline),
+        looked=sum(len(segment) for segment in scope.looks),
+        frames_with_faces=int(covered.sum()),
+        faces=sum(len(span) for span in spans),
+        tracks=len(spans),
+        seconds=time.monotonic() - clock.began,
+        steps=clock.seconds,
+        detector=scope.settings.detect.detector,
+        restorer=restorer.name if restorer else None,
+        invents=restorer.invents if restorer else False,
+        notes=notes,
+        job=job,
+    )
