@@ -36,9 +36,10 @@ from videnhance.alignment import compose, crop_to_frame, scaling, warp
 from videnhance.compositing import ellipse_mask
 from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray
-from videnhance.job import detect_all, job_directory, render_all, track_all
-from videnhance.plan import make_plan
-from videnhance.settings import OutputSettings, Settings, TrackSettings
+from videnhance.job import enhance
+from videnhance.settings import OutputSettings, RestoreSettings, Settings, TrackSettings
+from videnhance.trackfile import read_tracks
+from videnhance.video.source import probe, read_timeline
 
 Image = npt.NDArray[np.uint8]
 
@@ -127,16 +128,18 @@ def record(
 ) -> tuple[tuple[Tracklet, ...], dict[tuple[int, int], tuple[FloatArray, FloatArray]]]:
     """Tracks of a clip, and (before, after) crops by (track, frame), from the tool's own steps."""
     recording = Recording(restorers.create(restorer))
+    restorers.RESTORERS["recording"] = lambda: recording
     settings = Settings(
         track=TrackSettings(min_eyes=min_eyes),
+        restore=RestoreSettings(restorer="recording"),
         output=OutputSettings(preset="ultrafast"),
     )
-    plan = make_plan(path, path.with_name("out.mkv"), settings, overwrite=True)
-    with job_directory(plan.output) as folder:
-        found = detect_all(plan, folder / "detections", _silent)
-        tracklets = track_all(plan, found, folder / "tracks.json")
-        render_all(plan, tracklets, recording, folder / "segments", _silent)
-    return tracklets, recording.kept
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder) / "job"
+        enhance(path, Path(folder) / "out.mkv", settings, job_dir=job, keep_job=True)
+        info = probe(path)
+        tracks = read_tracks(job / "tracks.json", info, read_timeline(info))
+    return tracks.tracklets, recording.kept
 
 
 def compare(
@@ -272,10 +275,6 @@ def _ssim(image: FloatArray, truth: FloatArray, weight: FloatArray) -> float:
         full=True,
     )
     return float((full * weight).sum() / weight.sum())
-
-
-def _silent(step: str, done: int, total: int) -> None:
-    """No progress."""
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import av
 
 from videnhance.job import enhance
 from videnhance.plan import make_plan
-from videnhance.progress import Bars
 from videnhance.queues import background, prefetch
 from videnhance.settings import DetectSettings, RestoreSettings, Settings
 from videnhance.video.reader import read_frames
@@ -29,9 +28,10 @@ def transcode(source: Path, output: Path, settings: Settings) -> float:
     """Seconds to decode and encode all frames, with nothing between."""
     plan = make_plan(source, output, settings, overwrite=True)
     began = time.perf_counter()
-    frames = read_frames(plan.source, plan.timeline, 0, len(plan.timeline), plan.encoding.pix_fmt)
+    info, timeline = plan.scope.source, plan.scope.timeline
+    frames = read_frames(info, timeline, 0, len(timeline), plan.encoding.pix_fmt)
     with (
-        SegmentWriter(output, plan.encoding, plan.timeline.pts[0]) as writer,
+        SegmentWriter(output, plan.encoding, timeline.pts[0]) as writer,
         background(writer.write, 8) as put,
     ):
         for frame in prefetch(frames, 8):
@@ -60,16 +60,9 @@ def main() -> None:
         for _ in range(wish.runs):
             plain.append(transcode(wish.clip, Path(folder) / "plain.mp4", settings))
             began = time.perf_counter()
-            with Bars(shown=False) as bars:
-                summary = enhance(
-                    wish.clip,
-                    Path(folder) / "out.mp4",
-                    settings,
-                    overwrite=True,
-                    progress=bars.show,
-                )
+            summary = enhance(wish.clip, Path(folder) / "out.mp4", settings, overwrite=True)
             whole.append(time.perf_counter() - began)
-            for step, seconds in bars.seconds.items():
+            for step, seconds in summary.steps.items():
                 steps.setdefault(step, []).append(seconds)
     base = statistics.median(plain)
     print(f"{wish.clip.name}: {frames} frames, {summary.faces} faces in {summary.tracks} tracks")

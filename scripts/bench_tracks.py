@@ -21,9 +21,12 @@ import numpy.typing as npt
 from videnhance import detectors
 from videnhance.alignment import fit_poses, template_to_frame
 from videnhance.detect import Detections
-from videnhance.job import detect_all, job_directory, survey, track_all
-from videnhance.plan import make_plan
+from videnhance.job import detect_tracks
+from videnhance.plan import make_scope
 from videnhance.settings import DetectSettings, Settings
+from videnhance.steps import survey
+from videnhance.trackfile import read_tracks
+from videnhance.video.source import probe
 
 
 def parts(poses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -43,19 +46,18 @@ def main() -> None:
     parser.add_argument("--detect-size", type=int, default=DetectSettings().long_side)
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        output = Path(name) / "out.mkv"
+        folder = Path(name)
         detect = DetectSettings(every=wish.detect_every, long_side=wish.detect_size)
-        plan = make_plan(wish.clip, output, Settings(detect=detect))
+        scope = make_scope(probe(wish.clip), Settings(detect=detect))
         detector = detectors.create(detect.detector, detect.threshold)
-        size = detect.long_side or survey(plan, detector)
-        with job_directory(output) as folder:
-            files = detect_all(plan, folder / "detections", lambda *_: None)
-            tracklets = track_all(plan, files, folder / "tracks.json")
-            every = Settings(detect=replace(detect, every=1, long_side=size))
-            files = detect_all(
-                replace(plan, settings=every), folder / "detections", lambda *_: None
-            )
-            raw = Detections.joined(map(Detections.load, files)).faces
+        size = detect.long_side or survey(scope, detector)
+        detect_tracks(wish.clip, folder / "tracks.json", Settings(detect=detect))
+        tracklets = read_tracks(folder / "tracks.json", scope.source, scope.timeline).tracklets
+        every = Settings(detect=replace(detect, every=1, long_side=size))
+        job = folder / "job"
+        detect_tracks(wish.clip, folder / "all.json", every, job_dir=job, keep_job=True)
+        files = sorted((job / "detections").iterdir())
+        raw = Detections.joined(map(Detections.load, files)).faces
     track = max(tracklets, key=len)
     landmarks, widths, rows = [], [], []
     for row, frame in enumerate(range(track.start, track.stop)):
