@@ -115,10 +115,9 @@ def mux(
 
     With a `cut` the segments hold its frames, still numbered as in the whole video, and the output
     only what belongs to them (see packets.Window). A cut that begins later than the video moves
-    all times so that its first frame is shown at 0. Sound that begins before that is skipped by
-    the edit list in MP4 and MOV. Matroska keeps it at a negative time, which readers that know
-    none (FFmpeg) make out from the packet's duration; nothing is moved to avoid it, so sound and
-    picture stay together.
+    all times so that its first frame is shown at 0. A packet of sound that begins before that is
+    skipped up to there by the edit list in MP4 and MOV; in Matroska, unless it can be, it is left
+    out, and the sound begins up to one packet late, in its place.
 
     Raises OutputError where the output cannot be written or the segments do not hold their frames.
     """
@@ -145,7 +144,7 @@ def verify(part: Path, output: Path, frames: int) -> None:
             stream = next(
                 s for s in container.streams.video if not s.disposition & Disposition.attached_pic
             )
-            found = sum(1 for packet in container.demux(stream) if packet.size)
+            found = sum(1 for p in container.demux(stream) if p.size and not p.is_corrupt)
     except (av.error.FFmpegError, StopIteration):
         found = 0  # not even its index was written
     if found != frames:

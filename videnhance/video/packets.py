@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ def video_packets(
         packet.pts = (timeline.pts[index] - origin) * step
         packet.dts = (timeline.pts[order] - ahead - origin) * step
         packet.duration = timeline.duration_of(index) * step
-        if order + 1 == stop < len(timeline):
+        if order + 1 == stop:
             # MP4 takes the end of the track from the packet decoded last, which with B-frames is
             # not the frame shown last.
             packet.duration = timeline.duration_of(order) * step
@@ -157,17 +158,22 @@ def packets_within(
     Times are moved by whole ticks of their stream: sound lies within half a tick of where it was
     beside the picture. A packet that declares no duration lasts until the next of its stream.
     Subtitles are cut to the window; a second video begins at its first keyframe in it; a cover,
-    which has no time, is kept.
+    which has no time, is kept. Of packets that begin before the window, those are left out whose
+    time the output's container cannot express.
     """
     copied = {s.index: s for s in source.streams if s.index in routes and s.index != video}
-    timed = {k: s for k, s in copied.items() if not s.disposition & Disposition.attached_pic}
     if not copied:
         return
+    timed = {
+        k: s
+        for k, s in copied.items()
+        if s.type != "attachment" and not s.disposition & Disposition.attached_pic
+    }
     if window.start is not None and _can_enter(path, window.start, timed.values()):
         _enter(source, window.start)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest = 0.0
-    for packet, end in _lasting(_until_over(source, timed, window), window.start):
+    for packet, end in lasting(_until_over(source, timed, window), window.start):
         index, begin = packet.stream_index, _begin(packet)
         if index not in copied:
             continue
@@ -181,6 +187,8 @@ def packets_within(
             if cut is None:
                 continue
             packet = cut
+            if window.start is not None and not _can_begin(packet, timed[index], routes[index]):
+                continue
             latest = float((packet.dts or 0) * packet.time_base)
         packet.stream = routes[index]
         yield latest, packet
@@ -231,16 +239,16 @@ def _until_over(
     for packet in source.demux():
         if packet.size == 0 or packet.time_base is None:
             continue
-        yield packet
-        begin = _begin(packet)
+        index, begin = packet.stream_index, _begin(packet)
+        yield packet  # to be changed by whoever takes it
         if begin is not None and window.is_over(begin):
-            sounds.discard(packet.stream_index)
+            sounds.discard(index)
             # Only once every sound has been read this far: it may be stored behind the picture.
             if not sounds and window.is_over(begin - RUN_IN):
                 return
 
 
-def _lasting(
+def lasting(
     packets: Iterator[Packet[Any]], start: Fraction | None
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
     """(packet, second at which it ends); None where that is not declared and does not matter.
@@ -300,6 +308,29 @@ def _cut(
 def _piece(packet: Packet[Any], start: int, stop: int) -> Packet[Any]:
     """Bytes start..stop of a packet."""
     piece: Packet[Any] = Packet(bytes(packet)[start:stop])
+    piece.pts, piece.dts, piece.duration = packet.pts, packet.dts, packet.duration
     piece.time_base = packet.time_base
     piece.is_keyframe = packet.is_keyframe
     return piece
+
+
+def _can_begin(packet: Packet[Any], template: Stream, route: Stream) -> bool:
+    """Whether a packet may be the output's first of its stream, its time below 0.
+
+    MP4 and MOV can tell a player to skip it. Matroska can as far as the codec declares a delay
+    (AAC); at other times below 0 FFmpeg writes blocks that it does not read back as such. So a
+    copy in memory is asked.
+    """
+    begin = _begin(packet)
+    muxer = route.container.format.name
+    if begin is None or begin >= 0 or muxer in ("mp4", "mov"):
+        return True
+    memory = io.BytesIO()
+    with av.open(memory, "w", format=muxer, options={"avoid_negative_ts": "disabled"}) as trial:
+        copy = _piece(packet, 0, packet.size)
+        copy.stream = trial.add_stream_from_template(template, opaque=True)
+        trial.mux(copy)
+    memory.seek(0)
+    with av.open(memory) as trial_read:
+        found = next((_begin(read) for read in trial_read.demux() if read.size), None)
+    return found is not None and abs(found - begin) < Fraction(1, 1000)

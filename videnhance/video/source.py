@@ -166,9 +166,11 @@ def _refuse_truncated(info: VideoInfo, packets: int, end: float, start: float) -
         raise TruncatedError(
             f"{info.path}: holds {packets} of {info.declared_frames} frames; {cure}"
         )
-    if info.duration is not None and info.duration - (end - start) > TRUNCATION_SLACK:
+    # FFmpeg counts Matroska's duration from 0, wherever the first frame is; others' from there.
+    reached = end if "matroska" in info.container else end - start
+    if info.duration is not None and info.duration - reached > TRUNCATION_SLACK:
         raise TruncatedError(
-            f"{info.path}: ends at {end - start:.2f} s of {info.duration:.2f} s; {cure}"
+            f"{info.path}: ends at {reached:.2f} s of {info.duration:.2f} s; {cure}"
         )
 
 
