@@ -8,9 +8,9 @@ memory that process held at once, and the most that lay in its working directory
 output came to. Other options, such as --restorer identity, are handed to `videnhance enhance`.
 With --folder the clips are kept there, and used again by a later run.
 
-A longer video has more packets to note, so a few MiB more are no surprise, and and the
-restorer's own cache (256 MiB) fills in the first minute or so: compare lengths from 1 minute on. Frames
-kept in memory would be 112 KiB each, 165 MiB a minute.
+A longer video has more packets to note, so a few MiB more are no surprise, and the restorer's own
+cache (256 MiB) fills in the first minute or so: compare lengths from 1 minute on. Frames kept in
+memory would be 112 KiB each, 165 MiB a minute.
 """
 
 from __future__ import annotations

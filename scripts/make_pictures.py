@@ -1,9 +1,9 @@
-"""Makes the README's picture: faces of the sample as recorded, beside what the tool makes of them.
+"""Makes the README's pictures: faces of the sample as recorded, beside what the tool makes of them.
 
-    python scripts/make_pictures.py        writes docs/fusion.png
+    python scripts/make_pictures.py        writes docs/fusion.png, docs/contact_sheet.png
 
-Both sides are cut from the same place of the same frame and enlarged alike (bicubic); nothing else
-is done to them.
+In the first both sides are cut from the same place of the same frame and enlarged alike (bicubic);
+nothing else is done to them. The second is what `videnhance preview` writes.
 """
 
 from __future__ import annotations
@@ -53,14 +53,22 @@ def cell(image: Image, corner: tuple[int, int], label: str) -> Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "fusion.png")
-    output = parser.parse_args().output
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs")
+    docs = parser.parse_args().folder
     source = ROOT / "samples" / "cctv.mp4"
     wanted = [frame for frame, _ in PLACES]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "out.mkv"
         settings = videnhance.Settings(output=videnhance.OutputSettings(codec="ffv1"))
         videnhance.enhance(source, result, settings)
+        shown = videnhance.Settings(part=videnhance.PartSettings(start="1.5", end="5"))
+        videnhance.make_preview(
+            source,
+            Path(folder) / "preview.mp4",
+            shown,
+            sheet=docs / "contact_sheet.png",
+            overwrite=True,
+        )
         before, after = frames(source, wanted), frames(result, wanted)
     rows = []
     for name, images in (("original", before), ("fusion", after)):
@@ -68,7 +76,7 @@ def main() -> None:
             cell(images[frame], corner, f"{name}, {frame / 25:.2f} s") for frame, corner in PLACES
         ]
         rows.append(np.hstack(cells))
-    cv2.imwrite(str(output), np.vstack(rows))
+    cv2.imwrite(str(docs / "fusion.png"), np.vstack(rows))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ def summary(source: Path, output: Path, *, frames: int = 12, seconds: float = 1.
         frames_with_faces=0,
         faces=0,
         tracks=1,
+        believed=0,
         seconds=seconds,
         steps={},
         detector="centerface",

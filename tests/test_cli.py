@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -19,7 +16,7 @@ from typer.testing import CliRunner
 from tests.clips import square_frames, write_clip, write_rgb
 from videnhance.cli import app
 from videnhance.errors import VidenhanceError
-from videnhance.job import ESTIMATE
+from videnhance.summary import ESTIMATE
 
 RUNNER = CliRunner()
 
@@ -120,6 +117,11 @@ def test_a_truncated_mkv(tmp_path: Path) -> None:
     refused(tmp_path, header, tmp_path / "out.mkv")
 
 
+def test_an_mkv_that_begins_late_is_not_cut_off(tmp_path: Path) -> None:
+    late = write_clip(tmp_path / "late.mkv", pts=tuple(range(100, 150)), codec="ffv1")
+    assert json.loads(run("probe", late, "--json")[1])["problem"] is None
+
+
 def test_a_file_with_streams_but_no_frames(tmp_path: Path) -> None:
     path = tmp_path / "none.mkv"
     with av.open(str(path), "w") as container:
@@ -186,6 +188,100 @@ def test_a_whole_run_and_its_summary(tmp_path: Path, square_detector: str) -> No
     assert (code, said, err) == (0, "", "")
 
 
+def test_many_inputs_and_one_bad_one(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    write_rgb(folder / "a.mkv", square_frames(12))
+    write_rgb(folder / "deep" / "b.mkv", square_frames(9))
+    (folder / "bad.mp4").write_text("no video at all, but a name like one")
+    command = ("enhance", folder, "--out-dir", "out", "--detector", square_detector)
+    code, said, err = run(*command, "--recursive")
+    assert code == 3
+    lines = said.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["done", "failed", "done"]
+    assert "no video FFmpeg can read" in lines[1]
+    assert lines[-1] == "2 done, 1 failed"
+    assert err == ""
+    files = sorted(str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file())
+    assert files == ["a.mkv", "deep/b.mkv"]
+    code, said, _ = run(*command, "--recursive", "--skip-existing")
+    assert said.splitlines()[-1] == "2 skipped, 1 failed"
+    assert run(*command[:2], folder / "a.mkv", "--out-dir", folder)[0] == 2
+    assert run("enhance", folder / "a.mkv", "-o", "out/a.mkv", "--skip-existing")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ((), "--out-dir"),
+        (("-o", "x.mp4", "--out-dir", "d"), "--out-dir"),
+        (("b.mp4", "-o", "x.mp4"), "2 inputs"),
+        (("-o", "x.mp4", "--recursive"), "--recursive"),
+        (("--out-dir", "d", "--only", "1"), "of one video"),
+        (("-o", "x.mp4", "--only", "one"), "ids of tracks"),
+        (("-o", "x.mp4", "--start", "soon"), "no position"),
+        (("-o", "x.mp4", "--start", "99"), "2.000 s"),
+        (("-o", "x.mp4", "--start", "1", "--end", "1"), "no frame lies"),
+    ],
+)
+def test_what_is_unclear_is_refused(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said, err = run("enhance", clip, *more)
+    assert (code, said) == (2, "")
+    assert what in err
+    assert err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_detect_edit_enhance(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(20))
+    code, said, _ = run("detect", clip, "--detector", square_detector)
+    assert code == 0
+    assert "in.tracks.json" in said
+    out = ("enhance", clip, "--codec", "ffv1", "--tracks", "in.tracks.json")
+    code, said, _ = run(*out, "-o", "one.mkv", "--skip", "1")
+    assert "20 frames, 0 with faces" in said
+    code, _, err = run(*out, "-o", "two.mkv", "--only", "7")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--only 7: no such track" in err
+    text = Path("in.tracks.json").read_text()
+    Path("in.tracks.json").write_text(text.replace('"start": 0', '"start": 3'))
+    code, _, err = run(*out, "-o", "two.mkv")
+    assert code == 3
+    assert "tracks[0]" in err
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["in.mkv", "in.tracks.json", "one.mkv"]
+
+
+def test_a_preview_and_a_frame(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(50))
+    code, said, err = run("preview", clip, "--seconds", "1", "--detector", square_detector)
+    assert (code, err) == (0, "")
+    assert "the whole video: about" in said
+    assert ESTIMATE in said
+    code, said, _ = run(
+        "preview", clip, "--at", "1.2", "--layout", "stack", "--detector", square_detector
+    )
+    assert code == 0
+    assert "frames 30 to 30" in said
+    stacked = cv2.imread("in.frame.png")
+    assert stacked is not None
+    assert stacked.shape[0] > 2 * 128
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["in.frame.png", "in.mkv", "in.preview.mp4", "in.preview.png"]
+
+
 def test_probe(tmp_path: Path, clip: Path) -> None:
     code, said, _ = run("probe", clip)
     assert code == 0
@@ -205,7 +301,7 @@ def test_probe(tmp_path: Path, clip: Path) -> None:
 def test_every_command_and_option_has_help() -> None:
     code, said, _ = run("--help")
     assert code == 0
-    for command in ("enhance", "probe"):
+    for command in ("enhance", "detect", "preview", "resume", "status", "probe"):
         assert command in said
         assert run(command, "--help")[0] == 0
     assert run("--version")[1].startswith("videnhance ")
@@ -220,6 +316,8 @@ def test_exit_codes_differ_by_kind_of_error() -> None:
     assert codes["TruncatedError"] == codes["InputError"] == 3
     assert codes["ContainerError"] == codes["OutputError"] == 4
     assert codes["ModelError"] == 5
+    assert codes["JobError"] == 6
+    assert codes["Stopped"] == 130
 
 
 def test_importing_and_help_load_nothing_heavy() -> None:
@@ -231,22 +329,3 @@ def test_importing_and_help_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_leaves_nothing_and_exits_130(tmp_path: Path, signal_sent: int) -> None:
-    clip = write_rgb(tmp_path / "in.mkv", square_frames(150, size=(640, 480)))
-    command = [sys.executable, "-m", "videnhance", "enhance", str(clip)]
-    process = subprocess.Popen(
-        [*command, "-o", str(tmp_path / "out.mp4"), "--detect-every", "1"],
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    while not list(tmp_path.glob(".out.mp4.*")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal_sent)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert b"stopped" in err
-    assert [p.name for p in tmp_path.iterdir()] == ["in.mkv"]

@@ -19,12 +19,13 @@ PACKAGE = ROOT / "videnhance"
 
 FLOORS = (
     {"errors", "frames", "faces", "settings", "queues"},
-    {"kalman", "alignment", "color", "compositing", "streams", "shots"},
+    {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"},
     {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
     {"plan", "detect", "render"},
-    {"job"},
-    {"progress", "report", "cli", "__init__", "__main__"},
+    {"record", "jobdir", "steps", "output", "summary", "job", "status"},
+    {"batch", "moments", "highlights", "compare", "pairs", "sheet", "pace", "preview"},
+    {"progress", "report", "options", "session", "cli", "__init__", "__main__"},
 )
 """From the ground up: a room imports from its own floor and those below."""
 

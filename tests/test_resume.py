@@ -398,8 +398,8 @@ def test_free_space_is_looked_at_before_and_while_it_works(
 ) -> None:
     out, folder = tmp_path / "out.mkv", tmp_path / "out.mkv.videnhance"
     free = [1000]
-    real = jobdir.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(jobdir.shutil, "disk_usage", lambda path: real._replace(free=free[0]))
+    real = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real._replace(free=free[0]))
     with pytest.raises(OutputError, match="make room"):
         enhance(clip, out, LOSSLESS)
     assert not folder.exists()

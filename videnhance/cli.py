@@ -1,4 +1,4 @@
-"""The command line: parses, calls the public API, prints, and turns errors into exit codes.
+"""The command line: parses, calls the public API, prints.
 
 Nothing heavy is imported until a command runs, so that --help is instant.
 """
@@ -6,28 +6,19 @@ Nothing heavy is imported until a command runs, so that --help is instant.
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videnhance.errors import VidenhanceError
-from videnhance.settings import (
-    DetectSettings,
-    OutputSettings,
-    RestoreSettings,
-    Settings,
-    TrackSettings,
-)
+from videnhance import options
+from videnhance.errors import UsageError
+from videnhance.options import D, O, R, T, settings_of
+from videnhance.session import session
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C or SIGTERM, as shells have it."""
+if TYPE_CHECKING:
+    from videnhance.summary import Summary
 
 app = typer.Typer(
     add_completion=False,
@@ -36,100 +27,274 @@ app = typer.Typer(
     help="Enhance small, blurred or noisy faces in video. A restored face is an educated guess.",
 )
 
-_D, _T, _R, _O = DetectSettings(), TrackSettings(), RestoreSettings(), OutputSettings()
-
-Source = Annotated[Path, typer.Argument(metavar="INPUT", help="The video. It is only ever read.")]
-
 
 @app.command()
 def enhance(
-    source: Source,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The result: .mp4, .m4v, .mov, .mkv or .webm."),
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...", help="The video. With --out-dir also several, folders and globs."
+        ),
     ],
-    restorer: Annotated[
-        str,
-        typer.Option(help="fusion: only what the clip itself holds. identity: change nothing."),
-    ] = _R.restorer,
-    strength: Annotated[
-        float, typer.Option(help="Blend of source (0) and restored face (1).")
-    ] = _R.strength,
-    detector: Annotated[str, typer.Option(help="Face detector: centerface.")] = _D.detector,
-    threshold: Annotated[
-        float, typer.Option(help="Detector score from which something is a face, 0..1.")
-    ] = _D.threshold,
-    detect_every: Annotated[
-        int, typer.Option(help="Look for faces in every N-th frame; the tracker fills in.")
-    ] = _D.every,
-    detect_size: Annotated[
-        int,
-        typer.Option(
-            help="Longest side in pixels of the picture the detector sees; 0: by the faces found."
-        ),
-    ] = _D.long_side,
-    min_eyes: Annotated[
-        float, typer.Option(help="Smallest face: pixels between the eyes.")
-    ] = _T.min_eyes,
-    max_gap: Annotated[
-        float, typer.Option(help="Seconds without detection after which a track ends.")
-    ] = _T.max_gap,
-    smoothness: Annotated[
-        float, typer.Option(help="Seconds: faster movements are taken for the detector's noise.")
-    ] = _T.smoothness,
-    ease: Annotated[
-        float, typer.Option(help="Seconds over which strength rises and falls at a track's ends.")
-    ] = _R.ease,
-    scale: Annotated[int, typer.Option(help="Enlarge the video: 1, 2 or 4.")] = _O.scale,
-    codec: Annotated[
-        str, typer.Option(help="h264, h265, av1, ffv1 (lossless) or prores.")
-    ] = _O.codec,
-    crf: Annotated[
-        int | None, typer.Option(help="Quality, lower is better (h264: 17, h265: 19, av1: 23).")
-    ] = _O.crf,
-    preset: Annotated[
-        str | None, typer.Option(help="Encoder preset (h264, h265: medium; av1: 8).")
-    ] = _O.preset,
-    overwrite: Annotated[bool, typer.Option(help="Replace OUTPUT if it exists.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The result: .mp4, .m4v, .mov, .mkv or .webm."),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option(help="Folder for the results, which keep their names.")
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="With --out-dir: also the folders in a folder.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also each step's time, and traces of errors.")
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
     ] = False,
+    restorer: options.Restorer = R.restorer,
+    strength: options.Strength = R.strength,
+    start: options.Start = None,
+    end: options.End = None,
+    tracks: options.TracksFile = None,
+    only: options.Only = None,
+    skip: options.Skip = None,
+    detector: options.Detector = D.detector,
+    threshold: options.Threshold = D.threshold,
+    detect_every: options.DetectEvery = D.every,
+    detect_size: options.DetectSize = D.long_side,
+    min_eyes: options.MinEyes = T.min_eyes,
+    max_gap: options.MaxGap = T.max_gap,
+    smoothness: options.Smoothness = T.smoothness,
+    ease: options.Ease = R.ease,
+    scale: options.Scale = O.scale,
+    codec: options.Codec = O.codec,
+    crf: options.Crf = O.crf,
+    preset: options.Preset = O.preset,
+    job_dir: options.JobDir = None,
+    keep_job: options.KeepJob = False,
+    restart: options.Restart = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Enhance the faces of INPUT and write the result to OUTPUT."""
-    settings = Settings(
-        detect=DetectSettings(
-            detector=detector, threshold=threshold, every=detect_every, long_side=detect_size
-        ),
-        track=TrackSettings(max_gap=max_gap, min_eyes=min_eyes, smoothness=smoothness),
-        restore=RestoreSettings(restorer=restorer, strength=strength, ease=ease),
-        output=OutputSettings(codec=codec, crf=crf, preset=preset, scale=scale),
-    )
-    with _errors_as_exit_codes(verbose):
-        settings.check()
+    """Enhance the faces of INPUT and write the result to OUTPUT.
+
+    Stopped by whatever it was, the same command goes on where it was.
+    """
+    with session(verbose, patient=True) as work:
+        settings = settings_of(context.params)
+        _refuse_mixed(sources, output, out_dir, recursive, tracks or only or skip)
         from videnhance.job import enhance as run
+        from videnhance.jobdir import default_folder
         from videnhance.progress import Bars
-        from videnhance.report import summary_text
 
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            summary = run(source, output, settings, overwrite=overwrite, progress=bars.show)
-        if not quiet:
-            typer.echo(summary_text(summary))
-            if verbose:
-                for step, seconds in bars.seconds.items():
-                    typer.echo(f"{step}: {seconds:.1f} s")
+
+            def one(source: Path, result: Path, folder: Path | None = job_dir) -> Summary:
+                work.job = folder or default_folder(result)
+                return run(
+                    source,
+                    result,
+                    settings,
+                    overwrite=overwrite,
+                    job_dir=folder,
+                    keep_job=keep_job,
+                    restart=restart,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+
+            if out_dir is not None:
+                from videnhance.batch import closing_table, exit_code_of, inputs_of, run_batch
+                from videnhance.jobdir import SUFFIX
+
+                works = inputs_of(sources, recursive=recursive, out_dir=out_dir)
+
+                def each(source: Path, result: Path) -> Summary:
+                    name = result.relative_to(out_dir)
+                    within = name.with_name(name.name + SUFFIX)
+                    return one(source, result, job_dir / within if job_dir else None)
+
+                outcomes = run_batch(
+                    works,
+                    each,
+                    skip_existing=skip_existing,
+                    stop=work.stop,
+                    tell=lambda item, k, n: (
+                        None if quiet else bars.head(f"[{k}/{n}] {item.source}")
+                    ),
+                )
+                code = exit_code_of(outcomes)
+                if not quiet or code:
+                    typer.echo(closing_table(outcomes), err=quiet)
+                raise typer.Exit(code)
+            assert output is not None
+            if skip_existing and output.exists():
+                _say(quiet, f"{output} exists; nothing to do")
+                return
+            summary = one(sources[0], output)
+        _tell(summary, quiet, verbose)
+
+
+@app.command()
+def detect(
+    context: typer.Context,
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The tracks; default: NAME.tracks.json, here."),
+    ] = None,
+    start: options.Start = None,
+    end: options.End = None,
+    detector: options.Detector = D.detector,
+    threshold: options.Threshold = D.threshold,
+    detect_every: options.DetectEvery = D.every,
+    detect_size: options.DetectSize = D.long_side,
+    min_eyes: options.MinEyes = T.min_eyes,
+    max_gap: options.MaxGap = T.max_gap,
+    smoothness: options.Smoothness = T.smoothness,
+    job_dir: options.JobDir = None,
+    keep_job: options.KeepJob = False,
+    restart: options.Restart = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find and follow the faces of INPUT; write their tracks, to look at, edit or enhance from."""
+    with session(verbose, patient=True) as work:
+        settings = settings_of(context.params)
+        from videnhance.job import detect_tracks as run
+        from videnhance.jobdir import default_folder
+        from videnhance.progress import Bars
+
+        # Not beside the input: the folder of a recording is not ours to write to.
+        output = output or Path(f"{source.stem}.tracks.json")
+        work.job = job_dir or default_folder(output)
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            summary = run(
+                source,
+                output,
+                settings,
+                overwrite=overwrite,
+                job_dir=job_dir,
+                keep_job=keep_job,
+                restart=restart,
+                progress=bars.show,
+                stop=work.stop,
+            )
+        _tell(summary, quiet, verbose)
+
+
+@app.command()
+def preview(
+    context: typer.Context,
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The video (with --at the PNG); default: here."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="One frame only, as PNG: a position as --start takes it.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="side, stack or wipe: original and result.")] = "side",
+    seconds: Annotated[float, typer.Option(help="Length, where no range is given.")] = 4.0,
+    sheet: Annotated[
+        Path | None, typer.Option(help="The contact sheet; default: the output's name with .png.")
+    ] = None,
+    restorer: options.Restorer = R.restorer,
+    strength: options.Strength = R.strength,
+    start: options.Start = None,
+    end: options.End = None,
+    tracks: options.TracksFile = None,
+    only: options.Only = None,
+    skip: options.Skip = None,
+    detector: options.Detector = D.detector,
+    threshold: options.Threshold = D.threshold,
+    detect_every: options.DetectEvery = D.every,
+    detect_size: options.DetectSize = D.long_side,
+    min_eyes: options.MinEyes = T.min_eyes,
+    max_gap: options.MaxGap = T.max_gap,
+    smoothness: options.Smoothness = T.smoothness,
+    ease: options.Ease = R.ease,
+    scale: options.Scale = O.scale,
+    codec: options.Codec = O.codec,
+    crf: options.Crf = O.crf,
+    preset: options.Preset = O.preset,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show the best seconds of INPUT before and after; say how long the whole would take."""
+    with session(verbose) as work:
+        settings = settings_of(context.params)
+        from videnhance.preview import make_preview, preview_frame
+        from videnhance.progress import Bars
+        from videnhance.report import preview_text
+
+        output = output or Path(f"{source.stem}.{'preview.mp4' if at is None else 'frame.png'}")
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            if at is not None:
+                found = preview_frame(
+                    source,
+                    output,
+                    at,
+                    settings,
+                    layout=layout,
+                    overwrite=overwrite,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+            else:
+                found = make_preview(
+                    source,
+                    output,
+                    settings,
+                    layout=layout,
+                    seconds=seconds,
+                    sheet=sheet,
+                    overwrite=overwrite,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+        _say(quiet, preview_text(found))
+
+
+@app.command()
+def resume(
+    job: options.JobFolder, quiet: options.Quiet = False, verbose: options.Verbose = False
+) -> None:
+    """Go on with the job in the directory JOB, as it was begun."""
+    with session(verbose, patient=True) as work:
+        from videnhance.job import resume as run
+        from videnhance.progress import Bars
+
+        work.job = job
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            summary = run(job, progress=bars.show, stop=work.stop)
+        _tell(summary, quiet, verbose)
+
+
+@app.command()
+def status(
+    job: options.JobFolder, as_json: options.AsJson = False, verbose: options.Verbose = False
+) -> None:
+    """Say how far the job in the directory JOB is."""
+    with session(verbose):
+        from videnhance.report import status_facts, status_text
+        from videnhance.status import read_status
+
+        found = read_status(job)
+        typer.echo(json.dumps(status_facts(found), indent=2) if as_json else status_text(found))
 
 
 @app.command()
 def probe(
-    source: Source,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Traces of errors.")] = False,
+    source: options.Source, as_json: options.AsJson = False, verbose: options.Verbose = False
 ) -> None:
     """Say what INPUT is: streams, frames, timing, rotation, colour."""
-    with _errors_as_exit_codes(verbose):
+    with session(verbose):
         from videnhance.report import probe_facts, probe_text
 
         facts = probe_facts(source)
@@ -146,32 +311,33 @@ def main(
         typer.echo(f"videnhance {version_of('videnhance')}")
 
 
-@contextmanager
-def _errors_as_exit_codes(verbose: bool) -> Iterator[None]:
-    """The one place where errors become a line on stderr and an exit code."""
+def _refuse_mixed(
+    sources: list[Path],
+    output: Path | None,
+    out_dir: Path | None,
+    recursive: bool,
+    persons: object,
+) -> None:
+    """Raises UsageError where it is not clear what goes where."""
+    if (output is None) == (out_dir is None):
+        raise UsageError("name one result with --output (-o), or a folder for many with --out-dir")
+    if out_dir is not None and persons:
+        raise UsageError("--tracks, --only, --skip: are of one video; leave --out-dir out")
+    if output is not None and len(sources) > 1:
+        raise UsageError(f"--output {output}: is one file for {len(sources)} inputs; use --out-dir")
+    if output is not None and recursive:
+        raise UsageError("--recursive: is for folders; name a folder for the results, --out-dir")
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except VidenhanceError as error:
-        if verbose:
-            traceback.print_exc()
-        typer.echo(f"videnhance: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        typer.echo("videnhance: stopped; nothing was written", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
-        if verbose:
-            traceback.print_exc()
-        typer.echo(
-            f"videnhance: unexpected {type(error).__name__}: {error}; "
-            "please report it with the output of --verbose",
-            err=True,
-        )
-        raise typer.Exit(1) from None
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+def _tell(summary: Summary, quiet: bool, verbose: bool) -> None:
+    from videnhance.report import summary_text
+
+    _say(quiet, summary_text(summary))
+    if verbose:
+        for step, seconds in summary.steps.items():
+            _say(quiet, f"{step}: {seconds:.1f} s")
+
+
+def _say(quiet: bool, text: str) -> None:
+    if not quiet:
+        typer.echo(text)

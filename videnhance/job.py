@@ -19,22 +19,14 @@ from videnhance.output import deliver, is_finished, note_finished, require_room_
 from videnhance.plan import Plan, Scope, check_output, make_plan, make_scope
 from videnhance.record import Record, make_record, read_record
 from videnhance.settings import Settings
-from videnhance.steps import Progress, Run, detect_all, render_all, track_all
-from videnhance.summary import Clock, Summary, summarize
+from videnhance.steps import Progress, Run, detect_all, never, render_all, silent, track_all
+from videnhance.summary import Summary, summarize
 from videnhance.trackfile import choose, read_tracks, write_tracks
 from videnhance.video.seal import sha256_of
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
 
 DEFAULTS = Settings()
-
-
-def _silent(step: str, done: int, total: int) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False
 
 
 def enhance(
@@ -48,8 +40,8 @@ def enhance(
     restart: bool = False,
     tracks: Path | str | None = None,
     identify: bool = True,
-    progress: Progress = _silent,
-    stop: Callable[[], bool] = _never,
+    progress: Progress = silent,
+    stop: Callable[[], bool] = never,
 ) -> Summary:
     """Enhance the faces of a video and write the result to `output`.
 
@@ -65,11 +57,11 @@ def enhance(
     Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
     cure. Its `job` names the directory where finished work was kept, if there is some.
     """
-    run, clock = Run(progress, stop), Clock()
+    run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
     ready = is_finished(JobDirectory(folder), output) and not restart
-    with clock.step("plan"):
+    with run.step("plan"):
         plan = make_plan(
             source,
             output,
@@ -83,20 +75,20 @@ def enhance(
     request = _Request(scope, output, plan, overwrite, keep_job, given, run, identify)
     with entered(folder, request.record, restart=restart) as (job, record):
         if ready:
+            run.believed["render"] = scope.stop - scope.start
             found = read_tracks(job.tracks, scope.source, scope.timeline)
         else:
             require_room_for(plan, job.folder)
-            found = _find_tracks(scope, job, record, given, run, clock)
+            found = _find_tracks(scope, job, record, given, run)
         found = choose(found, settings.part.only, settings.part.skip)
         if not ready:
-            with clock.step("render"):
+            with run.step("render"):
                 files = render_all(plan, found, restorer, job, record, run)
             request.refuse_changed_source()
-            with clock.step("mux"):
+            with run.step("mux"):
                 deliver(plan, files, job, run)
-        notes = (*plan.copying.dropped, *run.notes)
         kept = folder if keep_job else None
-        summary = summarize(output, scope, found, restorer, clock, notes, kept)
+        summary = summarize(output, scope, found, restorer, run, kept, plan.copying.dropped)
         if not keep_job:
             job.remove()
     return summary
@@ -111,25 +103,25 @@ def detect_tracks(
     job_dir: Path | str | None = None,
     keep_job: bool = False,
     restart: bool = False,
-    progress: Progress = _silent,
-    stop: Callable[[], bool] = _never,
+    progress: Progress = silent,
+    stop: Callable[[], bool] = never,
 ) -> Summary:
     """Find and follow the faces of a video, and write their tracks to `output`, a tracks.json.
 
     A job as `enhance` is, with the same arguments, that ends after tracking.
     """
-    run, clock = Run(progress, stop), Clock()
+    run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
     ready = is_finished(JobDirectory(folder), output) and not restart
-    with clock.step("plan"):
+    with run.step("plan"):
         settings.check()
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
         scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0))
     request = _Request(scope, output, None, overwrite, keep_job, None, run)
     with entered(folder, request.record, restart=restart) as (job, record):
-        found = _find_tracks(scope, job, record, None, run, clock)
+        found = _find_tracks(scope, job, record, None, run)
         if not ready:
             request.refuse_changed_source()
             part = output.with_name(f".{output.name}.part")
@@ -140,7 +132,7 @@ def detect_tracks(
             finally:
                 part.unlink(missing_ok=True)
         kept = folder if keep_job else None
-        summary = summarize(output, scope, found, None, clock, tuple(run.notes), kept)
+        summary = summarize(output, scope, found, None, run, kept)
         if not keep_job:
             job.remove()
     return summary
@@ -149,8 +141,8 @@ def detect_tracks(
 def resume(
     job_dir: Path | str,
     *,
-    progress: Progress = _silent,
-    stop: Callable[[], bool] = _never,
+    progress: Progress = silent,
+    stop: Callable[[], bool] = never,
 ) -> Summary:
     """Go on with a job from its directory alone; raises JobError where it is none."""
     job = JobDirectory(Path(job_dir))
@@ -249,15 +241,15 @@ def _read_given(path: Path, scope: Scope) -> _Given:
 
 
 def _find_tracks(
-    scope: Scope, job: JobDirectory, record: Record, given: _Given | None, run: Run, clock: Clock
+    scope: Scope, job: JobDirectory, record: Record, given: _Given | None, run: Run
 ) -> Tracks:
     """The tracks of the job's tracks.json, which is made first where there is none."""
     part = job.tracks.with_name(job.tracks.name + ".new")
     if given is None:
-        with clock.step("detect"):
+        with run.step("detect"):
             detections = detect_all(scope, job, record, run)
     try:
-        with clock.step("track"):
+        with run.step("track"):
             run.pause()
             if given is not None:
                 part.write_bytes(given.content)

@@ -165,11 +165,12 @@ def _lock(job: JobDirectory) -> int | None:
         return None
 
 
-def _pid(job: JobDirectory) -> int | str:
+def _pid(job: JobDirectory) -> int:
+    """The number in the lock; 0 in the moment in which it is not written yet."""
     try:
         return int(job.lock.read_text())
     except (OSError, ValueError):
-        return "unknown"
+        return 0
 
 
 @contextmanager

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
 from types import TracebackType
 
 from tqdm import tqdm
 
 
 class Bars:
-    """Context manager; `show` is what a job calls. `seconds` holds each step's wall time."""
+    """Context manager; `show` is what a job calls."""
 
     def __init__(self, *, shown: bool) -> None:
-        self.seconds: dict[str, float] = {}
         self._shown = shown
         self._bar: tqdm[None] | None = None
         self._step = ""
-        self._began = 0.0
 
     def __enter__(self) -> Bars:
         return self
@@ -30,17 +27,28 @@ class Bars:
     ) -> None:
         self._end()
 
+    def head(self, text: str) -> None:
+        """A line above the bars that follow."""
+        self._end()
+        if self._shown:
+            print(text, file=sys.stderr)
+
     def show(self, step: str, done: int, total: int) -> None:
-        """Step `step` has done `done` of `total` frames; 0 where the total is not known yet."""
+        """Step `step` has done `done` of `total`; 0 where the total is not known yet.
+
+        What is counted is frames, and bytes in step "hash". What was done before the step's first
+        call is not counted into its speed.
+        """
         if step != self._step:
             self._end()
             self._step = step
-            self._began = time.monotonic()
             if self._shown:
                 self._bar = tqdm(
                     total=total or None,
+                    initial=done,
                     desc=f"{step:7}",
-                    unit=" frames",
+                    unit="B" if step == "hash" else " frames",
+                    unit_scale=step == "hash",
                     file=sys.stderr,
                     dynamic_ncols=True,
                 )
@@ -48,9 +56,6 @@ class Bars:
             self._bar.update(done - self._bar.n)
 
     def _end(self) -> None:
-        if self._step:
-            spent = time.monotonic() - self._began
-            self.seconds[self._step] = self.seconds.get(self._step, 0.0) + spent
         if self._bar is not None:
             self._bar.close()
             self._bar = None

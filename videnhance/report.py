@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from videnhance.errors import InputError
-from videnhance.job import ESTIMATE, Summary
+from videnhance.preview import PreviewSummary
+from videnhance.status import Status
 from videnhance.streams import Timeline
+from videnhance.summary import ESTIMATE, Summary
 from videnhance.video.source import probe, read_timeline
 
 _RANGES = {0: "unspecified", 1: "limited", 2: "full"}
@@ -115,25 +118,114 @@ def probe_text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def summary_text(summary: Summary) -> str:
-    """What a finished job did, for a person."""
-    if summary.restorer == "identity":
-        method = "identity: a dry run, no face was changed"
-    elif summary.invents:
-        method = f"{summary.restorer}: AI restoration, it shows detail the clip does not hold"
-    else:
-        method = f"{summary.restorer}: only what the clip itself holds"
-    pace = summary.frames / summary.seconds if summary.seconds > 0 else 0.0
+def _method(restorer: str | None, invents: bool) -> str:
+    if restorer is None:
+        return "none: tracks only"
+    if restorer == "identity":
+        return "identity: a dry run, no face was changed"
+    if invents:
+        return f"{restorer}: AI restoration, it shows detail the clip does not hold"
+    return f"{restorer}: only what the clip itself holds"
+
+
+def preview_text(found: PreviewSummary) -> str:
+    """What a preview shows, for a person."""
+    whole = "not known" if found.estimate is None else duration_text(found.estimate)
     lines = [
-        f"{summary.output}",
-        f"  {summary.frames} frames, {summary.frames_with_faces} with faces; {summary.faces} faces "
-        f"in {summary.tracks} tracks",
-        f"  detector {summary.detector}; restorer {method}",
-        f"  {summary.seconds:.1f} s ({pace:.1f} frames/s)",
-        *(f"  note: {note}" for note in summary.notes),
+        *([str(found.video)] if found.video else []),
+        str(found.picture),
+        f"  frames {found.start} to {found.stop - 1}, {found.start_seconds:.2f} to "
+        f"{found.end_seconds:.2f} s; {found.faces} faces in {found.tracks} tracks",
+        f"  detector {found.detector}; restorer {_method(found.restorer, found.invents)}",
+        f"  {found.seconds:.1f} s; the whole video: {whole}",
+        *(f"  note: {note}" for note in found.notes),
         f"  {ESTIMATE}",
     ]
     return "\n".join(lines)
+
+
+def summary_text(summary: Summary) -> str:
+    """What a finished job did, for a person."""
+    method = _method(summary.restorer, summary.invents)
+    pace = (summary.frames - summary.believed) / max(summary.seconds, 1e-9)
+    before = f", {summary.believed} frames were finished before" if summary.believed else ""
+    part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
+    lines = [
+        f"{summary.output}",
+        f"  {summary.frames}{part} frames, {summary.frames_with_faces} with faces; "
+        f"{summary.faces} faces in {summary.tracks} tracks",
+        f"  detector {summary.detector}; restorer {method}",
+        f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
+        *(f"  note: {note}" for note in summary.notes),
+        *([f"  job kept in {summary.job}"] if summary.job else []),
+        *([f"  {ESTIMATE}"] if summary.restorer else []),
+    ]
+    return "\n".join(lines)
+
+
+def status_facts(status: Status) -> dict[str, Any]:
+    """A job's state as plain JSON values."""
+    return {
+        "job": str(status.folder),
+        "kind": status.kind,
+        "input": str(status.source),
+        "output": str(status.output),
+        "process": status.process,
+        "finished": status.finished,
+        "tracked": status.tracked,
+        "steps": {
+            step.name: {
+                "segments_done": step.segments_done,
+                "segments": step.segments,
+                "frames_done": step.frames_done,
+                "frames": step.frames,
+                "frames_per_second": step.frames_per_second,
+                "seconds_left": step.seconds_left,
+            }
+            for step in status.steps
+        },
+        "seconds_left": status.seconds_left,
+        "failures": list(status.failures),
+    }
+
+
+def status_text(status: Status) -> str:
+    """The same for a person."""
+    if status.finished:
+        state = "finished"
+    elif status.process is not None:
+        state = f"at work (process {status.process})"
+    else:
+        state = f"stopped; go on with: videnhance resume {shlex.quote(str(status.folder))}"
+    lines = [
+        f"job       {status.folder} ({status.kind}), {state}",
+        f"input     {status.source}",
+        f"output    {status.output}",
+    ]
+    for step in status.steps:
+        pace = step.frames_per_second
+        lines.append(
+            f"{step.name:9} {step.segments_done} of {step.segments} segments, "
+            f"{step.frames_done} of {step.frames} frames"
+            + (f", {pace:.1f} frames/s" if pace else "")
+        )
+        if step.name == "detect":
+            lines.append(f"track     {'done' if status.tracked else 'to be done'}")
+    if not status.finished:
+        left = status.seconds_left
+        lines.append(f"left      {'not known yet' if left is None else duration_text(left)}")
+    lines += [f"failure   {failure}" for failure in status.failures]
+    return "\n".join(lines)
+
+
+def duration_text(seconds: float) -> str:
+    """A time span for people: "about 40 s", "about 12 min", "about 3 h 20 min"."""
+    if seconds < 90:
+        return f"about {max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    return f"about {minutes // 60} h {minutes % 60} min"
 
 
 def _timing(timeline: Timeline) -> dict[str, Any]:
@@ -143,8 +235,8 @@ def _timing(timeline: Timeline) -> dict[str, Any]:
     return {
         "frames": len(timeline),
         "keyframes": len(timeline.keyframes),
-        "first": timeline.seconds(0),
-        "end": timeline.seconds(len(timeline) - 1) + lengths[-1] * base,
+        "first": timeline.pts[0] * base,
+        "end": (timeline.pts[-1] + lengths[-1]) * base,
         "shortest": min(steps) * base,
         "longest": max(steps) * base,
         # Containers that round times to a coarse time base make steps differ by one unit.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,15 @@ Progress = Callable[[str, int, int], None]
 """Called as progress(step, done, total); total is 0 while unknown."""
 
 
+def silent(step: str, done: int, total: int) -> None:
+    """The progress that nobody follows."""
+
+
+def never() -> bool:
+    """The `stop` of work that nobody stops."""
+    return False
+
+
 @dataclass(frozen=True)
 class Run:
     """What the steps tell and ask while they work."""
@@ -49,10 +59,20 @@ class Run:
     progress: Progress
     stop: Callable[[], bool]
     """Asked after every segment, and while nothing is in hand that would be lost."""
+    began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by step."""
+    believed: dict[str, int] = field(default_factory=dict)
+    """Frames by step that an earlier run had finished."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, one sentence each."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Takes the time of a step."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
 
     def pause(self) -> None:
         """Raises Stopped where that was asked for."""
@@ -250,6 +270,7 @@ class _Count:
     def believe(self, pending: Sequence[_Unit]) -> None:
         """All but `pending` is finished already."""
         self._done = self._total - sum(len(segment) for segment, _, _ in pending)
+        self._run.believed[self._step] = self._done
         self._run.progress(self._step, self._done, self._total)
 
     def one(self) -> None:

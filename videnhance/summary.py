@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 from videnhance.faces import Tracks
 from videnhance.plan import Scope
 from videnhance.restorers import Restorer
+from videnhance.steps import Run
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
 
@@ -33,6 +32,8 @@ class Summary:
     faces: int
     """Restored crops: one per face and frame."""
     tracks: int
+    believed: int
+    """Frames that an earlier run had finished."""
     seconds: float
     """Wall time of this run."""
     steps: dict[str, float]
@@ -48,30 +49,16 @@ class Summary:
     """The job's directory, where it was kept."""
 
 
-class Clock:
-    """Wall time by step."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - began
-
-
 def summarize(
     output: Path,
     scope: Scope,
     tracks: Tracks,
     restorer: Restorer | None,
-    clock: Clock,
-    notes: tuple[str, ...],
+    run: Run,
     job: Path | None,
+    notes: tuple[str, ...] = (),
 ) -> Summary:
-    """The summary of a job that is done."""
+    """The summary of a job that is done; `notes` come before the run's own."""
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
         for t in tracks.tracklets
@@ -89,11 +76,12 @@ def summarize(
         frames_with_faces=int(covered.sum()),
         faces=sum(len(span) for span in spans),
         tracks=len(spans),
-        seconds=time.monotonic() - clock.began,
-        steps=clock.seconds,
+        believed=run.believed.get("detect" if restorer is None else "render", 0),
+        seconds=time.monotonic() - run.began,
+        steps=run.seconds,
         detector=scope.settings.detect.detector,
         restorer=restorer.name if restorer else None,
         invents=restorer.invents if restorer else False,
-        notes=notes,
+        notes=(*notes, *run.notes),
         job=job,
     )

@@ -1,0 +1,92 @@
+"""What surrounds a command: signals, errors as exit codes, and how to go on afterwards."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from videnhance.errors import VidenhanceError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGTERM, as shells have it."""
+
+
+class Session:
+    """One command at work. `stop` is what a job asks; `job` is where its finished work lies."""
+
+    def __init__(self) -> None:
+        self.job: Path | None = None
+        self._asked = False
+
+    def stop(self) -> bool:
+        """Whether Ctrl-C or SIGTERM asked to put the work down."""
+        return self._asked
+
+    def ask(self, signum: int, frame: FrameType | None) -> None:
+        """Signal handler: the first asks, the second does not wait."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        typer.echo("\nvidenhance: finishing the segment in hand; Ctrl-C again drops it", err=True)
+
+    def tell_how_to_go_on(self, job: Path | None) -> None:
+        if job is not None and (job / "job.json").exists():
+            typer.echo(
+                "videnhance: finished work is kept; go on with: "
+                f"videnhance resume {shlex.quote(str(job))}",
+                err=True,
+            )
+        else:
+            typer.echo("videnhance: nothing was written", err=True)
+
+
+@contextmanager
+def session(verbose: bool, *, patient: bool = False) -> Iterator[Session]:
+    """The one place where errors become a line on stderr and an exit code.
+
+    `patient`: a first Ctrl-C or SIGTERM only asks to stop (`Session.stop`), as the command has work
+    in hand that it can finish.
+    """
+    work = Session()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    handler = work.ask if patient else interrupt
+    previous = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield work
+    except typer.Exit:
+        raise
+    except VidenhanceError as error:
+        if verbose:
+            traceback.print_exc()
+        typer.echo(f"videnhance: {error}", err=True)
+        if error.job is not None or error.exit_code == INTERRUPTED:
+            work.tell_how_to_go_on(error.job)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.echo("videnhance: stopped", err=True)
+        work.tell_how_to_go_on(work.job)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        typer.echo(
+            f"videnhance: unexpected {type(error).__name__}: {error}; "
+            "please report it with the output of --verbose",
+            err=True,
+        )
+        if work.job is not None and (work.job / "job.json").exists():
+            work.tell_how_to_go_on(work.job)
+        raise typer.Exit(1) from None
+    finally:
+        for signum, handler_before in previous.items():
+            signal.signal(signum, handler_before)
