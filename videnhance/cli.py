@@ -14,7 +14,7 @@ import typer
 
 from videnhance import options
 from videnhance.errors import UsageError
-from videnhance.options import D, O, R, T, settings_of
+from videnhance.options import looking, part, persons, restoring, settings_of, takes
 from videnhance.session import session
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app = typer.Typer(
 
 
 @app.command()
+@takes(part, persons, restoring, looking)
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -50,25 +51,7 @@ def enhance(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
     ] = False,
-    restorer: options.Restorer = R.restorer,
-    strength: options.Strength = R.strength,
-    start: options.Start = None,
-    end: options.End = None,
     tracks: options.TracksFile = None,
-    only: options.Only = None,
-    skip: options.Skip = None,
-    detector: options.Detector = D.detector,
-    threshold: options.Threshold = D.threshold,
-    detect_every: options.DetectEvery = D.every,
-    detect_size: options.DetectSize = D.long_side,
-    min_eyes: options.MinEyes = T.min_eyes,
-    max_gap: options.MaxGap = T.max_gap,
-    smoothness: options.Smoothness = T.smoothness,
-    ease: options.Ease = R.ease,
-    scale: options.Scale = O.scale,
-    codec: options.Codec = O.codec,
-    crf: options.Crf = O.crf,
-    preset: options.Preset = O.preset,
     job_dir: options.JobDir = None,
     keep_job: options.KeepJob = False,
     restart: options.Restart = False,
@@ -82,7 +65,7 @@ def enhance(
     """
     with session(verbose, patient=True) as work:
         settings = settings_of(context.params)
-        _refuse_mixed(sources, output, out_dir, recursive, tracks or only or skip)
+        _refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
         from videnhance.job import enhance as run
         from videnhance.jobdir import default_folder
         from videnhance.progress import Bars
@@ -137,6 +120,7 @@ def enhance(
 
 
 @app.command()
+@takes(part, looking)
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -144,15 +128,6 @@ def detect(
         Path | None,
         typer.Option("--output", "-o", help="The tracks; default: NAME.tracks.json, here."),
     ] = None,
-    start: options.Start = None,
-    end: options.End = None,
-    detector: options.Detector = D.detector,
-    threshold: options.Threshold = D.threshold,
-    detect_every: options.DetectEvery = D.every,
-    detect_size: options.DetectSize = D.long_side,
-    min_eyes: options.MinEyes = T.min_eyes,
-    max_gap: options.MaxGap = T.max_gap,
-    smoothness: options.Smoothness = T.smoothness,
     job_dir: options.JobDir = None,
     keep_job: options.KeepJob = False,
     restart: options.Restart = False,
@@ -186,6 +161,7 @@ def detect(
 
 
 @app.command()
+@takes(part, persons, restoring, looking)
 def preview(
     context: typer.Context,
     source: options.Source,
@@ -201,25 +177,7 @@ def preview(
     sheet: Annotated[
         Path | None, typer.Option(help="The contact sheet; default: the output's name with .png.")
     ] = None,
-    restorer: options.Restorer = R.restorer,
-    strength: options.Strength = R.strength,
-    start: options.Start = None,
-    end: options.End = None,
     tracks: options.TracksFile = None,
-    only: options.Only = None,
-    skip: options.Skip = None,
-    detector: options.Detector = D.detector,
-    threshold: options.Threshold = D.threshold,
-    detect_every: options.DetectEvery = D.every,
-    detect_size: options.DetectSize = D.long_side,
-    min_eyes: options.MinEyes = T.min_eyes,
-    max_gap: options.MaxGap = T.max_gap,
-    smoothness: options.Smoothness = T.smoothness,
-    ease: options.Ease = R.ease,
-    scale: options.Scale = O.scale,
-    codec: options.Codec = O.codec,
-    crf: options.Crf = O.crf,
-    preset: options.Preset = O.preset,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,8 +81,64 @@ Verbose = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
-D, T, R, O = DetectSettings(), TrackSettings(), RestoreSettings(), OutputSettings()  # noqa: E741
-"""Defaults, as the signatures of the commands show them."""
+_D, _T, _R, _O = DetectSettings(), TrackSettings(), RestoreSettings(), OutputSettings()
+
+# Groups: the parameters of these functions are the options of every command that `takes` them.
+
+
+def part(start: Start = None, end: End = None) -> None:
+    """A range of a video."""
+
+
+def persons(only: Only = None, skip: Skip = None) -> None:
+    """Some of the persons in it."""
+
+
+def looking(
+    detector: Detector = _D.detector,
+    threshold: Threshold = _D.threshold,
+    detect_every: DetectEvery = _D.every,
+    detect_size: DetectSize = _D.long_side,
+    min_eyes: MinEyes = _T.min_eyes,
+    max_gap: MaxGap = _T.max_gap,
+    smoothness: Smoothness = _T.smoothness,
+) -> None:
+    """Where faces are looked for, and how they are followed."""
+
+
+def restoring(
+    restorer: Restorer = _R.restorer,
+    strength: Strength = _R.strength,
+    ease: Ease = _R.ease,
+    scale: Scale = _O.scale,
+    codec: Codec = _O.codec,
+    crf: Crf = _O.crf,
+    preset: Preset = _O.preset,
+) -> None:
+    """What is done to a face, and how the result is encoded."""
+
+
+def takes(
+    *groups: Callable[..., None],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of the groups; it finds them in its context (settings_of)."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = signature(command, eval_str=True)
+        shared = [
+            p for group in groups for p in signature(group, eval_str=True).parameters.values()
+        ]
+
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            command(**{name: given[name] for name in own.parameters})
+
+        together = [*own.parameters.values(), *shared]
+        with_options.__signature__ = own.replace(parameters=together)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in together}
+        return with_options
+
+    return decorate
 
 
 def settings_of(wish: Mapping[str, Any]) -> Settings:

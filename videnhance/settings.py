@@ -99,6 +99,11 @@ class PartSettings:
     skip: tuple[int, ...] = ()
     """Ids of the tracks to leave alone."""
 
+    @property
+    def persons(self) -> bool:
+        """Whether some tracks are chosen."""
+        return bool(self.only or self.skip)
+
 
 @dataclass(frozen=True)
 class Settings:
