@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.clips import decoded, packets, square_frames, times, write_rgb
+from tests.clips import decoded, largest_file, packets, square_frames, times, write_rgb
 from videnhance import jobdir, plan
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import detect_tracks, enhance, resume
@@ -349,17 +346,6 @@ def test_tracks_edited_inside_a_job_are_not_overwritten(tmp_path: Path, clip: Pa
     with pytest.raises(JobError, match="--tracks"):
         enhance(clip, out, LOSSLESS)
     assert tracks.read_text() == edited
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file of this process can grow beyond so many bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.usefixtures("square_detector")

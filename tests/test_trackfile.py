@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.clips import write_clip
+from tests.clips import largest_file, write_clip
 from videnhance.alignment import TEMPLATE, place, template_to_frame
 from videnhance.errors import InputError, OutputError, UsageError
 from videnhance.faces import Tracklet, Tracks, Zone
 from videnhance.streams import Timeline, VideoInfo
-from videnhance.trackfile import choose, read_tracks, write_tracks
+from videnhance.trackfile import read_tracks, write_tracks
+from videnhance.tracking import choose
 from videnhance.video.source import probe
 
 Document = dict[str, Any]
@@ -300,22 +300,11 @@ def test_a_file_that_is_not_there(tmp_path: Path, info: VideoInfo) -> None:
         read_tracks(tmp_path / "none.json", info, TIMELINE)
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(
-    path: Path, info: VideoInfo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(path: Path, info: VideoInfo) -> None:
     before = path.read_bytes()
-
-    def full(part: Path, content: bytes) -> int:
-        with part.open("wb") as file:
-            file.write(content[:10])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(
-        OutputError,
-        match=r"tracks\.json: cannot be written \(No space left on device\); make room or choose",
-    ):
-        write_tracks(path, Tracks(()), info, TIMELINE)
+    cure = r"tracks\.json: cannot be written \(File too large\); make room or choose"
+    with largest_file(200), pytest.raises(OutputError, match=cure):
+        write_tracks(path, TRACKS, info, TIMELINE)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["tracks.json"]
 

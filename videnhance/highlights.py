@@ -27,7 +27,8 @@ from videnhance.pairs import Footage
 from videnhance.ranges import span_of
 from videnhance.settings import Settings
 from videnhance.sheet import Place, place_of
-from videnhance.trackfile import choose, read_tracks
+from videnhance.trackfile import read_tracks
+from videnhance.tracking import choose
 
 LOOK_SIZE = 1280
 """Longest side of the pictures in which the best moment is looked for: faces that need more are

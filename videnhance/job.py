@@ -21,7 +21,8 @@ from videnhance.record import Record, make_record, read_record
 from videnhance.settings import Settings
 from videnhance.steps import Progress, Run, detect_all, never, render_all, silent, track_all
 from videnhance.summary import Summary, summarize
-from videnhance.trackfile import choose, read_tracks, write_tracks
+from videnhance.trackfile import read_tracks, write_tracks
+from videnhance.tracking import choose
 from videnhance.video.seal import sha256_of
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place

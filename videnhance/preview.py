@@ -44,7 +44,8 @@ from videnhance.settings import Settings
 from videnhance.sheet import Moment, Row, cell, contact_sheet
 from videnhance.steps import Progress, never, silent
 from videnhance.summary import ESTIMATE, Summary
-from videnhance.trackfile import choose, read_tracks
+from videnhance.trackfile import read_tracks
+from videnhance.tracking import choose
 from videnhance.video.codecs import container_for
 
 SECONDS = 4.0

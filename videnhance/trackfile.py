@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.errors import InputError, OutputError, UsageError
+from videnhance.errors import InputError, OutputError
 from videnhance.faces import Tracklet, Tracks, Zone
 from videnhance.streams import Timeline, VideoInfo
 from videnhance.video.writer import put_in_place
@@ -57,16 +58,19 @@ def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline
     and zones to 1e-4 pixels; scores to 1e-4; seconds to 1e-6). `read_tracks` gives exactly what is
     written, and what it gives is written to the same bytes again.
     """
-    entries = [_entry(t, timeline) for t in _sorted(tracks.tracklets)]
-    zones = [{key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones]
+    # One track at a time, here and in `_object`: memory holds the longest, not all of them.
+    entries = (_entry(t, timeline) for t in _sorted(tracks.tracklets))
+    zones = ({key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones)
     source = {"name": info.path.name, "size": list(info.upright_size)}
     head = (FORMAT, VERSION, source, str(timeline.time_base))
-    values = (*map(_line, head), _lines(zones), _lines(entries))
-    lines = (f'"{key}": {value}' for key, value in zip(KEYS, values, strict=True))
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    values = (*([_line(value)] for value in head), _lines(zones), _lines(entries))
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(text.encode("ascii"))
+        with part.open("w", encoding="ascii", newline="\n") as file:
+            for key, lines in zip(KEYS, values, strict=True):
+                file.write(f'{"{" if key == KEYS[0] else ","}\n"{key}": ')
+                file.writelines(lines)
+            file.write("\n}\n")
         put_in_place(part, path)
     except OutputError:
         raise
@@ -85,24 +89,9 @@ def read_tracks(path: Path, info: VideoInfo, timeline: Timeline) -> Tracks:
     Raises InputError naming the file, the entry, what is wrong with it and what it should be.
     """
     try:
-        return _tracks(_document(path), info, timeline)
+        return _tracks(_document(path, timeline), info, timeline)
     except _Wrong as wrong:
         raise InputError(f"{path}: {wrong}") from wrong.__cause__
-
-
-def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
-    """The tracks whose ids are in `only` (where it is empty: all) and not in `skip`; all zones.
-
-    Raises UsageError naming the option and an id that no track has.
-    """
-    ids = [t.id for t in tracks.tracklets]
-    for option, wanted in (("--only", only), ("--skip", skip)):
-        unknown = [k for k in wanted if k not in ids]
-        if unknown:
-            known = ", ".join(map(str, sorted(ids))) or "none"
-            raise UsageError(f"{option} {unknown[0]}: no such track; there are {known}")
-    kept = (t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
-    return Tracks(tuple(kept), tracks.zones)
 
 
 def _sorted(tracklets: Iterable[Tracklet]) -> tuple[Tracklet, ...]:
@@ -113,9 +102,13 @@ def _line(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _lines(values: Sequence[object]) -> str:
+def _lines(values: Iterable[object]) -> Iterator[str]:
     """A list with a line for each of its values, so that a comparison shows which one changed."""
-    return "[\n" + ",\n".join(_line(value) for value in values) + "\n]" if values else "[]"
+    before = "[\n"
+    for value in values:
+        yield before + _line(value)
+        before = ",\n"
+    yield "[]" if before == "[\n" else "\n]"
 
 
 def _rounded(values: npt.ArrayLike, decimals: int) -> Any:
@@ -149,12 +142,13 @@ class _Wrong(Exception):
     """What is wrong with an entry; becomes an InputError that names the file too."""
 
 
-def _document(path: Path) -> Any:
+def _document(path: Path, timeline: Timeline) -> Any:
     try:
         # Some editors put a byte order mark before UTF-8. NaN and Infinity are not JSON, but
         # Python would take them for numbers: as text they are refused where they stand.
         text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object, parse_constant=str)
+        hook = partial(_object, timeline=timeline)
+        return json.loads(text, object_pairs_hook=hook, parse_constant=str)
     except OSError as error:
         raise _Wrong(f"cannot be read ({error.strerror}); check its name") from error
     except json.JSONDecodeError as error:
@@ -164,13 +158,19 @@ def _document(path: Path) -> Any:
         raise _Wrong(f"cannot be read as JSON: {error}; make it anew with detect") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of a key that stands there twice, Python would ignore the first."""
+def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] | Tracklet:
+    """A JSON object; a sound track at once as what it is, a wrong one is told of in its turn.
+
+    Of a key that stands there twice, Python would ignore the first.
+    """
     values = dict(pairs)
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise _Wrong(f"the key {_shown(twice)} stands twice in one object; keep one of them")
+    if values.keys() == set(TRACK_KEYS):
+        with suppress(_Wrong):
+            return _tracklet("", values, timeline)
     return values
 
 
@@ -235,6 +235,8 @@ def _zone(where: str, entry: Any, size: tuple[int, int]) -> Zone:
 
 
 def _tracklet(where: str, entry: Any, timeline: Timeline) -> Tracklet:
+    if isinstance(entry, Tracklet):
+        return entry
     _check_keys(where, entry, TRACK_KEYS)
     number, start = entry["id"], entry["start"]
     if type(number) is not int or number < 1:
@@ -338,7 +340,7 @@ def _index(k: int, sizes: tuple[int, ...]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=lambda tracklet: "a track")
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 

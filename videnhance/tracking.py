@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from videnhance.alignment import TEMPLATE, eye_distance, fit_poses
-from videnhance.faces import Faces, Tracklet
+from videnhance.errors import UsageError
+from videnhance.faces import Faces, Tracklet, Tracks
 from videnhance.kalman import Predictor, smooth
 from videnhance.settings import TrackSettings
 
@@ -101,6 +102,21 @@ def track(
                     found.append(tracklet)
     found.sort(key=lambda t: (t.start, t.poses[0, 0]))
     return tuple(replace(t, id=k) for k, t in enumerate(found, 1))
+
+
+def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
+    """The tracks whose ids are in `only` (where it is empty: all) and not in `skip`; all zones.
+
+    Raises UsageError naming the option and an id that no track has.
+    """
+    ids = [t.id for t in tracks.tracklets]
+    for option, wanted in (("--only", only), ("--skip", skip)):
+        unknown = [k for k in wanted if k not in ids]
+        if unknown:
+            known = ", ".join(map(str, sorted(ids))) or "none"
+            raise UsageError(f"{option} {unknown[0]}: no such track; there are {known}")
+    kept = (t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
+    return Tracks(tuple(kept), tracks.zones)
 
 
 def _follow(
