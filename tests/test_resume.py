@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.clips import decoded, largest_file, packets, square_frames, times, write_rgb
-from videnhance import jobdir, plan
+from videnhance import job, jobdir, plan
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import detect_tracks, enhance, resume
 from videnhance.jobdir import JobDirectory, default_folder
@@ -188,7 +188,9 @@ def test_a_second_process_is_refused_with_the_holder_s_number(
 
 
 @pytest.mark.usefixtures("small")
-def test_a_job_goes_on_where_it_was(tmp_path: Path, clip: Path) -> None:
+def test_a_job_goes_on_where_it_was(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, folder = tmp_path / "out.mkv", tmp_path / "elsewhere"
     enhance(clip, tmp_path / "whole.mkv", LOSSLESS)
     for pattern in ("detections/*.npz", "segments/*.mp4"):
@@ -198,6 +200,7 @@ def test_a_job_goes_on_where_it_was(tmp_path: Path, clip: Path) -> None:
         assert len(list(folder.glob(pattern))) == 2
     kept = stamps(folder, "*/*")
     seen = []
+    monkeypatch.setattr(job, "track_all", None)  # the tracks are there already
     enhance(
         clip,
         out,
@@ -458,7 +461,7 @@ def test_detecting_is_a_job_too(tmp_path: Path, clip: Path) -> None:
 
 
 def test_no_process_is_left_holding_the_lock(tmp_path: Path) -> None:
-    job = JobDirectory(tmp_path)
-    with jobdir.held(job):
-        assert jobdir.holder(job) == os.getpid()
-    assert jobdir.holder(job) is None
+    folder = JobDirectory(tmp_path)
+    with jobdir.held(folder):
+        assert jobdir.holder(folder) == os.getpid()
+    assert jobdir.holder(folder) is None

@@ -17,7 +17,7 @@ from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
 from videnhance.output import deliver, is_finished, note_finished, require_room_for
 from videnhance.plan import Plan, Scope, check_output, make_plan, make_scope
-from videnhance.record import Record, make_record, read_record
+from videnhance.record import Record, make_record, read_record, tracks_fingerprint
 from videnhance.settings import Settings
 from videnhance.steps import Progress, Run, detect_all, never, render_all, silent, track_all
 from videnhance.summary import Summary, summarize
@@ -245,26 +245,42 @@ def _find_tracks(
     scope: Scope, job: JobDirectory, record: Record, given: _Given | None, run: Run
 ) -> Tracks:
     """The tracks of the job's tracks.json, which is made first where there is none."""
-    part = job.tracks.with_name(job.tracks.name + ".new")
     if given is None:
         with run.step("detect"):
             detections = detect_all(scope, job, record, run)
+    with run.step("track"):
+        run.pause()
+        if given is not None:
+            _put(job.tracks, given.content)
+        elif not job.tracks_fit(tracks_fingerprint(record)):
+            _make_tracks(scope, job, record, detections)
+        return read_tracks(job.tracks, scope.source, scope.timeline)
+
+
+def _make_tracks(scope: Scope, job: JobDirectory, record: Record, detections: list[Path]) -> None:
+    """Put tracks.json in place; raises JobError where another one is there."""
+    new = job.tracks.with_name(job.tracks.name + ".new")
     try:
-        with run.step("track"):
-            run.pause()
-            if given is not None:
-                part.write_bytes(given.content)
-            else:
-                # Named as when the job began, wherever the source lies now.
-                info = replace(scope.source, path=record.source)
-                write_tracks(part, track_all(scope, detections), info, scope.timeline)
-            if given is not None or not job.tracks.exists():
-                put_in_place(part, job.tracks)
-            elif part.read_bytes() != job.tracks.read_bytes():
-                raise JobError(
-                    f"{job.tracks}: is not what this job made; if you edited it, move it out of "
-                    "the job and name it with --tracks, else remove it"
-                )
+        # Named as when the job began, wherever the source lies now.
+        info = replace(scope.source, path=record.source)
+        write_tracks(new, track_all(scope, detections), info, scope.timeline)
+        if not job.tracks.exists():
+            put_in_place(new, job.tracks)
+        elif new.read_bytes() != job.tracks.read_bytes():
+            raise JobError(
+                f"{job.tracks}: is not what this job made; if you edited it, move it out of the "
+                "job and name it with --tracks, else remove it"
+            )
+    finally:
+        new.unlink(missing_ok=True)
+    _put(job.tracks_note, job.note_of_tracks(tracks_fingerprint(record)))
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a small file whole; raises OSError or OutputError."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        put_in_place(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return read_tracks(job.tracks, scope.source, scope.timeline)

@@ -3,7 +3,7 @@
 lock                    held by the process that works here; names it
 job.json                what the job is (record.py)
 detections/00000.npz    per segment (detect.py), sealed
-tracks.json             all tracks (trackfile.py)
+tracks.json             all tracks (trackfile.py); tracks.json.note tells what of
 segments/00000.mp4      per segment (video/writer.py), sealed
 finished.json           size and time of the output, written just before it is put in place
 failures.jsonl          what went wrong, one JSON object a line
@@ -24,7 +24,7 @@ from pathlib import Path
 from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError
 from videnhance.record import Record, read_record
 from videnhance.streams import Segment
-from videnhance.video.seal import Seal, is_whole, read_seal
+from videnhance.video.seal import Seal, is_whole, read_seal, sha256_of
 from videnhance.video.writer import put_in_place
 
 SUFFIX = ".videnhance"
@@ -55,6 +55,22 @@ class JobDirectory:
     @property
     def tracks(self) -> Path:
         return self.folder / "tracks.json"
+
+    @property
+    def tracks_note(self) -> Path:
+        """What tracks.json was made from, and its SHA-256: making it again takes a while."""
+        return self.folder / "tracks.json.note"
+
+    def note_of_tracks(self, fingerprint: str) -> bytes:
+        """The content of that note for tracks.json as it is now; raises OSError."""
+        return f"{fingerprint} {sha256_of(self.tracks)}\n".encode()
+
+    def tracks_fit(self, fingerprint: str) -> bool:
+        """Whether tracks.json is, bit for bit, what was made with this fingerprint."""
+        try:
+            return self.tracks_note.read_bytes() == self.note_of_tracks(fingerprint)
+        except OSError:
+            return False
 
     @property
     def finished(self) -> Path:

@@ -204,6 +204,12 @@ def look_fingerprint(record: Record, segment: Segment) -> str:
     )
 
 
+def tracks_fingerprint(record: Record) -> str:
+    """Of the tracks: of all detections, and of how they are followed."""
+    looks = [look_fingerprint(record, segment) for segment in record.looks]
+    return _digest("track", looks, asdict(record.settings.track))
+
+
 def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
     """Of one rendered segment: of the tracks that are seen in it, not of all."""
     faces = [
