@@ -179,7 +179,7 @@ def test_a_whole_run_and_its_summary(tmp_path: Path, square_detector: str) -> No
     assert (code, err) == (0, "")
     assert out.exists()
     assert str(out) in said
-    assert "20 frames, 20 with faces; 20 faces in 1 tracks" in said
+    assert "20 frames, 20 with faces; 20 faces in 1 track" in said
     assert "only what the clip itself holds" in said
     assert ESTIMATE in said
     code, said, err = run(

@@ -128,14 +128,18 @@ def _method(restorer: str | None, invents: bool) -> str:
     return f"{restorer}: only what the clip itself holds"
 
 
+def _faces(faces: int, tracks: int) -> str:
+    return f"{faces} face{'s' * (faces != 1)} in {tracks} track{'s' * (tracks != 1)}"
+
+
 def preview_text(found: PreviewSummary) -> str:
     """What a preview shows, for a person."""
-    whole = "not known" if found.estimate is None else duration_text(found.estimate)
+    whole = "too few frames to tell" if found.estimate is None else duration_text(found.estimate)
     lines = [
         *([str(found.video)] if found.video else []),
         str(found.picture),
         f"  frames {found.start} to {found.stop - 1}, {found.start_seconds:.2f} to "
-        f"{found.end_seconds:.2f} s; {found.faces} faces in {found.tracks} tracks",
+        f"{found.end_seconds:.2f} s; {_faces(found.faces, found.tracks)}",
         f"  detector {found.detector}; restorer {_method(found.restorer, found.invents)}",
         f"  {found.seconds:.1f} s; the whole video: {whole}",
         *(f"  note: {note}" for note in found.notes),
@@ -153,7 +157,7 @@ def summary_text(summary: Summary) -> str:
     lines = [
         f"{summary.output}",
         f"  {summary.frames}{part} frames, {summary.frames_with_faces} with faces; "
-        f"{summary.faces} faces in {summary.tracks} tracks",
+        f"{_faces(summary.faces, summary.tracks)}",
         f"  detector {summary.detector}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *(f"  note: {note}" for note in summary.notes),
