@@ -128,9 +128,15 @@ def read_record(path: Path) -> Record:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise JobError(f"{folder}: is no job directory (it holds no {path.name})") from None
-    except (OSError, ValueError) as error:
+    except NotADirectoryError:
+        raise JobError(f"{folder}: is a file, not a job directory") from None
+    except OSError as error:
         raise JobError(
-            f"{path}: cannot be read ({error}); remove {folder} or name another --job-dir"
+            f"{path}: cannot be read ({error.strerror}); allow that or name another --job-dir"
+        ) from error
+    except ValueError as error:
+        raise JobError(
+            f"{path}: is damaged ({error}); remove {folder} or name another --job-dir"
         ) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise JobError(f"{path}: is no job of videnhance; name another --job-dir")
