@@ -220,5 +220,9 @@ def test_what_is_no_record_is_said_in_one_line(tmp_path: Path, clip: Path) -> No
     for other in ("[]", '{"format": "other"}'):
         path.write_text(other)
         assert refusal(path) == f"{path}: is no job of videnhance; name another --job-dir"
+    recorded(clip).write(path)
+    spoilt = path.read_text().replace('"strength": 1.0', '"strength": 0.5')
+    path.write_text(spoilt)
+    assert refusal(path).startswith(f"{path}: is damaged (its content does not fit")
     path.write_text(json.dumps({"format": "videnhance job", "version": 99}))
     assert "has version 99, not 1" in refusal(path)

@@ -465,3 +465,93 @@ def test_no_process_is_left_holding_the_lock(tmp_path: Path) -> None:
     with jobdir.held(folder):
         assert jobdir.holder(folder) == os.getpid()
     assert jobdir.holder(folder) is None
+
+
+# What is not the job's own
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["output.mkv", "output", "tracks.json", "sub/out.mkv"])
+def test_a_result_never_goes_with_the_job(tmp_path: Path, clip: Path, name: str) -> None:
+    folder = tmp_path / "job"
+    (folder / "sub").mkdir(parents=True)
+    with pytest.raises(JobError, match="the output lies in the job's own directory"):
+        enhance(clip, folder / name, LOSSLESS, job_dir=folder)
+    with pytest.raises(JobError, match="the output lies in"):
+        detect_tracks(clip, folder / name, LOSSLESS, job_dir=folder)
+    inside = folder / "output.mkv"
+    shutil.copy(clip, inside)
+    with pytest.raises(JobError, match="the input lies in"):
+        enhance(inside, tmp_path / "out.mkv", LOSSLESS, job_dir=folder)
+    assert inside.read_bytes() == clip.read_bytes()
+
+
+@pytest.mark.usefixtures("small")
+def test_given_tracks_never_go_with_the_job(tmp_path: Path, clip: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    mine = folder / "tracks.json"
+    detect_tracks(clip, tmp_path / "t.json", LOSSLESS)
+    shutil.move(tmp_path / "t.json", mine)
+    with pytest.raises(JobError, match="--tracks lies in"):
+        enhance(clip, tmp_path / "out.mkv", LOSSLESS, job_dir=folder, tracks=mine)
+    with pytest.raises(JobError, match="holds other files"):
+        enhance(clip, tmp_path / "out.mkv", LOSSLESS, job_dir=folder)
+    assert mine.exists()
+
+
+@pytest.mark.parametrize("names", [["output.mkv"], ["tracks.json"], ["output"], ["lock", "a.mp4"]])
+def test_a_folder_is_no_job_for_a_name_in_it(
+    tmp_path: Path, clip: Path, names: list[str], square_detector: str
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("precious")
+    with pytest.raises(JobError, match="holds other files"):
+        enhance(clip, tmp_path / "out.mkv", LOSSLESS, job_dir=folder)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(names)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_lies_among_segments_is_left_there(tmp_path: Path, clip: Path) -> None:
+    folder = tmp_path / "job"
+    enhance(clip, tmp_path / "out.mkv", LOSSLESS, job_dir=folder, keep_job=True)
+    (folder / "segments" / "mine.mp4").write_text("precious")
+    enhance(clip, tmp_path / "out.mkv", LOSSLESS, job_dir=folder)
+    assert [str(p.relative_to(folder)) for p in folder.rglob("*")] == [
+        "segments",
+        "segments/mine.mp4",
+    ]
+
+
+@pytest.mark.usefixtures("small")
+def test_restart_does_not_cost_edited_tracks(tmp_path: Path, clip: Path) -> None:
+    out, folder = tmp_path / "out.mkv", tmp_path / "job"
+    enhance(clip, out, LOSSLESS, job_dir=folder, keep_job=True)
+    tracks = folder / "tracks.json"
+    edited = tracks.read_text().replace(
+        '"zones": []', '"zones": [{"x0": 0, "y0": 0, "x1": 8, "y1": 8}]'
+    )
+    assert edited != tracks.read_text()
+    tracks.write_text(edited)
+    out.unlink()
+    with pytest.raises(JobError, match="if you edited it"):
+        enhance(clip, out, LOSSLESS, job_dir=folder, restart=True)
+    assert tracks.read_text() == edited
+    tracks.rename(tmp_path / "mine.json")
+    enhance(clip, out, LOSSLESS, job_dir=folder, restart=True, tracks=tmp_path / "mine.json")
+    assert out.exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_names_that_cannot_be_are_said_so(tmp_path: Path, clip: Path) -> None:
+    with pytest.raises(OutputError, match="the name is too long; choose one of 244 bytes"):
+        enhance(clip, tmp_path / f"{'x' * 247}.mkv", LOSSLESS)
+    long = tmp_path / f"{'x' * 240}.mkv"
+    enhance(clip, long, LOSSLESS)
+    assert long.exists()
+    with pytest.raises(OutputError, match="is a folder"):
+        enhance(clip, "/", LOSSLESS)
+    code, _, told = ran("enhance", clip, "-o", tmp_path / f"{'x' * 300}.mkv")
+    assert code == 4 and told.count(b"\n") == 1 and b"too long" in told

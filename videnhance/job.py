@@ -7,6 +7,7 @@ beside the output unless told otherwise, and is removed when the output is in pl
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ def enhance(
     run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    _refuse_inside(JobDirectory(folder), source, output, tracks)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
         plan = make_plan(
@@ -114,6 +116,7 @@ def detect_tracks(
     run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    _refuse_inside(JobDirectory(folder), source, output, None)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
         settings.check()
@@ -230,6 +233,23 @@ class _Request:
             )
 
 
+def _refuse_inside(
+    job: JobDirectory, source: Path, output: Path, tracks: Path | str | None
+) -> None:
+    """Raises JobError where a file of the user's lies in the directory that the job removes."""
+    files = {"the input": source, "the output": output}
+    # resume() names the copy that a job keeps of the tracks it was given.
+    if tracks is not None and not (Path(tracks) == job.tracks and job.keeps_given_tracks()):
+        files["--tracks"] = Path(tracks)
+    folder = Path(os.path.realpath(job.folder))
+    for name, path in files.items():
+        if Path(os.path.realpath(path)).is_relative_to(folder):
+            raise JobError(
+                f"{path}: {name} lies in the job's own directory {job.folder}; "
+                "name another --job-dir"
+            )
+
+
 def _read_given(path: Path, scope: Scope) -> _Given:
     """Raises InputError where the file is no tracks file of this video."""
     choose(
@@ -267,10 +287,7 @@ def _make_tracks(scope: Scope, job: JobDirectory, record: Record, detections: li
         if not job.tracks.exists():
             put_in_place(new, job.tracks)
         elif new.read_bytes() != job.tracks.read_bytes():
-            raise JobError(
-                f"{job.tracks}: is not what this job made; if you edited it, move it out of the "
-                "job and name it with --tracks, else remove it"
-            )
+            raise job.edited()
     finally:
         new.unlink(missing_ok=True)
     _put(job.tracks_note, job.note_of_tracks(tracks_fingerprint(record)))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,16 +31,24 @@ from videnhance.video.writer import put_in_place
 SUFFIX = ".videnhance"
 _PATIENCE = 0.5
 """Seconds to wait for the lock: long enough for a look at the status to pass."""
-_FILES = ("output", "failures.jsonl", "job.json", "tracks.json", "finished.json", "lock")
-"""A job's files, each also with a suffix while it is written, in the order in which they are
-removed: while there is a record, it can be seen that the job is finished."""
+_FILES = (
+    *("output", "failures.jsonl", "job.json.part", "job.json"),
+    *("tracks.json.new.part", "tracks.json.new", "tracks.json.part", "tracks.json"),
+    *("tracks.json.note.part", "tracks.json.note", "finished.json.part", "finished.json"),
+    "lock",
+)
+"""A job's own files, in the order in which they are removed: while there is a record, it can be
+seen that the job is finished; while there is anything of a job, its lock is there."""
+_NUMBERED = re.compile(r"\d{5,}\.[a-z0-9]+(\.part)?")
+"""Names in the folders of detections and segments."""
 _LEAST_ROOM = 4 << 20
 """Bytes that must be free before a file is begun, whatever its size is thought to be."""
 
 
 def default_folder(output: Path) -> Path:
     """Where a job stands unless it is told otherwise: beside its output, named after it."""
-    return output.absolute().with_name(output.name + SUFFIX)
+    whole = output.absolute()
+    return whole.parent / f"{whole.name}{SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,28 @@ class JobDirectory:
     def note_of_tracks(self, fingerprint: str) -> bytes:
         """The content of that note for tracks.json as it is now; raises OSError."""
         return f"{fingerprint} {sha256_of(self.tracks)}\n".encode()
+
+    def tracks_are(self, record: Record) -> bool:
+        """Whether tracks.json is as the job of that record put it there."""
+        try:
+            told = record.tracks_sha256 or self.tracks_note.read_text().split()[-1]
+            return told == sha256_of(self.tracks)
+        except (OSError, IndexError):
+            return False
+
+    def keeps_given_tracks(self) -> bool:
+        """Whether tracks.json is a copy of a file that the job was given."""
+        try:
+            return read_record(self.record).tracks is not None
+        except JobError:
+            return False
+
+    def edited(self) -> JobError:
+        """The error where tracks.json is not what the job put there."""
+        return JobError(
+            f"{self.tracks}: is not what this job made; if you edited it, move it out of the "
+            "job and name it with --tracks, else remove it"
+        )
 
     def tracks_fit(self, fingerprint: str) -> bool:
         """Whether tracks.json is, bit for bit, what was made with this fingerprint."""
@@ -113,17 +144,15 @@ class JobDirectory:
     def remove(self) -> None:
         """Remove what is the job's own; the folder too, unless it holds anything else."""
         for name in ("detections", "segments"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in _FILES:
-            for path in self.folder.glob(f"{name}*"):
-                if _is_own(path.name):
+            for path in self.folder.glob(f"{name}/*"):
+                if _NUMBERED.fullmatch(path.name):
                     path.unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.folder / name).rmdir()
+        for name in _FILES:
+            (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.folder.rmdir()
-
-
-def _is_own(name: str) -> bool:
-    return any(name == own or name.startswith(f"{own}.") for own in _FILES)
 
 
 def holder(job: JobDirectory) -> int | None:
@@ -202,15 +231,15 @@ def entered(
     directory in which nothing was finished is removed, else the error's `job` names it.
     """
     job = JobDirectory(folder)
-    _agreed(job, lambda: make_record(False), restart=restart)
+    with _as_output_error(folder):
+        _agreed(job, lambda: make_record(False), restart=restart)
     wanted = make_record(True)
     with held(job):
         try:
             with _as_output_error(folder):
                 record = _agreed(job, lambda: wanted, restart=restart)
                 if record is None:
-                    if wanted.tracks is None:  # else they may be the file that was given
-                        job.tracks.unlink(missing_ok=True)
+                    _remove_tracks(job)
                     part = job.record.with_name("job.json.part")
                     wanted.write(part)
                     put_in_place(part, job.record)
@@ -222,7 +251,7 @@ def entered(
                 job.note_failure(error)
             if job.is_empty():
                 job.remove()
-            elif isinstance(error, VidenhanceError):
+            elif isinstance(error, VidenhanceError) and not isinstance(error, JobError):
                 error.job = folder
             raise
 
@@ -235,7 +264,8 @@ def _agreed(job: JobDirectory, wanted: Callable[[], Record], *, restart: bool) -
         raise JobError(f"{job.folder}: is a file, not a folder; name another --job-dir")
     if not job.record.exists():
         # A kill can leave a job's own files without a record, where it begins and where it ends.
-        if not all(_is_own(path.name) for path in job.folder.iterdir()):
+        names = {path.name for path in job.folder.iterdir()}
+        if names and ("lock" not in names or not names.issubset(_FILES)):
             raise JobError(f"{job.folder}: holds other files; name another --job-dir")
         return None
     begun = read_record(job.record)
@@ -244,10 +274,18 @@ def _agreed(job: JobDirectory, wanted: Callable[[], Record], *, restart: bool) -
     different = begun.differences(wanted())
     if different:
         raise JobError(
-            f"{job.folder}: was begun otherwise: {'; '.join(different)}; add --restart to go on as "
-            "asked now (finished files that still fit are used), or name another --job-dir"
+            f"{job.folder}: was begun otherwise: {'; '.join(different)}; give the whole command "
+            "with --restart to go on as asked now (finished files that still fit are used), or "
+            "name another --job-dir"
         )
     return begun
+
+
+def _remove_tracks(job: JobDirectory) -> None:
+    """Make way for other tracks; raises JobError where that would cost somebody's work."""
+    if job.record.exists() and job.tracks.exists() and not job.tracks_are(read_record(job.record)):
+        raise job.edited()
+    job.tracks.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -71,9 +71,9 @@ def note_finished(job: JobDirectory, part: Path) -> None:
 
 def is_finished(job: JobDirectory, output: Path) -> bool:
     """Whether the output is in place and is this job's."""
-    if not (job.record.exists() and job.tracks.exists()):
-        return False
     try:
+        if not (job.record.exists() and job.tracks.exists()):
+            return False
         note, stat = json.loads(job.finished.read_text()), output.stat()
         return bool((note["size"], note["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns))
     except (OSError, ValueError, KeyError):

@@ -141,6 +141,9 @@ def make_plan(
 
 def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
     """Refuse an output that would cost the original or another file, or that cannot be written."""
+    longest = 255 - len(".videnhance")  # what most file systems take, less what a job adds
+    if len(os.fsencode(output.name)) > longest:
+        raise OutputError(f"{output}: the name is too long; choose one of {longest} bytes or less")
     if output.exists() and output.samefile(source):
         raise OutputError(f"{output}: is the input itself; choose another name for the output")
     if output.is_dir():

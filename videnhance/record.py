@@ -10,6 +10,7 @@
     tracks                  path and sha256 of the file given with --tracks, or null
     looks, segments         [start, stop] frames of each detection and each rendered file
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
+    digest                  of all the rest: a flipped bit must not make another video
 
 It is written once, when the job begins; what is finished is told by the finished files alone.
 """
@@ -81,6 +82,12 @@ class Record:
         return Path(given["path"]) if given else None
 
     @property
+    def tracks_sha256(self) -> str | None:
+        """Of that file."""
+        given = self.document["tracks"]
+        return str(given["sha256"]) if given else None
+
+    @property
     def settings(self) -> Settings:
         return Settings.from_json(self.document["settings"])
 
@@ -117,8 +124,8 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Raises OSError."""
-        text = json.dumps(self.document, indent=2) + "\n"
-        path.write_text(text, encoding="utf-8")
+        whole = {**self.document, "digest": _digest(self.document)}
+        path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
 def read_record(path: Path) -> Record:
@@ -144,6 +151,11 @@ def read_record(path: Path) -> Record:
         raise JobError(
             f"{path}: has version {document.get('version')}, not {VERSION}; finish it with the "
             "videnhance that began it, or name another --job-dir"
+        )
+    if document.pop("digest", None) != _digest(document):
+        raise JobError(
+            f"{path}: is damaged (its content does not fit its digest); remove {folder} or name "
+            "another --job-dir"
         )
     return Record(document)
 

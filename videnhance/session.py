@@ -37,7 +37,7 @@ class Session:
         typer.echo("\nvidenhance: finishing the segment in hand; Ctrl-C again drops it", err=True)
 
     def tell_how_to_go_on(self, job: Path | None) -> None:
-        if job is not None and (job / "job.json").exists():
+        if _is_begun(job):
             typer.echo(
                 "videnhance: finished work is kept; go on with: "
                 f"videnhance resume {shlex.quote(str(job))}",
@@ -45,6 +45,13 @@ class Session:
             )
         else:
             typer.echo("videnhance: nothing was written", err=True)
+
+
+def _is_begun(job: Path | None) -> bool:
+    try:
+        return job is not None and (job / "job.json").exists()
+    except OSError:  # a name too long, or a folder that must not be looked into
+        return False
 
 
 @contextmanager
@@ -84,7 +91,7 @@ def session(verbose: bool, *, patient: bool = False) -> Iterator[Session]:
             "please report it with the output of --verbose",
             err=True,
         )
-        if work.job is not None and (work.job / "job.json").exists():
+        if _is_begun(work.job):
             work.tell_how_to_go_on(work.job)
         raise typer.Exit(1) from None
     finally:
