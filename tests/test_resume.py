@@ -555,3 +555,34 @@ def test_names_that_cannot_be_are_said_so(tmp_path: Path, clip: Path) -> None:
         enhance(clip, "/", LOSSLESS)
     code, _, told = ran("enhance", clip, "-o", tmp_path / f"{'x' * 300}.mkv")
     assert code == 4 and told.count(b"\n") == 1 and b"too long" in told
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("kind", ["enhance", "detect"])
+def test_a_file_that_takes_the_output_s_name_meanwhile_is_kept(
+    tmp_path: Path, clip: Path, kind: str
+) -> None:
+    out = tmp_path / ("out.mkv" if kind == "enhance" else "out.json")
+
+    def intrude(step: str, done: int, total: int) -> None:
+        if step == "detect" and done == total:
+            out.write_text("precious")
+
+    run = enhance if kind == "enhance" else detect_tracks
+    with pytest.raises(OutputError, match="written by something else meanwhile"):
+        run(clip, out, LOSSLESS, progress=intrude)
+    assert out.read_text() == "precious"
+    out.unlink()
+    run(clip, out, LOSSLESS)
+    assert out.exists() and not default_folder(out).exists()
+
+
+def test_notes_that_are_spoilt_are_no_error(tmp_path: Path, clip: Path, small: None) -> None:
+    out = tmp_path / "out.mkv"
+    enhance(clip, out, LOSSLESS, keep_job=True)
+    folder = default_folder(out)
+    (folder / "failures.jsonl").write_bytes(b'\xff\n{"when": "now", "error": "x"}\n')
+    assert read_status(folder).failures == ("now x",)
+    (folder / "finished.json").write_text("[]")
+    with pytest.raises(OutputError, match="exists already"):
+        enhance(clip, out, LOSSLESS)

@@ -81,6 +81,8 @@ def enhance(
             run.believed["render"] = scope.stop - scope.start
             found = read_tracks(job.tracks, scope.source, scope.timeline)
         else:
+            # Another process may have ended this very job while the lock was waited for.
+            check_output(source, output, overwrite=overwrite)
             require_room_for(plan, job.folder)
             found = _find_tracks(scope, job, record, given, run)
         found = choose(found, settings.part.only, settings.part.skip)
@@ -89,7 +91,7 @@ def enhance(
                 files = render_all(plan, found, restorer, job, record, run)
             request.refuse_changed_source()
             with run.step("mux"):
-                deliver(plan, files, job, run)
+                deliver(plan, files, job, run, overwrite=overwrite)
         kept = folder if keep_job else None
         summary = summarize(output, scope, found, restorer, run, kept, plan.copying.dropped)
         if not keep_job:
@@ -131,7 +133,7 @@ def detect_tracks(
             part = output.with_name(f".{output.name}.part")
             try:
                 write_tracks(part, found, scope.source, scope.timeline)
-                note_finished(job, part)
+                note_finished(job, part, output, overwrite)
                 put_in_place(part, output)
             finally:
                 part.unlink(missing_ok=True)

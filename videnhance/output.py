@@ -17,8 +17,18 @@ from videnhance.video.mux import Cut, mux
 from videnhance.video.writer import put_in_place
 
 
-def deliver(plan: Plan, files: Sequence[tuple[Segment, Path]], job: JobDirectory, run: Run) -> None:
-    """Join the segments and put the output in place."""
+def deliver(
+    plan: Plan,
+    files: Sequence[tuple[Segment, Path]],
+    job: JobDirectory,
+    run: Run,
+    *,
+    overwrite: bool,
+) -> None:
+    """Join the segments and put the output in place.
+
+    Raises OutputError where something else stands there by now, unless `overwrite`.
+    """
     scope = plan.scope
     beside = plan.output.absolute().parent
     size = sum(path.stat().st_size for _, path in files)
@@ -37,7 +47,7 @@ def deliver(plan: Plan, files: Sequence[tuple[Segment, Path]], job: JobDirectory
         plan.copying,
         lambda frames: run.tell("mux", frames, scope.stop - scope.start),
         cut=None if scope.whole else Cut(scope.start, scope.stop),
-        complete=lambda path: note_finished(job, path),
+        complete=lambda path: note_finished(job, path, plan.output, overwrite),
     )
 
 
@@ -53,9 +63,17 @@ def require_room_for(plan: Plan, folder: Path) -> None:
     require_room(beside, needed, "the output")
 
 
-def note_finished(job: JobDirectory, part: Path) -> None:
+def note_finished(job: JobDirectory, part: Path, output: Path, overwrite: bool) -> None:
     """Note how the output will look, just before it is put in place: a job that is killed between
-    that and its own removal is then known to be done."""
+    that and its own removal is then known to be done.
+
+    Raises OutputError where another file took the output's name while the job worked.
+    """
+    if output.exists() and not overwrite:
+        raise OutputError(
+            f"{output}: was written by something else meanwhile; move it away and run the same "
+            "command again (finished work is used), or add --overwrite and --restart"
+        )
     with part.open("rb") as file:
         os.fsync(file.fileno())
     stat = part.stat()
@@ -76,5 +94,5 @@ def is_finished(job: JobDirectory, output: Path) -> bool:
             return False
         note, stat = json.loads(job.finished.read_text()), output.stat()
         return bool((note["size"], note["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False

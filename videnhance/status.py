@@ -116,7 +116,7 @@ def _step(name: str, files: Iterable[tuple[Segment, Path, str | None]]) -> StepS
 
 def _failures(job: JobDirectory) -> Iterable[str]:
     try:
-        lines = job.failures.read_text(encoding="utf-8").splitlines()
+        lines = job.failures.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
     for line in lines:
