@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 
 from tests.clips import square_frames, write_clip, write_rgb
 from videnhance.cli import app
-from videnhance.errors import VidenhanceError
+from videnhance.errors import Stopped, VidenhanceError
+from videnhance.progress import Bars
 from videnhance.summary import ESTIMATE
 
 RUNNER = CliRunner()
@@ -249,6 +251,8 @@ def test_detect_edit_enhance(
     out = ("enhance", clip, "--codec", "ffv1", "--tracks", "in.tracks.json")
     code, said, _ = run(*out, "-o", "one.mkv", "--skip", "1")
     assert "20 frames, 0 with faces" in said
+    assert "no detector" in said
+    assert "detector centerface" not in said
     code, _, err = run(*out, "-o", "two.mkv", "--only", "7")
     assert (code, err.count("\n")) == (2, 1)
     assert "--only 7: no such track" in err
@@ -329,3 +333,47 @@ def test_importing_and_help_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    "more", [("--start", "1"), ("--end", "1"), ("--seconds", "3"), ("--sheet", "s.png")]
+)
+def test_what_does_not_go_with_one_frame_is_refused(
+    tmp_path: Path, clip: Path, more: tuple[str, str]
+) -> None:
+    code, _, err = run("preview", clip, "--at", "0", *more, "-o", tmp_path / "a.png")
+    assert code == 2 and more[0] in err
+
+
+def test_a_batch_that_is_stopped_says_how_to_go_on(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: object, **more: object) -> None:
+        raise Stopped("stopped")
+
+    monkeypatch.setattr("videnhance.job.enhance", stopped)
+    code, said, err = run("enhance", clip, "--out-dir", tmp_path / "out")
+    assert code == 130
+    assert "1 stopped" in said
+    assert "--skip-existing" in err
+
+
+def test_bars_on_a_terminal_that_does_not_tell_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, terminal = os.openpty()  # 0 columns by 0 rows
+    with os.fdopen(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with Bars(shown=True) as bars:
+            bars.show("render", 0, 10)
+            bars.show("render", 10, 10)
+        stderr.flush()
+        assert b"render" in os.read(shown, 10000)
+    os.close(shown)
+
+
+def test_tracks_are_not_written_over_a_video(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mp4")
+    other = write_clip(tmp_path / "other.mp4")
+    before = other.read_bytes()
+    code, _, told = run("detect", clip, "-o", other, "--overwrite")
+    assert code == 2 and "name it with .json" in told
+    assert other.read_bytes() == before

@@ -145,6 +145,18 @@ def test_the_last_frame_is_shown_as_long_as_in_the_source(tmp_path: Path, suffix
         assert container.streams.video[0].duration == SHOWN[-1] + last - SHOWN[0]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("stop", range(5, 12))
+def test_the_last_frames_length_is_read_as_it_was_written(
+    tmp_path: Path, suffix: str, stop: int
+) -> None:
+    source = write_clip(tmp_path / "in.mp4", pts=SHOWN, time_base=BASE)
+    written = tmp_path / f"out{suffix}"
+    through(source, written, length=5, cut=Cut(3, stop))
+    timeline = read_timeline(probe(written))
+    assert timeline.last_duration * timeline.time_base == (SHOWN[stop] - SHOWN[stop - 1]) * BASE
+
+
 @pytest.mark.parametrize(
     ("audio", "inside", "outside"),
     [

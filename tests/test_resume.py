@@ -418,6 +418,16 @@ def test_an_input_that_grows_meanwhile_is_noticed(tmp_path: Path, clip: Path) ->
 
 
 @pytest.mark.usefixtures("small")
+def test_an_input_that_is_moved_meanwhile_is_named(tmp_path: Path, clip: Path) -> None:
+    def move(step: str, done: int, total: int) -> None:
+        if step == "render" and done == total:
+            clip.rename(tmp_path / "moved.mkv")
+
+    with pytest.raises(InputError, match="is gone since"):
+        enhance(clip, tmp_path / "out.mkv", LOSSLESS, progress=move)
+
+
+@pytest.mark.usefixtures("small")
 def test_a_folder_with_other_files_is_not_taken_for_a_job(tmp_path: Path, clip: Path) -> None:
     holiday = tmp_path / "holiday"
     holiday.mkdir()

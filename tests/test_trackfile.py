@@ -345,6 +345,8 @@ def test_persons_are_chosen_and_zones_stay() -> None:
     assert ids(choose(TRACKS, (), (1,))) == [3, 7]
     assert ids(choose(TRACKS, (1, 7), (7,))) == [1]
     assert choose(TRACKS, (), (1, 3, 7)) == Tracks((), ZONES)
+    with pytest.raises(UsageError, match="name the same tracks"):
+        choose(TRACKS, (3,), (1, 3))
 
 
 def test_a_person_that_is_not_there_is_named() -> None:

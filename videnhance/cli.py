@@ -15,7 +15,7 @@ import typer
 from videnhance import options
 from videnhance.errors import UsageError
 from videnhance.options import looking, part, persons, restoring, settings_of, takes
-from videnhance.session import session
+from videnhance.session import INTERRUPTED, session
 
 if TYPE_CHECKING:
     from videnhance.summary import Summary
@@ -110,6 +110,12 @@ def enhance(
                 code = exit_code_of(outcomes)
                 if not quiet or code:
                     typer.echo(closing_table(outcomes), err=quiet)
+                if any(outcome.exit_code == INTERRUPTED for outcome in outcomes):
+                    typer.echo(
+                        "videnhance: finished work is kept; go on with the same command and "
+                        "--skip-existing",
+                        err=True,
+                    )
                 raise typer.Exit(code)
             assert output is not None
             if skip_existing and output.exists():
@@ -189,6 +195,11 @@ def preview(
         from videnhance.progress import Bars
         from videnhance.report import preview_text
 
+        if at is not None:
+            for name in ("start", "end", "seconds", "sheet"):
+                origin = context.get_parameter_source(name)
+                if origin is not None and origin.name == "COMMANDLINE":
+                    raise UsageError(f"--{name}: does not go with --at, which shows one frame")
         output = output or Path(f"{source.stem}.{'preview.mp4' if at is None else 'frame.png'}")
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
             if at is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videnhance import restorers
-from videnhance.errors import InputError, JobError
+from videnhance.errors import InputError, JobError, UsageError
 from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
 from videnhance.output import deliver, is_finished, note_finished, require_room_for
@@ -93,7 +93,16 @@ def enhance(
             with run.step("mux"):
                 deliver(plan, files, job, run, overwrite=overwrite)
         kept = folder if keep_job else None
-        summary = summarize(output, scope, found, restorer, run, kept, plan.copying.dropped)
+        summary = summarize(
+            output,
+            scope,
+            found,
+            restorer,
+            run,
+            kept,
+            plan.copying.dropped,
+            given=given is not None,
+        )
         if not keep_job:
             job.remove()
     return summary
@@ -122,6 +131,8 @@ def detect_tracks(
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
         settings.check()
+        if output.suffix.lower() != ".json":
+            raise UsageError(f"{output}: tracks are written as JSON; name it with .json")
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
         scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0))
@@ -227,7 +238,13 @@ class _Request:
 
     def refuse_changed_source(self) -> None:
         """Raises InputError where the source was written to since the job began."""
-        now = self._source.stat()
+        try:
+            now = self._source.stat()
+        except OSError as error:
+            raise InputError(
+                f"{self._source}: is gone since the work began ({error.strerror}); put it back "
+                "under this name, then go on"
+            ) from error
         if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
             raise InputError(
                 f"{self._source}: was changed while it was worked on; wait until it is complete, "

@@ -78,7 +78,7 @@ class PreviewSummary:
     """Wall time of the preview."""
     estimate: float | None
     """Seconds that the whole video would take, roughly; None where too little was done to tell."""
-    detector: str
+    detector: str | None
     restorer: str
     invents: bool
     """Whether the restorer can show what the clip does not hold."""

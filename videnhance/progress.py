@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
+
+
+def _room() -> dict[str, Any]:
+    """What tqdm has to know of a terminal; where it tells no size, tqdm would show nothing."""
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return {"dynamic_ncols": True}
+    if size.columns and size.lines:
+        return {"dynamic_ncols": True}
+    return {"ncols": 80, "nrows": 24}
 
 
 class Bars:
@@ -50,7 +63,7 @@ class Bars:
                     unit="B" if step == "hash" else " frames",
                     unit_scale=step == "hash",
                     file=sys.stderr,
-                    dynamic_ncols=True,
+                    **_room(),
                 )
         if self._bar is not None:
             self._bar.update(done - self._bar.n)

@@ -128,6 +128,10 @@ def _method(restorer: str | None, invents: bool) -> str:
     return f"{restorer}: only what the clip itself holds"
 
 
+def _found_by(detector: str | None) -> str:
+    return "tracks as given, no detector" if detector is None else f"detector {detector}"
+
+
 def _faces(faces: int, tracks: int) -> str:
     return f"{faces} face{'s' * (faces != 1)} in {tracks} track{'s' * (tracks != 1)}"
 
@@ -140,10 +144,10 @@ def preview_text(found: PreviewSummary) -> str:
         str(found.picture),
         f"  frames {found.start} to {found.stop - 1}, {found.start_seconds:.2f} to "
         f"{found.end_seconds:.2f} s; {_faces(found.faces, found.tracks)}",
-        f"  detector {found.detector}; restorer {_method(found.restorer, found.invents)}",
+        f"  {_found_by(found.detector)}; restorer {_method(found.restorer, found.invents)}",
         f"  {found.seconds:.1f} s; the whole video: {whole}",
         *(f"  note: {note}" for note in found.notes),
-        f"  {ESTIMATE}",
+        *([f"  {ESTIMATE}"] if found.faces and found.restorer != "identity" else []),
     ]
     return "\n".join(lines)
 
@@ -151,6 +155,7 @@ def preview_text(found: PreviewSummary) -> str:
 def summary_text(summary: Summary) -> str:
     """What a finished job did, for a person."""
     method = _method(summary.restorer, summary.invents)
+    changes = summary.restorer not in (None, "identity")
     pace = (summary.frames - summary.believed) / max(summary.seconds, 1e-9)
     before = f", {summary.believed} frames were finished before" if summary.believed else ""
     part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
@@ -158,11 +163,11 @@ def summary_text(summary: Summary) -> str:
         f"{summary.output}",
         f"  {summary.frames}{part} frames, {summary.frames_with_faces} with faces; "
         f"{_faces(summary.faces, summary.tracks)}",
-        f"  detector {summary.detector}; restorer {method}",
+        f"  {_found_by(summary.detector)}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *(f"  note: {note}" for note in summary.notes),
         *([f"  job kept in {summary.job}"] if summary.job else []),
-        *([f"  {ESTIMATE}"] if summary.restorer else []),
+        *([f"  {ESTIMATE}"] if summary.faces and changes else []),
     ]
     return "\n".join(lines)
 

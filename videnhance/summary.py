@@ -38,7 +38,8 @@ class Summary:
     """Wall time of this run."""
     steps: dict[str, float]
     """Wall time of this run by step, in seconds."""
-    detector: str
+    detector: str | None
+    """None where the tracks came from a file."""
     restorer: str | None
     """None where the job ends with the tracks."""
     invents: bool
@@ -57,8 +58,13 @@ def summarize(
     run: Run,
     job: Path | None,
     notes: tuple[str, ...] = (),
+    *,
+    given: bool = False,
 ) -> Summary:
-    """The summary of a job that is done; `notes` come before the run's own."""
+    """The summary of a job that is done; `notes` come before the run's own.
+
+    `given`: the tracks came from a file, no detector looked.
+    """
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
         for t in tracks.tracklets
@@ -79,7 +85,7 @@ def summarize(
         believed=run.believed.get("detect" if restorer is None else "render", 0),
         seconds=time.monotonic() - run.began,
         steps=run.seconds,
-        detector=scope.settings.detect.detector,
+        detector=None if given else scope.settings.detect.detector,
         restorer=restorer.name if restorer else None,
         invents=restorer.invents if restorer else False,
         notes=(*notes, *run.notes),

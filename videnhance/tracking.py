@@ -107,7 +107,8 @@ def track(
 def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
     """The tracks whose ids are in `only` (where it is empty: all) and not in `skip`; all zones.
 
-    Raises UsageError naming the option and an id that no track has.
+    Raises UsageError naming the option and an id that no track has, or where they
+    leave none.
     """
     ids = [t.id for t in tracks.tracklets]
     for option, wanted in (("--only", only), ("--skip", skip)):
@@ -115,8 +116,10 @@ def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Trac
         if unknown:
             known = ", ".join(map(str, sorted(ids))) or "none"
             raise UsageError(f"{option} {unknown[0]}: no such track; there are {known}")
-    kept = (t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
-    return Tracks(tuple(kept), tracks.zones)
+    kept = tuple(t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
+    if only and set(only) <= set(skip):
+        raise UsageError("--only and --skip: name the same tracks, which leaves none")
+    return Tracks(kept, tracks.zones)
 
 
 def _follow(

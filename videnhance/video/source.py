@@ -137,10 +137,18 @@ def read_timeline(
                 "copy the file again from its source"
             ) from error
         start = (container.start_time or 0) / 1e6
+        over = (stream.start_time or 0) + (stream.duration or 0)
     if not shown:
         raise InputError(f"{path}: its video stream holds no frames; nothing to enhance")
     _refuse_truncated(info, packets, end, start)
+    decoded_last = shown[-1]
     shown.sort(key=lambda entry: entry[0])
+    if "mov" in info.container and decoded_last[0] != shown[-1][0]:
+        # MP4 has lengths from one decoding to the next: with B-frames another frame's. The track's
+        # end is that of the frame shown last.
+        length = over - shown[-1][0]
+        if 0 < length <= max(entry[2] for entry in shown):
+            shown[-1] = (*shown[-1][:2], length)
     pts = tuple(entry[0] for entry in shown)
     if len(set(pts)) != len(pts):
         raise InputError(
