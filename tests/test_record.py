@@ -102,6 +102,20 @@ def test_a_setting_makes_anew_what_it_touches(
     assert changed(fingerprints(recorded(clip)), fingerprints(recorded(clip, after))) == steps
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "steps"),
+    [("detect.long_side", 320, LOOKS), ("track.min_eyes", 7.0, {"track"})],
+)
+def test_where_the_detection_size_is_named(
+    clip: Path, field: str, value: Any, steps: set[str]
+) -> None:
+    group, name = field.split(".")
+    before = replace(DEFAULTS, detect=replace(DEFAULTS.detect, long_side=640))
+    after = replace(before, **{group: replace(getattr(before, group), **{name: value})})
+    one, other = recorded(clip, before), recorded(clip, after)
+    assert changed(fingerprints(one), fingerprints(other)) == steps
+
+
 def test_every_setting_is_in_the_table_above() -> None:
     told = {field for field, _, _ in SETTINGS}
     fields = {
@@ -128,6 +142,7 @@ def test_versions_are_in_every_fingerprint(clip: Path) -> None:
         ("pix_fmt", "yuv444p", LOOKS),
         ("looks", [[0, 8]], LOOKS),
         ("segments", [[0, 8]], {"render"}),
+        ("segments", [[0, 11]], {"render"}),  # in which the same tracks are seen
     ],
 )
 def test_so_does_what_follows_from_the_input(
@@ -136,6 +151,13 @@ def test_so_does_what_follows_from_the_input(
     one = recorded(clip)
     other = Record({**one.document, entry: value})
     assert changed(fingerprints(one), fingerprints(other)) == steps
+
+
+def test_every_part_of_the_encoding_is_in_the_fingerprint(clip: Path) -> None:
+    one = recorded(clip)
+    for entry in one.document["encoding"]:
+        other = Record({**one.document, "encoding": {**one.document["encoding"], entry: "other"}})
+        assert changed(fingerprints(one), fingerprints(other)) == {"render"}, entry
 
 
 def test_a_segment_is_rendered_anew_for_its_own_tracks_only(clip: Path) -> None:
