@@ -114,7 +114,7 @@ class TestInputs:
     def test_recursive_keeps_sub_folders(self, here: Path) -> None:
         touch(here, "in/z.mp4", "in/day10/a.mp4", "in/day9/a.mp4", "in/.trash/a.mp4")
         touch(here, "in/day9/x.mkv.videnhance/segments/00000.mp4")
-        touch(here, "in/day9/work/job.json", "in/day9/work/segments/00000.mp4")
+        touch(here, "in/day9/busy/job.json", "in/day9/busy/segments/00000.mp4")
         (here / "in" / "around").symlink_to(here / "in", target_is_directory=True)
         assert taken(here, "in", recursive=True) == [
             ("in/z.mp4", "z.mp4"),
