@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import Any
 
 from videnhance.errors import UsageError
 
 SCALES = (1, 2, 4)
+ON_ERROR = ("fail", "keep")
+MASKS = ("ellipse", "box", "parsing")
+UPSCALERS = ("lanczos", "realesrgan-x2", "realesrgan-x4")
+PRECISIONS = ("auto", "f32", "bf16", "fp16")
 
 OPTIONS = {
     "detect.detector": "--detector",
@@ -21,16 +26,40 @@ OPTIONS = {
     "restore.restorer": "--restorer",
     "restore.strength": "--strength",
     "restore.ease": "--ease",
+    "restore.fidelity": "--fidelity",
+    "restore.steady": "--steady",
+    "restore.mask": "--mask",
+    "restore.match_color": "--match-color",
+    "restore.on_error": "--on-error",
+    "gate.eyes": "--gate-eyes",
+    "gate.sharpness": "--gate-sharpness",
+    "gate.turned": "--gate-turned",
+    "gate.misfit": "--gate-misfit",
+    "gate.score": "--gate-score",
+    "compute.devices": "--devices",
+    "compute.precision": "--precision",
+    "compute.batch_size": "--batch-size",
+    "compute.compile": "--compile",
+    "models.files": "--weights",
+    "models.trust": "--trust-weights",
+    "models.offline": "--offline",
+    "models.accepted": "--accept-license",
     "output.codec": "--codec",
     "output.crf": "--crf",
     "output.preset": "--preset",
     "output.scale": "--scale",
+    "output.upscaler": "--upscaler",
     "part.start": "--start",
     "part.end": "--end",
     "part.only": "--only",
     "part.skip": "--skip",
 }
 """The option of the command line that sets each field, for messages."""
+
+
+Limit = tuple[float, float] | None
+"""(none, full): at `none` and beyond strength is 0, at `full` and beyond 1, between them it rises
+smoothly; None: not judged."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +101,87 @@ class RestoreSettings:
     """0 leaves the source, 1 the restored face; between them a blend."""
     ease: float = 0.2
     """Seconds over which strength rises and falls at the ends of a track."""
+    fidelity: float = 0.5
+    """CodeFormer's w: 0 is the prettiest face, 1 the one most like the source."""
+    steady: float = 0.7
+    """How far made-up texture is averaged along the track (steady.steady): 0 not at all, 1 fully.
+    Only for restorers that invent."""
+    mask: str = "ellipse"
+    """Where a face is painted: "ellipse" from hairline to chin, "box" the whole crop, "parsing"
+    what a network takes for face (parsing.Parser)."""
+    match_color: bool = True
+    """Give a restored face the colours of its source (colormatch). Only for those restorers."""
+    on_error: str = "fail"
+    """What a crop that cannot be restored does: "fail" ends the job, "keep" leaves it as it was
+    recorded and lists it."""
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """What holds a restorer that invents back (gate.py), as (none, full).
+
+    Raises UsageError where they are in the wrong order.
+
+    Defaults follow what the networks were trained on: GFPGAN's training (TencentARC/GFPGAN,
+    options/train_gfpgan_v1.yml) shrinks faces of 126 pixels between the eyes up to 8 times, so to
+    16, and blurs them with sigma up to 10, which takes the sharpness of faces as recorded (eight
+    clips, medians of 0.6 to 1) to 0.48 to 0.67.
+    """
+
+    eyes: Limit = (8.0, 16.0)
+    """Pixels between the eyes, in the source."""
+    sharpness: Limit = (0.22, 0.4)
+    """`gate.sharpness`. Tracks of eight clips: medians of 0.61 to 1, single frames from 0.48."""
+    turned: Limit = (65.0, 45.0)
+    """Degrees by which the face looks away (`gate.turned_away`). A three-quarter view has about
+    40."""
+    misfit: Limit = (0.10, 0.05)
+    """`gate.landmark_misfit`. Eight clips: 0.03 at most."""
+    score: Limit = (0.3, 0.5)
+    """The detector's score. CenterFace gives sharp frontal faces 0.9, those of 6 pixels between
+    the eyes 0.53 and more."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            limit: Limit = getattr(self, field.name)
+            if limit is None:
+                continue
+            none, full = limit
+            falls = field.name in ("turned", "misfit")
+            if not (all(map(isfinite, limit)) and (none > full if falls else none < full)):
+                order = "above" if falls else "below"
+                raise UsageError(
+                    f"{OPTIONS[f'gate.{field.name}']} {none:g},{full:g}: the first, where "
+                    f"strength is 0, must be {order} the second, where it is full"
+                )
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """Where and how networks are computed (restorers.network)."""
+
+    devices: tuple[str, ...] = ("auto",)
+    """cpu, cuda:0, mps...: segments are shared among them; auto is the first GPU, else the CPU."""
+    precision: str = "auto"
+    """f32, bf16, fp16; auto is bf16 where the device gains from it, else f32."""
+    batch_size: int = 0
+    """Faces in a batch; 0 chooses it by the device and its memory."""
+    compile: bool = False
+    """Use torch.compile: slow to begin, faster for long videos."""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Where the weights of networks come from (models.obtain)."""
+
+    files: tuple[tuple[str, str], ...] = ()
+    """(name of the weights, path of a file to use for them)."""
+    trust: bool = False
+    """Take given files even if they are not the published ones."""
+    offline: bool = False
+    """Never use the network."""
+    accepted: tuple[str, ...] = ()
+    """Names of weights whose licence is accepted."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +194,8 @@ class OutputSettings:
     preset: str | None = None
     scale: int = 1
     """Whole factor by which the picture is enlarged: 1, 2 or 4."""
+    upscaler: str = "lanczos"
+    """How: "lanczos", or a network that invents texture, "realesrgan-x2" or "realesrgan-x4"."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +224,9 @@ class Settings:
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()
     restore: RestoreSettings = RestoreSettings()
+    gate: GateLimits = GateLimits()
+    compute: ComputeSettings = ComputeSettings()
+    models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
     part: PartSettings = PartSettings()
 
@@ -126,29 +241,48 @@ class Settings:
             ("track.smoothness", self.track.smoothness, 0.001, 10.0),
             ("restore.strength", self.restore.strength, 0.0, 1.0),
             ("restore.ease", self.restore.ease, 0.0, 60.0),
+            ("restore.fidelity", self.restore.fidelity, 0.0, 1.0),
+            ("restore.steady", self.restore.steady, 0.0, 1.0),
+            ("compute.batch_size", self.compute.batch_size, 0, 1024),
         )
         for field, value, low, high in ranges:
             if not low <= value <= high:
                 raise UsageError(f"{OPTIONS[field]} {value:g}: takes {low:g} to {high:g}")
         if self.output.scale not in SCALES:
             raise UsageError(f"--scale {self.output.scale}: takes 1, 2 or 4")
+        for field, wish, choices in (
+            ("restore.on_error", self.restore.on_error, ON_ERROR),
+            ("restore.mask", self.restore.mask, MASKS),
+            ("compute.precision", self.compute.precision, PRECISIONS),
+            ("output.upscaler", self.output.upscaler, UPSCALERS),
+        ):
+            if wish not in choices:
+                raise UsageError(f"{OPTIONS[field]} {wish}: takes {', '.join(choices)}")
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values; `from_json` is the way back."""
-        values = asdict(self)
-        values["part"]["only"] = list(self.part.only)
-        values["part"]["skip"] = list(self.part.skip)
+        values: dict[str, Any] = _listed(asdict(self))
         return values
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Settings:
         """Raises KeyError or TypeError where `values` are not those of `as_json`."""
-        part = dict(values["part"])
-        part.update(only=tuple(part["only"]), skip=tuple(part["skip"]))
-        return Settings(
-            detect=DetectSettings(**values["detect"]),
-            track=TrackSettings(**values["track"]),
-            restore=RestoreSettings(**values["restore"]),
-            output=OutputSettings(**values["output"]),
-            part=PartSettings(**part),
-        )
+        groups: dict[str, Any] = {
+            name: type(getattr(DEFAULTS, name))(**{key: _tupled(v) for key, v in group.items()})
+            for name, group in values.items()
+        }
+        return Settings(**groups)
+
+
+DEFAULTS = Settings()
+
+
+def _listed(value: Any) -> Any:
+    """With every tuple in it a list, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: _listed(entry) for key, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(entry) for entry in value) if isinstance(value, list) else value

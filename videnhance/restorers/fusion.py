@@ -19,6 +19,7 @@ import numpy as np
 from videnhance.errors import UsageError
 from videnhance.faces import CropWindow
 from videnhance.frames import Array, FloatArray
+from videnhance.registration import enlarge, flow_between, flow_finder, flow_luma, pull, shrink
 
 # Variances are in squared 8-bit steps. "Measured" is on clips shrunk by 1, 2 and 4, with noise of
 # sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, against the clean crops: LivePortrait d0,
@@ -28,8 +29,6 @@ _FLOW_SIDE, _FLOW_SIDE_LOW = 256, 128
 """Flow is sought on luma of 3/4 of the crop's side and at most 256, or of 128 where the face's
 side is no more source pixels than that. Measured, crops of 256: 192 gives +0.03 to +0.08 dB over
 128 on native crops and 0.01 on enlarged ones; 256 another 0.00 to 0.03."""
-_FLOW_BLUR = 1.0
-"""Sigma, in pixels of the flow's luma: noise should not drive the flow. 0.5 to 2 measure alike."""
 
 _CELLS = 64
 """Disagreement and weights live on a grid of this many cells a side. Measured: as good as full
@@ -120,13 +119,14 @@ class Fusion:
     """
 
     name = "fusion"
+    batch = 1
     invents = False
 
     def __init__(self, radius: int = 3) -> None:
         if radius < 0:
             raise UsageError(f"fusion: radius {radius} is negative: give 0 or more neighbours")
         self.radius = radius
-        self._flow_finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow_finder = flow_finder()
         self._memory = _Memory(_MEMORY_BYTES)
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
@@ -146,28 +146,28 @@ class Fusion:
         others, steps = [], []
         for k, flow in self._flows_from_centre(window, work):
             there = self._planes(window, k, work)
-            others.append(_Planes(self._pull(there.luma, flow), self._pull(there.chroma, flow)))
+            others.append(_Planes(pull(there.luma, flow), pull(there.chroma, flow)))
             steps.append(abs(k - window.centre))
         floor = min(max(_FLOOR_NATIVE * enlarged**2, _FLOOR_LOW), _FLOOR_HIGH)
         luma, chroma, fused = _weighted_mean(centre, others, steps, floor)
         ramp = (enlarged - _SHARPEN_NONE) / (_SHARPEN_FULL - _SHARPEN_NONE)
         if ramp > 0.0:
-            luma = luma + _detail(luma, zoom) * _enlarge(min(ramp, 1.0) * fused, work)
+            luma = luma + _detail(luma, zoom) * enlarge(min(ramp, 1.0) * fused, work)
 
         # Only the change is carried to the crop, which so keeps what the work size cannot hold.
         y = (luma - centre.luma) * np.float32(1.0 / _STEPS)
         # OpenCV's chroma is centred on 0.5 in floats.
-        cr, cb = cv2.split(_enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
+        cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        return crop + _enlarge(change, side)
+        return crop + enlarge(change, side)
 
     def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
         crop = window.crops[k]
 
         def make() -> tuple[Array, ...]:
             full = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb)
-            luma = _shrink(np.asarray(cv2.extractChannel(full, 0), np.float32), work)
-            half = _shrink(np.asarray(full, np.float32), work // 2)
+            luma = shrink(np.asarray(cv2.extractChannel(full, 0), np.float32), work)
+            half = shrink(np.asarray(full, np.float32), work // 2)
             return luma * np.float32(_STEPS), half[..., 1:] * np.float32(_STEPS)
 
         key = ("planes", window.tracklet, window.frames[k], len(crop), work)
@@ -186,7 +186,7 @@ class Fusion:
                 if not 0 <= k + step < len(window.crops):
                     break
                 onward = self._flow(window, k, k + step, work)
-                flow = onward if flow is None else flow + self._pull(onward, flow)
+                flow = onward if flow is None else flow + pull(onward, flow)
                 flows.append((k + step, flow))
         return flows
 
@@ -200,10 +200,7 @@ class Fusion:
         def make() -> tuple[Array, ...]:
             here = self._flow_luma(window, k, work, side)
             there = self._flow_luma(window, other, work, side)
-            blank = np.zeros((*here.shape, 2), np.float32)
-            flow = np.asarray(self._flow_finder.calc(here, there, blank), np.float32)
-            # DIS stops at a quarter of its input and enlarges: half size loses nothing.
-            return (_shrink(flow, side // 2) * np.float32(1.0 / side),)
+            return (flow_between(self._flow_finder, here, there),)
 
         frames = window.frames[k], window.frames[other]
         key = ("flow", window.tracklet, *frames, work, side)
@@ -213,28 +210,10 @@ class Fusion:
         """Lightly blurred luma, uint8, of the crop's raw pixels: fused ones make flow drift."""
 
         def make() -> tuple[Array, ...]:
-            small = _shrink(self._planes(window, k, work).luma, side)
-            blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), _FLOW_BLUR), np.float32)
-            return (np.clip(blurred + 0.5, 0.0, _STEPS).astype(np.uint8),)
+            return (flow_luma(self._planes(window, k, work).luma, side),)
 
         key = ("luma", window.tracklet, window.frames[k], work, side)
         return self._memory.get(key, make)[0]
-
-    def _pull(self, image: FloatArray, flow: FloatArray) -> FloatArray:
-        """image(x + flow(x)); the flow, in units of the side, may be of another resolution.
-
-        Linear: bicubic measures 0.01 dB better in the mean and costs up to a third of the whole.
-        """
-        side = len(image)
-
-        def make() -> tuple[Array, ...]:
-            y, x = np.indices((side, side), np.float32)
-            return (np.stack([x, y], axis=-1),)
-
-        grid = np.asarray(self._memory.get(("grid", side), make)[0], np.float32)
-        to = cv2.scaleAdd(_enlarge(flow, side), float(side), grid)
-        pulled = cv2.remap(image, to, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(pulled, np.float32)
 
 
 def _weighted_mean(
@@ -258,18 +237,18 @@ def _weighted_mean(
     for other, disagreement in zip(others, unlike, strict=True):
         weight = doubt * np.exp(np.minimum(noise - disagreement, 0.0) / (_FALL * noise))
         total += weight
-        cv2.accumulateProduct(_enlarge(weight, len(luma)), other.luma, luma)
-        chroma += _enlarge(weight, len(chroma))[..., None] * other.chroma
-    luma /= _enlarge(total, len(luma))
-    chroma /= _enlarge(total, len(chroma))[..., None]
+        cv2.accumulateProduct(enlarge(weight, len(luma)), other.luma, luma)
+        chroma += enlarge(weight, len(chroma))[..., None] * other.chroma
+    luma /= enlarge(total, len(luma))
+    chroma /= enlarge(total, len(chroma))[..., None]
     return luma, chroma, 1.0 - 1.0 / total
 
 
 def _disagreement(one: _Planes, other: _Planes) -> FloatArray:
     """Squared difference of luma and chroma, per cell."""
     luma, chroma = one.luma - other.luma, one.chroma - other.chroma
-    colour = _shrink(chroma * chroma, _CELLS)
-    return _soften(_shrink(luma * luma, _CELLS) + colour[..., 0] + colour[..., 1])
+    colour = shrink(chroma * chroma, _CELLS)
+    return _soften(shrink(luma * luma, _CELLS) + colour[..., 0] + colour[..., 1])
 
 
 def _edge_variance(luma: FloatArray) -> FloatArray:
@@ -286,25 +265,13 @@ def _detail(luma: FloatArray, zoom: float) -> FloatArray:
     fine = luma - cv2.GaussianBlur(luma, (0, 0), _SHARPEN_SIGMA * zoom)
     variance = _cells(np.asarray(fine * fine, np.float32))
     gain = _SHARPEN * variance / (variance + _SHARPEN_CORE)
-    return np.asarray(fine * _enlarge(gain, len(luma)), np.float32)
+    return np.asarray(fine * enlarge(gain, len(luma)), np.float32)
 
 
 def _cells(image: FloatArray) -> FloatArray:
     """Mean around each cell of the coarse grid, (W, W) -> (C, C)."""
-    return _soften(_shrink(image, _CELLS))
+    return _soften(shrink(image, _CELLS))
 
 
 def _soften(cells: FloatArray) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(cells, (0, 0), 1.0), np.float32)
-
-
-def _shrink(image: FloatArray, side: int) -> FloatArray:
-    if len(image) == side:
-        return image
-    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _enlarge(image: FloatArray, side: int) -> FloatArray:
-    if len(image) == side:
-        return image
-    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
