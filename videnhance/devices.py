@@ -1,0 +1,25 @@
+"""Where networks are computed."""
+
+from __future__ import annotations
+
+import torch
+
+from videnhance.errors import UsageError
+
+
+def device_named(name: str) -> torch.device:
+    """The device of that name, "auto" for the first GPU or else the CPU.
+
+    Raises UsageError where it cannot be used.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        text = " ".join(str(error).split())[:120]
+        raise UsageError(f"--devices {name}: not usable ({text}); use cpu") from error
+    return device

@@ -1,0 +1,101 @@
+"""CodeFormer's network: a transformer predicts the codes of a face, a VQGAN paints them.
+
+Shangchen Zhou and others, "Towards Robust Blind Face Restoration with Codebook Lookup
+Transformer", NeurIPS 2022. Its program is, like its weights, under the S-Lab License 1.0, which
+forbids commercial use, so it comes from a package of its own, spandrel_extra_arches, that is not
+installed with videnhance. Of that package only the network is used: what it offers as a model feeds
+it 0 to 1 and always 0.5 as fidelity, where the authors (inference_codeformer.py) feed RGB in
+[-1, 1] and w. Both run with the authors' adain=True.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videnhance.errors import ModelError, UsageError
+from videnhance.restorers.restoreformer import fill
+
+
+def build(
+    state: Mapping[str, Tensor], fidelity: float, path: Path = Path("codeformer")
+) -> nn.Module:
+    """The network with the published weights `state`, float32 on the CPU, for inference.
+
+    It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, not clamped. `fidelity` is
+    the authors' w: 0 paints from the codes alone, 1 adds most of what the face showed.
+    Raises UsageError for a fidelity outside 0..1; ModelError where spandrel_extra_arches is not
+    installed, or naming keys that are missing, unknown or of another shape, and `path`, from where
+    they are.
+    """
+    if not 0.0 <= fidelity <= 1.0:
+        raise UsageError(f"--fidelity {fidelity}: outside 0 to 1; give a value from 0 to 1")
+    architecture = _architecture()
+    with torch.device("meta"):  # 94 million random numbers would be drawn only to be replaced
+        network = architecture()
+    fill(network, state, path)
+    return _CodeFormer(network, fidelity).requires_grad_(False).eval()
+
+
+def _architecture() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package's remarks on its own code
+            from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
+    except ImportError as error:
+        raise ModelError(
+            f"codeformer: its network is in a package that cannot be imported ({error}); install "
+            'it (its licence is non-commercial) with: pip install "videnhance[codeformer]"'
+        ) from error
+    return CodeFormer
+
+
+class _CodeFormer(nn.Module):
+    """The package's network at one fidelity, made fit for lower precisions."""
+
+    def __init__(self, network: nn.Module, fidelity: float) -> None:
+        super().__init__()
+        self.network = network
+        self.fidelity = fidelity
+        norm, linear = network.get_submodule("idx_pred_layer").children()
+        network.idx_pred_layer = nn.Sequential(norm, _InFloat32(linear))
+        codes = network.get_parameter("quantize.embedding.weight")
+        network.quantize = _Codebook(codes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        picture: Tensor = self.network(x, weight=self.fidelity)[0]
+        return picture
+
+
+class _InFloat32(nn.Module):
+    """A linear layer without bias that answers in float32.
+
+    The code with the largest answer is taken: in bfloat16 several are equally large, and which is
+    taken were chance.
+    """
+
+    def __init__(self, linear: nn.Module) -> None:
+        super().__init__()
+        self.weight = linear.get_parameter("weight")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.float(), self.weight.float())
+
+
+class _Codebook(nn.Module):
+    """Codes by number: the package's VectorQuantizer, which multiplies one-hot rows in float32."""
+
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__()
+        self.codes = nn.Parameter(codes)
+
+    def get_codebook_feat(self, indices: Tensor, shape: Sequence[int]) -> Tensor:
+        """indices (B, H*W, 1), shape (B, H, W, C); (B, C, H, W)."""
+        found = F.embedding(indices.reshape(-1), self.codes).reshape(tuple(shape))
+        return found.permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,272 @@
+"""Runs a face network over aligned crops: batches, device, precision, want of memory.
+
+What the networks share: each takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videnhance.devices import device_named
+from videnhance.errors import ModelError, UsageError, chosen
+from videnhance.faces import CropWindow
+from videnhance.frames import FloatArray
+
+SIDE = 512
+"""Pixels on a side of what the networks take."""
+MOST = 16
+"""Largest batch chosen by itself: more windows would keep more frames waiting for one another."""
+
+_PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network is run.
+
+    `device`: as torch names it, "cpu", "cuda" or "cuda:1". `precision`: "f32", "bf16", "fp16" (not
+    on a CPU) or "auto", the fastest the device gains from. `compile`: through torch.compile, which
+    costs a minute or more at the first batch. `batch`: crops in one pass; 0 chooses.
+    """
+
+    device: str = "cpu"
+    precision: str = "auto"
+    compile: bool = False
+    batch: int = 0
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The 3x3 convolution with stride 1 and padding 1 of x (B, C, H, W).
+
+    In float32 on a CPU by NNPACK, which comes with PyTorch: Winograd's algorithm takes a third to a
+    half of the time of a direct convolution, and differs by about 1e-4 of the output's deviation.
+    """
+    if (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and min(x.shape[2:]) >= 16  # below, its tiles are mostly padding
+        and not torch.compiler.is_compiling()
+        and _has_winograd()
+    ):
+        # one by one: its way with batches is the slower one
+        each = [
+            torch._nnpack_spatial_convolution(x[k : k + 1], weight, bias, 1, 1)
+            for k in range(len(x))
+        ]
+        return each[0] if len(each) == 1 else torch.cat(each)
+    return F.conv2d(x, weight, bias, padding=1)
+
+
+def _has_winograd() -> bool:
+    # asking also sets NNPACK up, without which its convolution fails
+    return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
+
+
+class Convolution(nn.Conv2d):
+    """`convolve` with weights of its own, under the keys of nn.Conv2d."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolve(input, self.weight, self.bias)
+
+
+class NetworkRestorer:
+    """The restorer made of a network from (B, 3, 512, 512) RGB in [-1, 1] to the same.
+
+    Crops of another size are enlarged to 512 (bicubic) and brought back (area). A batch that does
+    not fit into memory is halved, and stays so; `say` is told, in one line.
+    """
+
+    radius = 0
+    invents = True
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        execution: Execution = Execution(),
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Takes the network over. Raises UsageError for an Execution that cannot be honoured."""
+        self.name = name
+        self._say = say or _warn
+        self._device = device_named(execution.device)
+        self._dtype = dtype_named(execution.precision, self._device)
+        if execution.batch < 0:
+            raise UsageError(
+                f"--batch-size {execution.batch}: below 0; give 1 or more, or 0 to choose"
+            )
+        direct = self._device.type != "cpu" or self._dtype != torch.float32
+        # NNPACK works plane by plane, every other kernel fastest with the channels innermost
+        self._format = (
+            torch.channels_last if direct or not _has_winograd() else torch.contiguous_format
+        )
+        network = network.eval().requires_grad_(False)
+        network = network.to(self._device, self._dtype)
+        self._network: Callable[[Tensor], Tensor] = network.to(memory_format=self._format)
+        self._pads = execution.compile  # a batch of another length would be compiled anew
+        if execution.compile:
+            self._network = torch.compile(network)
+        # on 2 CPU cores batches of 4 took 1.4 times as long per face as one by one
+        self.batch = execution.batch or (1 if self._device.type == "cpu" else MOST)
+        if not execution.batch and self.batch > 1:
+            self.batch = self._fitting(MOST)
+
+    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size.
+
+        Raises ModelError naming the tracklet and the frame where there is not enough memory even
+        for one face, or the network gives no numbers.
+        """
+        restored: list[FloatArray] = []
+        while len(restored) < len(windows):
+            batch = windows[len(restored) : len(restored) + self.batch]
+            outputs = self._try(batch)
+            if outputs is None:
+                self.batch = max(len(batch) // 2, 1)
+                self._say(
+                    f"{self.name}: not enough memory for {len(batch)} faces at once; "
+                    f"going on with {self.batch}"
+                )
+                continue
+            for window, output in zip(batch, outputs, strict=True):
+                restored.append(_to_crop(output, len(window.crops[window.centre])))
+        return restored
+
+    def _try(self, windows: Sequence[CropWindow]) -> FloatArray | None:
+        """(B, 512, 512, 3) RGB in 0..1, or None where that many do not fit into memory."""
+        crops = [_to_side(window.crops[window.centre]) for window in windows]
+        if self._pads:
+            crops += crops[-1:] * (self.batch - len(crops))
+        try:
+            outputs = self._run(np.stack(crops))[: len(windows)]
+        except (RuntimeError, MemoryError) as error:
+            reason = error if not is_memory(error) else None
+        else:
+            for window, output in zip(windows, outputs, strict=True):
+                if not np.isfinite(output).all():
+                    raise ModelError(
+                        f"{self.name}: {_place(window)}: the network gave values that are no "
+                        f"numbers; use --precision f32, or leave the face out with "
+                        f"--skip {window.tracklet}"
+                    )
+            clamped: FloatArray = np.clip(outputs, 0.0, 1.0)
+            return clamped
+        # out here the error, and with it the tensors of the failed pass, is let go
+        self._free()
+        if reason is not None:
+            raise ModelError(
+                f"{self.name}: {_place(windows[0])}: the network failed ({_line(reason)}); "
+                f"use --devices cpu --precision f32"
+            ) from reason
+        if len(windows) > 1:
+            return None
+        cure = "close other programs" if self._device.type == "cpu" else "use --devices cpu"
+        raise ModelError(
+            f"{self.name}: {_place(windows[0])}: not enough memory for one face; {cure}"
+        )
+
+    def _run(self, crops: FloatArray) -> FloatArray:
+        """(B, 512, 512, 3) RGB 0..1 through the network, unclamped."""
+        with torch.inference_mode():
+            x = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)
+            x = (x * 2.0 - 1.0).to(self._dtype).contiguous(memory_format=self._format)
+            y = (self._network(x).float() + 1.0) / 2.0
+            outputs: FloatArray = y.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return outputs
+
+    def _fitting(self, most: int) -> int:
+        """The largest power of two, up to `most`, that fits into memory.
+
+        Found before the first face, not on the way: a face's last digits depend on its batch, and
+        a job that was resumed must not differ from one that was not.
+        """
+        fits, count = 1, 2
+        while count <= most:
+            try:
+                self._run(np.zeros((count, SIDE, SIDE, 3), np.float32))
+            except (RuntimeError, MemoryError) as error:
+                if not is_memory(error):
+                    raise ModelError(
+                        f"{self.name}: the network failed on {self._device} ({_line(error)}); "
+                        f"use --devices cpu"
+                    ) from error
+                break
+            fits, count = count, 2 * count
+        self._free()
+        return fits
+
+    def _free(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def dtype_named(precision: str, device: torch.device) -> torch.dtype:
+    """The precision of that name; "auto" is the fastest that the device gains from.
+
+    Raises UsageError for one that there is not, or not on this device.
+    """
+    if precision == "auto":
+        return _gaining(device)
+    dtype = chosen("--precision", precision, _PRECISIONS)
+    if dtype == torch.float16 and device.type == "cpu":
+        raise UsageError("--precision fp16: not on a CPU; use auto or f32")
+    return dtype
+
+
+def _gaining(device: torch.device) -> torch.dtype:
+    """bf16 where the device multiplies it several times faster, else f32.
+
+    On a CPU these are AMX tiles: AVX-512's bf16 dot product doubles the direct convolution's
+    speed, as Winograd's algorithm in f32 does without loss.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # older PyTorch cannot tell; it then only forgoes the gain
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    fast = device.type == "cpu" and bool(capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _to_side(crop: FloatArray) -> FloatArray:
+    if len(crop) != SIDE:
+        crop = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    clamped: FloatArray = np.clip(crop, 0.0, 1.0)
+    return clamped
+
+
+def _to_crop(output: FloatArray, size: int) -> FloatArray:
+    if size == SIDE:
+        return output
+    resized: FloatArray = cv2.resize(output, (size, size), interpolation=cv2.INTER_AREA)
+    return resized
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
+
+
+def _place(window: CropWindow) -> str:
+    return f"tracklet {window.tracklet}, frame {window.frames[window.centre]}"
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
