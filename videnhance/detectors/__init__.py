@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from videnhance.equipment import Equipment, Row
 from videnhance.errors import chosen
 from videnhance.faces import Faces
+from videnhance.weights import located
+
+if TYPE_CHECKING:
+    from videnhance.detectors.retinaface import Network
 
 
 class Detector(Protocol):
-    """Finds faces in single pictures. One object serves one thread at a time."""
+    """Finds faces in single pictures. One object serves one thread at a time.
+
+    `batch`: pictures wanted in one call.
+    """
+
+    batch: int
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         """Faces of each picture (H, W, 3) uint8 RGB, in that picture's continuous pixels.
@@ -24,16 +34,46 @@ class Detector(Protocol):
         ...
 
 
-def _centerface(threshold: float) -> Detector:
+def _centerface(equipment: Equipment) -> Detector:
     from videnhance.detectors.centerface import CenterFace
 
-    return CenterFace(threshold)
+    return CenterFace(equipment.settings.detect.threshold)
 
 
-DETECTORS: dict[str, Callable[[float], Detector]] = {"centerface": _centerface}
-"""Name -> factory; the factory takes the lowest score (0..1) that counts as a face."""
+def _retinaface(weights: str, network: Network) -> Row[Detector]:
+    def make(equipment: Equipment) -> Detector:
+        from videnhance.detectors.retinaface import RetinaFace
+
+        threshold = equipment.settings.detect.threshold
+        return RetinaFace(equipment.weights(weights), network, threshold, equipment.device)
+
+    return Row(make, weights)
 
 
-def create(name: str, threshold: float) -> Detector:
-    """The detector of that name, loaded. Raises UsageError, ModelError."""
-    return chosen("--detector", name, DETECTORS)(threshold)
+DETECTORS: dict[str, Row[Detector]] = {
+    "centerface": Row(_centerface),
+    "retinaface": _retinaface("retinaface", "resnet50"),
+    "retinaface-mobile": _retinaface("retinaface-mobile", "mobile0.25"),
+}
+AUTO = "auto"
+_BEST_FIRST = ("retinaface", "centerface", "retinaface-mobile")
+
+
+def resolved(name: str) -> str:
+    """The detector's own name: for "auto" the best whose weights are here.
+
+    Raises UsageError naming those there are.
+    """
+    if name != AUTO:
+        chosen("--detector", name, {**DETECTORS, AUTO: None})
+        return name
+    return next(
+        best
+        for best in _BEST_FIRST
+        if (weights := DETECTORS[best].weights) is None or located(weights) is not None
+    )
+
+
+def create(equipment: Equipment) -> Detector:
+    """The detector that the settings name, loaded. Raises UsageError, ModelError."""
+    return DETECTORS[resolved(equipment.settings.detect.detector)].make(equipment)

@@ -56,6 +56,8 @@ class CenterFace:
     a CPU, so pictures go through one by one.
     """
 
+    batch = 1
+
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
         self._path = model_path()

@@ -1,0 +1,129 @@
+"""RetinaFace as facexlib publishes it (Jiankang Deng and others, "RetinaFace: Single-shot
+Multi-level Face Localisation in the Wild", CVPR 2020): finds faces and five landmarks.
+
+Network, anchors and the way from its answers to boxes are facexlib's own; here pictures of one size
+go through together.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchvision.ops import nms
+
+from videnhance.devices import device_named
+from videnhance.errors import ModelError
+from videnhance.faces import Faces
+from videnhance.torchvision_bridge import bridge
+from videnhance.weights import load_into
+
+Network = Literal["resnet50", "mobile0.25"]
+
+OVERLAP = 0.4
+"""Boxes that share more of their union than this are one face, as in facexlib."""
+_PIXELS = 8 * 960 * 544
+"""Of all pictures in one batch: what 2 GB of memory are enough for."""
+_SIZES_KEPT = 4
+"""Picture sizes whose anchors are kept."""
+
+
+class RetinaFace:
+    """Faces by a network whose weights are in a file, in batches of equal pictures."""
+
+    batch = 8
+
+    def __init__(
+        self, weights: Path, network: Network, threshold: float, device: str = "cpu"
+    ) -> None:
+        """Raises UsageError for a device that cannot be used; ModelError naming `weights` where
+        they are not the network's."""
+        bridge()
+        self._device = device_named(device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it
+            from facexlib.detection.retinaface import RetinaFace as Published
+            from facexlib.detection.retinaface_utils import PriorBox
+
+            net = Published(network_name=network, device=torch.device("cpu"))
+        load_into(net, weights)
+        self._net = net.eval().requires_grad_(False).to(self._device)
+        self._priors_of: Any = PriorBox
+        self._kept: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
+        self._threshold = threshold
+
+    def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
+        """Faces of each picture (H, W, 3) uint8 RGB that score the threshold, best first.
+
+        Coordinates are the network's own, whose anchors' centres are those of continuous pixels.
+        Raises ModelError where the network fails.
+        """
+        found: list[Faces] = [Faces.none()] * len(images)
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index, image in enumerate(images):
+            by_size.setdefault(image.shape, []).append(index)
+        for shape, indices in by_size.items():
+            count = max(1, _PIXELS // (shape[0] * shape[1]))
+            for first in range(0, len(indices), count):
+                part = indices[first : first + count]
+                for index, faces in zip(part, self._batch([images[k] for k in part]), strict=True):
+                    found[index] = faces
+        return found
+
+    def _batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
+        try:
+            with torch.inference_mode():
+                boxes, scores, landmarks = self._answers(images)
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:120]
+            raise ModelError(
+                f"--detector retinaface: failed on {self._device} ({text}); use --devices cpu or "
+                "a smaller --detect-size"
+            ) from error
+        return [self._faces(*answer) for answer in zip(boxes, scores, landmarks, strict=True)]
+
+    def _answers(self, images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes (B, P, 4), scores (B, P) and landmarks (B, P, 5, 2) of all anchors, on the CPU."""
+        height, width = images[0].shape[:2]
+        bgr = np.ascontiguousarray(np.stack(images)[..., ::-1].transpose(0, 3, 1, 2))
+        x = torch.from_numpy(bgr).to(self._device, torch.float32)
+        # The means of ImageNet in BGR, as the network was trained.
+        x = x - torch.tensor([104.0, 117.0, 123.0], device=self._device)[:, None, None]
+        places, confidences, points = self._net(x)
+        priors = self._priors(height, width)
+        near, far = self._net.cfg["variance"]
+        size = torch.tensor([width, height], dtype=torch.float32, device=self._device)
+        centres = priors[:, :2] + places[..., :2] * near * priors[:, 2:]
+        sides = priors[:, 2:] * torch.exp(places[..., 2:] * far)
+        corners = centres - sides / 2
+        boxes = torch.cat([corners, corners + sides], dim=-1) * size.repeat(2)
+        offsets = points.reshape(*points.shape[:2], 5, 2) * near * priors[:, None, 2:]
+        landmarks = (priors[:, None, :2] + offsets) * size
+        return boxes.cpu(), confidences[..., 1].cpu(), landmarks.cpu()
+
+    def _faces(self, boxes: Tensor, scores: Tensor, landmarks: Tensor) -> Faces:
+        values = scores.numpy()
+        sure = np.flatnonzero(values > np.float32(self._threshold))
+        # facexlib's order, which decides among equal scores.
+        order = torch.from_numpy(sure[values[sure].argsort()[::-1]].copy())
+        boxes, scores, landmarks = boxes[order], scores[order], landmarks[order]
+        keep = nms(boxes, scores, OVERLAP)
+        return Faces(boxes[keep].numpy(), landmarks[keep].numpy(), scores[keep].numpy())
+
+    def _priors(self, height: int, width: int) -> Tensor:
+        """The anchors of a picture's size (P, 4): centre and sides, as shares of the picture."""
+        size = height, width
+        if size not in self._kept:
+            while len(self._kept) >= _SIZES_KEPT:
+                self._kept.popitem(last=False)
+            made = self._priors_of(self._net.cfg, image_size=size).forward()
+            self._kept[size] = made.to(self._device)
+        self._kept.move_to_end(size)
+        return self._kept[size]
