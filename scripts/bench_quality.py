@@ -34,6 +34,7 @@ from skimage.metrics import structural_similarity
 from videnhance import restorers
 from videnhance.alignment import compose, crop_to_frame, scaling, warp
 from videnhance.compositing import ellipse_mask
+from videnhance.equipment import Equipment, Row
 from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray
 from videnhance.job import enhance
@@ -73,6 +74,7 @@ class Result:
 class Recording:
     """Stands in for a restorer and keeps what went in and what came out."""
 
+    batch = 1
     invents = False
 
     def __init__(self, inner: restorers.Restorer) -> None:
@@ -127,8 +129,9 @@ def record(
     path: Path, restorer: str, min_eyes: float
 ) -> tuple[tuple[Tracklet, ...], dict[tuple[int, int], tuple[FloatArray, FloatArray]]]:
     """Tracks of a clip, and (before, after) crops by (track, frame), from the tool's own steps."""
-    recording = Recording(restorers.create(restorer))
-    restorers.RESTORERS["recording"] = lambda: recording
+    wish = Settings(restore=RestoreSettings(restorer=restorer))
+    recording = Recording(restorers.create(Equipment(wish)))
+    restorers.RESTORERS["recording"] = Row(lambda equipment: recording)
     settings = Settings(
         track=TrackSettings(min_eyes=min_eyes),
         restore=RestoreSettings(restorer="recording"),

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from videnhance import detectors
 from videnhance.alignment import fit_poses, template_to_frame
 from videnhance.detect import Detections
+from videnhance.equipment import Equipment
 from videnhance.job import detect_tracks
 from videnhance.plan import make_scope
 from videnhance.settings import DetectSettings, Settings
@@ -48,8 +49,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         detect = DetectSettings(every=wish.detect_every, long_side=wish.detect_size)
-        scope = make_scope(probe(wish.clip), Settings(detect=detect))
-        detector = detectors.create(detect.detector, detect.threshold)
+        settings = Settings(detect=detect)
+        scope = make_scope(probe(wish.clip), settings)
+        detector = detectors.create(Equipment(settings))
         size = detect.long_side or survey(scope, detector)
         detect_tracks(wish.clip, folder / "tracks.json", Settings(detect=detect))
         tracklets = read_tracks(folder / "tracks.json", scope.source, scope.timeline).tracklets

@@ -10,11 +10,14 @@ import pytest
 
 from videnhance import detectors
 from videnhance.alignment import TEMPLATE
+from videnhance.equipment import Row
 from videnhance.faces import Faces
 
 
 class SquareDetector:
     """Finds one face: the template's landmarks inside the box of all near-white pixels."""
+
+    batch = 4
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         return [self._one(image) for image in images]
@@ -37,5 +40,5 @@ class SquareDetector:
 @pytest.fixture
 def square_detector(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name under which the detector above stands in the table."""
-    monkeypatch.setitem(detectors.DETECTORS, "square", lambda threshold: SquareDetector())
+    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
     return "square"

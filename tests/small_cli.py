@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.conftest import SquareDetector
 from videnhance import detectors, plan, restorers
 from videnhance.cli import app
+from videnhance.equipment import Row
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 
@@ -27,6 +28,7 @@ class Held:
 
     name = "held"
     radius = 1
+    batch = 1
     invents = False
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
@@ -40,6 +42,6 @@ class Held:
 
 if __name__ == "__main__":
     plan.SEGMENT_FRAMES = SEGMENT_FRAMES
-    detectors.DETECTORS["square"] = lambda threshold: SquareDetector()
-    restorers.RESTORERS["held"] = Held
+    detectors.DETECTORS["square"] = Row(lambda equipment: SquareDetector())
+    restorers.RESTORERS["held"] = Row(lambda equipment: Held())
     app()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.clips import decoded, packets, square_frames, times, write_clip, write_rgb
 from videnhance import plan, restorers
+from videnhance.equipment import Row
 from videnhance.errors import OutputError
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
@@ -37,7 +38,8 @@ class Brighten:
 
     name = "brighten"
     radius = 2
-    invents = True
+    batch = 1
+    invents = False
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         return [w.crops[w.centre] + np.float32(-0.2) for w in windows]
@@ -45,7 +47,8 @@ class Brighten:
 
 @pytest.fixture
 def brighten(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setitem(restorers.RESTORERS, "brighten", Brighten)
+    row = Row(lambda equipment: Brighten())
+    monkeypatch.setitem(restorers.RESTORERS, "brighten", row)
     return replace(LOSSLESS, restore=RestoreSettings(restorer="brighten"))
 
 
@@ -182,7 +185,8 @@ def test_an_error_while_rendering_leaves_the_work_done_before(
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             raise OutputError("no space")
 
-    monkeypatch.setitem(restorers.RESTORERS, "failing", Failing)
+    row = Row(lambda equipment: Failing())
+    monkeypatch.setitem(restorers.RESTORERS, "failing", row)
     settings = replace(LOSSLESS, restore=RestoreSettings(restorer="failing"))
     with pytest.raises(OutputError, match="no space"):
         enhance(clip, tmp_path / "out.mkv", settings)

@@ -19,13 +19,25 @@ PACKAGE = ROOT / "videnhance"
 
 FLOORS = (
     {"errors", "frames", "faces", "settings", "queues"},
-    {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"},
-    {"video", "detectors", "restorers", "torchvision_bridge"},
+    {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"}
+    | {"registration", "steady", "gate", "colormatch"},
+    {"devices", "weights", "download", "models", "equipment", "parsing", "upscale"}
+    | {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
-    {"plan", "detect", "render"},
-    {"record", "jobdir", "steps", "output", "summary", "job", "status"},
+    {"plan", "detect", "restoring", "invented", "kit", "render"},
+    {"record", "jobdir", "steps", "output", "summary", "request", "job", "status"},
     {"batch", "moments", "highlights", "compare", "pairs", "sheet", "pace", "preview"},
-    {"progress", "report", "options", "session", "cli", "__init__", "__main__"},
+    {
+        "progress",
+        "report",
+        "options",
+        "choices",
+        "session",
+        "cli",
+        "models_cli",
+        "__init__",
+        "__main__",
+    },
 )
 """From the ground up: a room imports from its own floor and those below."""
 

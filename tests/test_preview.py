@@ -18,6 +18,7 @@ from videnhance import restorers
 from videnhance.alignment import TEMPLATE, fit_poses
 from videnhance.color import upright_rgb
 from videnhance.compare import Layout
+from videnhance.equipment import Row
 from videnhance.errors import ContainerError, InputError, OutputError, Stopped, UsageError
 from videnhance.faces import CropWindow, Tracklet, Tracks
 from videnhance.frames import FloatArray
@@ -28,6 +29,7 @@ from videnhance.pairs import Footage, shown_size
 from videnhance.preview import make_preview, preview_frame
 from videnhance.settings import (
     DetectSettings,
+    GateLimits,
     OutputSettings,
     PartSettings,
     RestoreSettings,
@@ -48,6 +50,7 @@ class Darken:
 
     name = "darken"
     radius = 1
+    batch = 1
     invents = True
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
@@ -56,8 +59,12 @@ class Darken:
 
 @pytest.fixture
 def darken(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setitem(restorers.RESTORERS, "darken", Darken)
-    return replace(WISH, restore=RestoreSettings(restorer="darken"))
+    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda equipment: Darken()))
+    return replace(
+        WISH,
+        restore=RestoreSettings(restorer="darken", steady=0.0, match_color=False),
+        gate=GateLimits(None, None, None, None, None),
+    )
 
 
 def counted_frames(count: int, size: tuple[int, int] = (192, 128)) -> list[np.ndarray]:

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 from tests.clips import write_clip
+from tests.conftest import SquareDetector
+from videnhance.detectors import DETECTORS
+from videnhance.equipment import Row
 from videnhance.errors import JobError
 from videnhance.faces import Tracklet, Tracks, Zone
+from videnhance.models import Obtained
 from videnhance.plan import make_plan
 from videnhance.record import (
     Record,
@@ -22,7 +26,9 @@ from videnhance.record import (
     render_fingerprint,
     tracks_fingerprint,
 )
-from videnhance.settings import Settings
+from videnhance.restorers import RESTORERS
+from videnhance.restorers.identity import Identity
+from videnhance.settings import ComputeSettings, DetectSettings, RestoreSettings, Settings
 
 DEFAULTS = Settings()
 
@@ -41,7 +47,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("record") / "in.mkv", pts=range(0, 480, 40))
 
 
-def recorded(clip: Path, settings: Settings = DEFAULTS, sha256: str = "0" * 64) -> Record:
+def recorded(
+    clip: Path,
+    settings: Settings = DEFAULTS,
+    sha256: str = "0" * 64,
+    models: dict[str, Obtained] | None = None,
+) -> Record:
     output = clip.with_name("out.mkv")
     plan = make_plan(clip, output, settings)
     return make_record(
@@ -52,6 +63,7 @@ def recorded(clip: Path, settings: Settings = DEFAULTS, sha256: str = "0" * 64) 
         keep_job=False,
         source_sha256=sha256,
         tracks=None,
+        models=models or {},
     )
 
 
@@ -82,6 +94,25 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("restore.restorer", "identity", {"render"}),
     ("restore.strength", 0.5, {"render"}),
     ("restore.ease", 0.3, {"render"}),
+    ("restore.fidelity", 0.9, {"render"}),
+    ("restore.steady", 0.1, {"render"}),
+    ("restore.mask", "box", {"render"}),
+    ("restore.match_color", False, {"render"}),
+    ("restore.on_error", "keep", {"render"}),
+    ("gate.eyes", (7.0, 9.0), {"render"}),
+    ("gate.sharpness", None, {"render"}),
+    ("gate.turned", None, {"render"}),
+    ("gate.misfit", None, {"render"}),
+    ("gate.score", None, {"render"}),
+    # What follows is of networks only.
+    ("compute.devices", ("cuda",), set()),
+    ("compute.precision", "bf16", set()),
+    ("compute.batch_size", 3, set()),
+    ("compute.compile", True, set()),
+    ("models.files", (("gfpgan-1.4", "here.pth"),), set()),
+    ("models.trust", True, set()),
+    ("models.offline", True, set()),
+    ("models.accepted", ("codeformer",), set()),
     ("output.codec", "ffv1", {"render"}),
     ("output.crf", 30, {"render"}),
     ("output.preset", "fast", {"render"}),
@@ -103,6 +134,49 @@ def test_a_setting_makes_anew_what_it_touches(
 
 
 @pytest.mark.parametrize(
+    ("compute", "steps"),
+    [
+        (ComputeSettings(devices=("cuda:0",)), {"look", "track", "render"}),
+        (ComputeSettings(precision="bf16"), {"look", "track", "render"}),
+        (ComputeSettings(compile=True), {"look", "track", "render"}),
+        (ComputeSettings(batch_size=3), set()),
+    ],
+)
+def test_a_network_s_result_is_its_device_s_and_its_weights_too(
+    clip: Path, compute: ComputeSettings, steps: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DETECTORS, "net", Row(lambda equipment: SquareDetector(), "retinaface"))
+    monkeypatch.setitem(RESTORERS, "net", Row(lambda equipment: Identity(), "gfpgan-1.4"))
+    wish = replace(
+        DEFAULTS, detect=DetectSettings(detector="net"), restore=RestoreSettings(restorer="net")
+    )
+
+    def used(detector: str = "a", restorer: str = "b") -> dict[str, Obtained]:
+        here = Path("here.pth")
+        return {
+            "retinaface": Obtained("retinaface", here, detector, False, None),
+            "gfpgan-1.4": Obtained("gfpgan-1.4", here, restorer, False, None),
+        }
+
+    one = fingerprints(recorded(clip, wish, models=used()))
+    other = recorded(clip, replace(wish, compute=compute), models=used())
+    assert changed(one, fingerprints(other)) == steps
+    two = recorded(clip, wish, models=used(detector="c"))
+    assert changed(one, fingerprints(two)) == LOOKS
+    three = recorded(clip, wish, models=used(restorer="c"))
+    assert changed(one, fingerprints(three)) == {"render"}
+    # Which of several equal devices do the work is nobody's business.
+    on_one, on_two = (
+        replace(wish, compute=ComputeSettings(devices=devices))
+        for devices in (("cuda:0",), ("cuda:1", "cuda:0"))
+    )
+    assert not changed(
+        fingerprints(recorded(clip, on_one, models=used())),
+        fingerprints(recorded(clip, on_two, models=used())),
+    )
+
+
+@pytest.mark.parametrize(
     ("field", "value", "steps"),
     [("detect.long_side", 320, LOOKS), ("track.min_eyes", 7.0, {"track"})],
 )
@@ -121,7 +195,8 @@ def test_every_setting_is_in_the_table_above() -> None:
     fields = {
         f"{group}.{name}" for group, values in Settings().as_json().items() for name in values
     }
-    assert fields - told == {"part.start", "part.end"}  # they choose the segments
+    # They choose the segments; and a network for the upscaler needs its weights.
+    assert fields - told == {"part.start", "part.end", "output.upscaler"}
 
 
 def test_the_content_of_the_input_is_in_every_fingerprint(clip: Path) -> None:

@@ -142,7 +142,10 @@ def test_asked_to_stop_it_finishes_the_segment_in_hand(
     assert process.returncode == 130, told
     assert said == b""
     assert f"videnhance resume {folder}".encode() in told
-    assert sorted(p.name for p in (folder / "segments").iterdir()) == ["00000.mp4", "00001.mp4"]
+    assert sorted(p.name for p in (folder / "segments").glob("*.mp4*")) == [
+        "00000.mp4",
+        "00001.mp4",
+    ]
     assert not out.exists()
     assert b"render    2 of 5 segments, 16 of 40 frames" in ran("status", folder)[1]
     assert ran("resume", folder, "--quiet") == (0, b"", b"")
@@ -163,7 +166,7 @@ def test_asked_twice_it_drops_the_segment_in_hand(tmp_path: Path, clip: Path, ho
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert b"videnhance resume" in told
-    assert [p.name for p in (folder / "segments").iterdir()] == ["00000.mp4"]
+    assert [p.name for p in (folder / "segments").glob("*.mp4*")] == ["00000.mp4"]
     assert ran("resume", folder)[0] == 0
     assert len(times(out)) == 40
 
@@ -399,7 +402,7 @@ def test_free_space_is_looked_at_before_and_while_it_works(
     free[0] = real.free
     with pytest.raises(OutputError, match="the next segment needs about"):
         enhance(clip, out, LOSSLESS, progress=shrink)
-    assert len(list((folder / "segments").iterdir())) == 2
+    assert len(list((folder / "segments").glob("*.mp4*"))) == 2
     assert "the next segment" in read_status(folder).failures[-1]
     free[0] = real.free
     assert resume(folder).frames == 40
@@ -596,3 +599,19 @@ def test_notes_that_are_spoilt_are_no_error(tmp_path: Path, clip: Path, small: N
     (folder / "finished.json").write_text("[]")
     with pytest.raises(OutputError, match="exists already"):
         enhance(clip, out, LOSSLESS)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_a_segment_without_its_report_is_made_again(tmp_path: Path, clip: Path, harm: str) -> None:
+    """What became of its faces would be missing in the summary."""
+    out, folder = tmp_path / "out.mkv", tmp_path / "job"
+    enhance(clip, out, LOSSLESS, job_dir=folder, keep_job=True)
+    before = stamps(folder / "segments", "*.mp4")
+    report = folder / "segments" / "00001.json"
+    report.unlink() if harm == "gone" else report.write_text(report.read_text()[:5])
+    out.unlink()
+    enhance(clip, out, LOSSLESS, job_dir=folder, keep_job=True)
+    after = stamps(folder / "segments", "*.mp4")
+    assert [name for name in before if before[name] != after[name]] == ["00001.mp4"]
+    assert report.exists()

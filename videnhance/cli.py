@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videnhance import options
+from videnhance import models_cli, options
+from videnhance.choices import settings_of
 from videnhance.errors import UsageError
-from videnhance.options import looking, part, persons, restoring, settings_of, takes
+from videnhance.options import looking, networks, part, persons, restoring, takes
 from videnhance.session import INTERRUPTED, session
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ app = typer.Typer(
 )
 
 
+app.add_typer(models_cli.app, name="models")
+
+
 @app.command()
-@takes(part, persons, restoring, looking)
+@takes(part, persons, restoring, looking, networks)
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -126,7 +130,7 @@ def enhance(
 
 
 @app.command()
-@takes(part, looking)
+@takes(part, looking, networks)
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -167,7 +171,7 @@ def detect(
 
 
 @app.command()
-@takes(part, persons, restoring, looking)
+@takes(part, persons, restoring, looking, networks)
 def preview(
     context: typer.Context,
     source: options.Source,

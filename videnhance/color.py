@@ -6,12 +6,15 @@ H.265 and MPEG-2 have it by default), so that no intermediate picture is resampl
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from videnhance.alignment import compose, invert, scaling, translation, warp
-from videnhance.frames import FloatArray, Frame, Matrix, PixelLayout
+from videnhance.frames import Array, FloatArray, Frame, Matrix, PixelLayout
 
 
 def samples_to_rgb(layout: PixelLayout) -> npt.NDArray[np.float64]:
@@ -141,3 +144,49 @@ def resize(frame: Frame, scale: int) -> Frame:
         # Lanczos overshoots: 10 bits in a uint16 must not become 11.
         planes.append(np.asarray(np.minimum(big, top), plane.dtype))
     return Frame(frame.index, frame.pts, tuple(planes), frame.layout)
+
+
+class Enlarger(Protocol):
+    """Makes pictures larger (upscale.Upscaler)."""
+
+    def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
+        """Each (H, W, 3) float32 RGB 0..1, enlarged by a whole factor."""
+        ...
+
+
+def enlarged(frame: Frame, scale: int, upscaler: Enlarger) -> Frame:
+    """The frame enlarged by `upscaler`, which sees colours within 0..1; alpha as by `resize`."""
+    whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    rgb = sample_rgb(frame, whole, (frame.height, frame.width))
+    (large,) = upscaler.enlarge([np.clip(rgb, 0.0, 1.0)])
+    plain = resize(frame, scale)
+    colors = color_planes(frame.layout)
+    return Frame(
+        frame.index,
+        frame.pts,
+        (*_planes(large, frame.layout, plain.planes), *plain.planes[colors:]),
+        frame.layout,
+    )
+
+
+def _planes(rgb: FloatArray, layout: PixelLayout, like: Sequence[Array]) -> Iterator[Array]:
+    """The colour planes of (H, W, 3) float32 RGB, in the shapes and dtypes of `like`."""
+    linear = rgb_to_samples(layout)
+    low = samples_to_rgb(layout)[:, -1]
+    offset = -(linear @ np.broadcast_to(low, 3))
+    samples = cv2.transform(rgb, np.column_stack([linear, offset]))
+    top = (1 << layout.depth) - 1
+    for k in range(color_planes(layout)):
+        plane = samples if samples.ndim == 2 else samples[..., k]
+        height, width = like[k].shape
+        if plane.shape != (height, width):
+            # Left siting: a chroma sample is the middle of three, weighed 1 2 1, on even columns.
+            plane = cv2.resize(plane, (plane.shape[1], height), interpolation=cv2.INTER_AREA)
+            if layout.chroma_shift[0] == 1:
+                soft = cv2.filter2D(
+                    plane, -1, np.array([[0.25, 0.5, 0.25]]), borderType=cv2.BORDER_REPLICATE
+                )
+                plane = soft[:, ::2]
+            else:
+                plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+        yield np.asarray(np.clip(np.rint(plane), 0, top), like[k].dtype)

@@ -27,6 +27,8 @@ MASK_RADII = (0.42, 0.47)
 MASK_FEATHER = 0.3
 """The ellipse around an aligned face from hairline to chin, in units of the crop; the feather is
 the outer share of the radius over which the mask falls from 1 to 0."""
+BOX_FEATHER = 0.08
+"""Share of the crop's side over which the box falls to 0 on each side."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Patch:
 
     `before`, `after`: (S, S, 3) float32 RGB 0..1, the crop as it went into the restorer and as it
     came out. `crop_to_frame`: affine to the pixels of the frame to be painted. `strength` 0..1
-    weighs the change.
+    weighs the change. `mask` (S, S) float32: where it is painted; None is the ellipse.
     """
 
     tracklet: int
@@ -43,6 +45,7 @@ class Patch:
     after: FloatArray
     crop_to_frame: Matrix
     strength: float
+    mask: FloatArray | None = None
 
 
 @lru_cache(maxsize=8)
@@ -53,6 +56,17 @@ def ellipse_mask(size: int) -> FloatArray:
     y = (line[:, None] - MASK_CENTRE[1]) / MASK_RADII[1]
     depth = np.clip((1.0 - np.hypot(x, y)) / MASK_FEATHER, 0.0, 1.0)
     mask = (depth * depth * (3.0 - 2.0 * depth)).astype(np.float32)
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=8)
+def box_mask(size: int) -> FloatArray:
+    """(size, size) float32, 1 over all of the crop but its border, where it falls to 0."""
+    line = (np.arange(size) + 0.5) / size
+    depth = np.clip(np.minimum(line, 1.0 - line) / BOX_FEATHER, 0.0, 1.0)
+    side = depth * depth * (3.0 - 2.0 * depth)
+    mask = np.outer(side, side).astype(np.float32)
     mask.flags.writeable = False
     return mask
 
@@ -89,7 +103,8 @@ def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) 
     rectangles: list[Box] = []
     for patch in ordered:
         size = patch.before.shape[0]
-        mask = ellipse_mask(size) * np.float32(patch.strength)
+        place = ellipse_mask(size) if patch.mask is None else patch.mask
+        mask = place * np.float32(patch.strength)
         difference = cv2.transform(patch.after - patch.before, to_samples)
         changes = [cv2.multiply(plane, mask) for plane in cv2.split(difference)]
         box = bounds(patch.crop_to_frame, (size, size))

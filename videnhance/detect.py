@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,17 +115,17 @@ def picture_size(upright_size: tuple[int, int], long_side: int) -> tuple[int, in
 
 
 def look_at(
-    frame: Frame,
+    frames: Sequence[Frame],
     detector: Detector,
     upright: Matrix,
     upright_size: tuple[int, int],
     long_side: int,
-) -> Faces:
-    """The faces of one frame, in upright pixels."""
+) -> list[Faces]:
+    """The faces of some frames, in upright pixels."""
     size = picture_size(upright_size, long_side)
     grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
-    found = detector.detect([upright_rgb(frame, upright, size)])[0]
-    return Faces(found.boxes * np.tile(grow, 2), found.landmarks * grow, found.scores)
+    found = detector.detect([upright_rgb(frame, upright, size) for frame in frames])
+    return [Faces(f.boxes * np.tile(grow, 2), f.landmarks * grow, f.scores) for f in found]
 
 
 def detect(
@@ -147,9 +147,18 @@ def detect(
     faces: dict[int, Faces] = {}
     cuts: list[int] = []
 
+    waiting: dict[int, Frame] = {}
+
     def look(frame: Frame) -> None:
-        if frame.index not in faces and segment.start <= frame.index < segment.stop:
-            faces[frame.index] = look_at(frame, detector, upright, upright_size, long_side)
+        if segment.start <= frame.index < segment.stop and frame.index not in faces:
+            waiting[frame.index] = frame
+        if len(waiting) >= detector.batch:
+            flush()
+
+    def flush() -> None:
+        found = look_at([*waiting.values()], detector, upright, upright_size, long_side)
+        faces.update(zip(waiting, found, strict=True))
+        waiting.clear()
 
     before: tuple[Frame, Signature] | None = None
     for frame in frames:
@@ -162,4 +171,6 @@ def detect(
         if begins or frame.index % every == 0 or frame.index == total - 1:
             look(frame)
         before = (frame, signature)
+    if waiting:
+        flush()
     return Detections(dict(sorted(faces.items())), tuple(cuts))

@@ -11,6 +11,7 @@ import numpy as np
 from videnhance import detectors
 from videnhance.alignment import eye_distance, fit_poses
 from videnhance.detect import look_at
+from videnhance.equipment import Equipment
 from videnhance.faces import Tracklet, Tracks
 from videnhance.moments import (
     best_moments,
@@ -105,7 +106,7 @@ def _values_seen(
     """What a few frames spread over the video are worth."""
     info, wish = footage.info, settings.detect
     wanted = frames_to_look_at(footage.timeline, info.width * info.height)
-    detector = detectors.create(wish.detector, wish.threshold)
+    detector = detectors.create(Equipment(settings))
     values: dict[int, float] = {}
     tell(0, len(wanted))
     for run in runs(footage.timeline, wanted):
@@ -113,7 +114,7 @@ def _values_seen(
             if frame.index not in run:
                 continue
             size = wish.long_side or LOOK_SIZE
-            faces = look_at(frame, detector, info.upright, info.upright_size, size)
+            (faces,) = look_at([frame], detector, info.upright, info.upright_size, size)
             large = eye_distance(fit_poses(faces.landmarks)) >= settings.track.min_eyes
             faces = faces[large]
             scores = seen_scores(frame, info.upright, faces.landmarks, faces.scores)

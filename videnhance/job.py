@@ -6,29 +6,26 @@ beside the output unless told otherwise, and is removed when the output is in pl
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from videnhance import restorers
-from videnhance.errors import InputError, JobError, UsageError
+from videnhance.equipment import Equipment
+from videnhance.errors import UsageError
 from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
+from videnhance.kit import looking_weights, make_kits, rendering_weights
 from videnhance.output import deliver, is_finished, note_finished, require_room_for
-from videnhance.plan import Plan, Scope, check_output, make_plan, make_scope
-from videnhance.record import Record, make_record, read_record, tracks_fingerprint
-from videnhance.settings import Settings
+from videnhance.plan import Scope, check_output, make_plan, make_scope
+from videnhance.record import Record, read_record, tracks_fingerprint
+from videnhance.request import Given, Request, read_given, refuse_inside
+from videnhance.settings import DEFAULTS, Settings
 from videnhance.steps import Progress, Run, detect_all, never, render_all, silent, track_all
 from videnhance.summary import Summary, summarize
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
-from videnhance.video.seal import sha256_of
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
-
-DEFAULTS = Settings()
 
 
 def enhance(
@@ -62,7 +59,7 @@ def enhance(
     run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
-    _refuse_inside(JobDirectory(folder), source, output, tracks)
+    refuse_inside(JobDirectory(folder), source, output, tracks)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
         plan = make_plan(
@@ -73,9 +70,11 @@ def enhance(
             progress=lambda packets: run.tell("plan", packets, 0),
         )
     scope = plan.scope
-    restorer = restorers.create(settings.restore.restorer)
-    given = _read_given(Path(tracks), scope) if tracks is not None else None
-    request = _Request(scope, output, plan, overwrite, keep_job, given, run, identify)
+    equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
+    kits = make_kits(equipment)
+    restorer = kits[0].restorer
+    given = read_given(Path(tracks), scope) if tracks is not None else None
+    request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
     with entered(folder, request.record, restart=restart) as (job, record):
         if ready:
             run.believed["render"] = scope.stop - scope.start
@@ -84,11 +83,11 @@ def enhance(
             # Another process may have ended this very job while the lock was waited for.
             check_output(source, output, overwrite=overwrite)
             require_room_for(plan, job.folder)
-            found = _find_tracks(scope, job, record, given, run)
+            found = _find_tracks(scope, equipment, job, record, given, run)
         found = choose(found, settings.part.only, settings.part.skip)
         if not ready:
             with run.step("render"):
-                files = render_all(plan, found, restorer, job, record, run)
+                files = render_all(plan, found, kits, job, record, run)
             request.refuse_changed_source()
             with run.step("mux"):
                 deliver(plan, files, job, run, overwrite=overwrite)
@@ -127,7 +126,7 @@ def detect_tracks(
     run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
-    _refuse_inside(JobDirectory(folder), source, output, None)
+    refuse_inside(JobDirectory(folder), source, output, None)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
         settings.check()
@@ -136,9 +135,10 @@ def detect_tracks(
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
         scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0))
-    request = _Request(scope, output, None, overwrite, keep_job, None, run)
+    equipment = _equipment(scope, run, restoring=False, detecting=True)
+    request = Request(scope, output, None, overwrite, keep_job, None, run, equipment)
     with entered(folder, request.record, restart=restart) as (job, record):
-        found = _find_tracks(scope, job, record, None, run)
+        found = _find_tracks(scope, equipment, job, record, None, run)
         if not ready:
             request.refuse_changed_source()
             part = output.with_name(f".{output.name}.part")
@@ -188,105 +188,36 @@ def resume(
     )
 
 
-@dataclass(frozen=True)
-class _Given:
-    """A tracks file named by the user."""
-
-    path: Path
-    content: bytes
-    sha256: str
-
-
-class _Request:
-    """What is asked for now, to be compared with what a job directory holds."""
-
-    def __init__(
-        self,
-        scope: Scope,
-        output: Path,
-        plan: Plan | None,
-        overwrite: bool,
-        keep_job: bool,
-        given: _Given | None,
-        run: Run,
-        identify: bool = True,
-    ) -> None:
-        self._scope, self._output, self._plan = scope, output, plan
-        self._overwrite, self._keep_job, self._given, self._run = overwrite, keep_job, given, run
-        self._identify = identify
-        self._source = scope.source.path
-        self._before = self._source.stat()
-
-    def record(self, complete: bool) -> Record:
-        """The record of this job; the source's content is read only for a `complete` one."""
-        size = self._before.st_size
-
-        def tell(done: int) -> None:
-            self._run.tell("hash", done, size)
-
-        return make_record(
-            self._scope,
-            self._output,
-            self._plan,
-            overwrite=self._overwrite,
-            keep_job=self._keep_job,
-            source_sha256=(
-                sha256_of(self._source, progress=tell) if complete and self._identify else None
-            ),
-            tracks=(self._given.path, self._given.sha256) if self._given else None,
-        )
-
-    def refuse_changed_source(self) -> None:
-        """Raises InputError where the source was written to since the job began."""
-        try:
-            now = self._source.stat()
-        except OSError as error:
-            raise InputError(
-                f"{self._source}: is gone since the work began ({error.strerror}); put it back "
-                "under this name, then go on"
-            ) from error
-        if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
-            raise InputError(
-                f"{self._source}: was changed while it was worked on; wait until it is complete, "
-                "then begin again with --restart"
-            )
-
-
-def _refuse_inside(
-    job: JobDirectory, source: Path, output: Path, tracks: Path | str | None
-) -> None:
-    """Raises JobError where a file of the user's lies in the directory that the job removes."""
-    files = {"the input": source, "the output": output}
-    # resume() names the copy that a job keeps of the tracks it was given.
-    if tracks is not None and not (Path(tracks) == job.tracks and job.keeps_given_tracks()):
-        files["--tracks"] = Path(tracks)
-    folder = Path(os.path.realpath(job.folder))
-    for name, path in files.items():
-        if Path(os.path.realpath(path)).is_relative_to(folder):
-            raise JobError(
-                f"{path}: {name} lies in the job's own directory {job.folder}; "
-                "name another --job-dir"
-            )
-
-
-def _read_given(path: Path, scope: Scope) -> _Given:
-    """Raises InputError where the file is no tracks file of this video."""
-    choose(
-        read_tracks(path, scope.source, scope.timeline),
-        scope.settings.part.only,
-        scope.settings.part.skip,
+def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> Equipment:
+    """With all weights that will be asked for: what cannot be had is known before the work."""
+    wish = scope.settings
+    equipment = Equipment(
+        wish,
+        device=wish.compute.devices[0],
+        progress=run.tell,
+        tell=run.notes.append,
+        stop=run.stop,
     )
-    content = path.read_bytes()
-    return _Given(path, content, hashlib.sha256(content).hexdigest())
+    names = (rendering_weights(wish) if restoring else []) + (
+        looking_weights(wish) if detecting else []
+    )
+    for name in names:
+        equipment.weights(name)
+    return equipment
 
 
 def _find_tracks(
-    scope: Scope, job: JobDirectory, record: Record, given: _Given | None, run: Run
+    scope: Scope,
+    equipment: Equipment,
+    job: JobDirectory,
+    record: Record,
+    given: Given | None,
+    run: Run,
 ) -> Tracks:
     """The tracks of the job's tracks.json, which is made first where there is none."""
     if given is None:
         with run.step("detect"):
-            detections = detect_all(scope, job, record, run)
+            detections = detect_all(scope, equipment, job, record, run)
     with run.step("track"):
         run.pause()
         if given is not None:

@@ -4,7 +4,8 @@ lock                    held by the process that works here; names it
 job.json                what the job is (record.py)
 detections/00000.npz    per segment (detect.py), sealed
 tracks.json             all tracks (trackfile.py); tracks.json.note tells what of
-segments/00000.mp4      per segment (video/writer.py), sealed
+segments/00000.mp4      per segment (video/writer.py), sealed; beside it 00000.json tells what
+                        became of its faces (invented.py)
 finished.json           size and time of the output, written just before it is put in place
 failures.jsonl          what went wrong, one JSON object a line
 """
@@ -122,6 +123,10 @@ class JobDirectory:
     def segment(self, segment: Segment, form: str) -> Path:
         """A rendered segment."""
         return self.folder / "segments" / f"{segment.name}.{form}"
+
+    def outcome(self, segment: Segment) -> Path:
+        """What became of the faces of a rendered segment (invented.Outcome)."""
+        return self.folder / "segments" / f"{segment.name}.json"
 
     def done(self, path: Path, fingerprint: str) -> Seal | None:
         """The seal of a finished file, where every bit of it is what this job would make."""

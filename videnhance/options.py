@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from videnhance.errors import UsageError
 from videnhance.settings import (
+    ComputeSettings,
     DetectSettings,
+    GateLimits,
+    ModelSettings,
     OutputSettings,
-    PartSettings,
     RestoreSettings,
-    Settings,
     TrackSettings,
 )
 
@@ -24,13 +24,71 @@ Source = Annotated[Path, typer.Argument(metavar="INPUT", help="The video. It is 
 JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="The directory of a job.")]
 
 Restorer = Annotated[
-    str, typer.Option(help="fusion: only what the clip itself holds. identity: change nothing.")
+    str,
+    typer.Option(
+        help="fusion: only what the clip itself holds. identity: change nothing. AI, which invents "
+        "detail: gfpgan (also -1.2, -1.3, -1.4), restoreformer, codeformer."
+    ),
+]
+Fidelity = Annotated[
+    float, typer.Option(help="codeformer: 0 is the prettiest face, 1 the one most like the source.")
+]
+Steady = Annotated[
+    float, typer.Option(help="AI: hold made-up texture still from frame to frame, 0 to 1.")
+]
+Mask = Annotated[
+    str, typer.Option(help="Where a face is painted: ellipse, box, or parsing (by a network).")
+]
+MatchColor = Annotated[
+    bool, typer.Option(help="AI: give a restored face the colours of its source.")
+]
+GateEyes = Annotated[
+    str,
+    typer.Option(
+        help="AI, all --gate options: where it is held back, as NONE,FULL (no strength, full "
+        "strength) or off. Here by pixels between the eyes."
+    ),
+]
+GateSharpness = Annotated[str, typer.Option(help="By the sharpness of the face, 0 to 1.")]
+GateTurned = Annotated[str, typer.Option(help="By the degrees it looks away.")]
+GateMisfit = Annotated[str, typer.Option(help="By how little its landmarks are a face's.")]
+GateScore = Annotated[str, typer.Option(help="By the detector's score, 0 to 1.")]
+OnError = Annotated[
+    str, typer.Option(help="A face that cannot be restored: fail, or keep it as recorded.")
+]
+Devices = Annotated[
+    str, typer.Option(help="AI: cpu, cuda, mps, or several GPUs: cuda:0,cuda:1; auto: by itself.")
+]
+Precision = Annotated[str, typer.Option(help="AI: f32, bf16, fp16; auto: the fastest that serves.")]
+BatchSize = Annotated[str, typer.Option(help="AI: faces computed at once; auto: what fits.")]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="AI: torch.compile; slow to begin, then faster.")
+]
+WeightFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]FILE",
+        help="Weights to use instead of fetching them; default NAME: of the restorer.",
+    ),
+]
+TrustWeights = Annotated[
+    bool, typer.Option("--trust-weights", help="Use given weights that are not those published.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never fetch anything.")]
+AcceptLicense = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Accept the licence of these weights; it is remembered."),
 ]
 Strength = Annotated[float, typer.Option(help="Blend of source (0) and restored face (1).")]
 Ease = Annotated[
     float, typer.Option(help="Seconds over which strength rises and falls at a track's ends.")
 ]
-Detector = Annotated[str, typer.Option(help="Face detector: centerface.")]
+Detector = Annotated[
+    str,
+    typer.Option(
+        help="centerface, retinaface, retinaface-mobile; auto: the best whose weights are here."
+    ),
+]
 Threshold = Annotated[
     float, typer.Option(help="Detector score from which something is a face, 0..1.")
 ]
@@ -49,6 +107,9 @@ Smoothness = Annotated[
     float, typer.Option(help="Seconds: faster movements are taken for the detector's noise.")
 ]
 Scale = Annotated[int, typer.Option(help="Enlarge the video: 1, 2 or 4.")]
+UpscalerName = Annotated[
+    str, typer.Option(help="How --scale is done: lanczos, or AI: realesrgan-x2, realesrgan-x4.")
+]
 Codec = Annotated[str, typer.Option(help="h264, h265, av1, ffv1 (lossless) or prores.")]
 Crf = Annotated[
     int | None, typer.Option(help="Quality, lower is better (h264: 17, h265: 19, av1: 23).")
@@ -82,6 +143,11 @@ Verbose = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 _D, _T, _R, _O = DetectSettings(), TrackSettings(), RestoreSettings(), OutputSettings()
+_C, _M = ComputeSettings(), ModelSettings()
+_GATE = {
+    name: "off" if limit is None else f"{limit[0]:g},{limit[1]:g}"
+    for name, limit in vars(GateLimits()).items()
+}
 
 # Groups: the parameters of these functions are the options of every command that `takes` them.
 
@@ -110,12 +176,36 @@ def restoring(
     restorer: Restorer = _R.restorer,
     strength: Strength = _R.strength,
     ease: Ease = _R.ease,
+    fidelity: Fidelity = _R.fidelity,
+    steady: Steady = _R.steady,
+    mask: Mask = _R.mask,
+    match_color: MatchColor = _R.match_color,
+    gate_eyes: GateEyes = _GATE["eyes"],
+    gate_sharpness: GateSharpness = _GATE["sharpness"],
+    gate_turned: GateTurned = _GATE["turned"],
+    gate_misfit: GateMisfit = _GATE["misfit"],
+    gate_score: GateScore = _GATE["score"],
+    on_error: OnError = _R.on_error,
     scale: Scale = _O.scale,
+    upscaler: UpscalerName = _O.upscaler,
     codec: Codec = _O.codec,
     crf: Crf = _O.crf,
     preset: Preset = _O.preset,
 ) -> None:
     """What is done to a face, and how the result is encoded."""
+
+
+def networks(
+    devices: Devices = "auto",
+    precision: Precision = _C.precision,
+    batch_size: BatchSize = "auto",
+    compile: Compile = _C.compile,
+    weights: WeightFiles = None,
+    trust_weights: TrustWeights = _M.trust,
+    offline: Offline = _M.offline,
+    accept_license: AcceptLicense = None,
+) -> None:
+    """What networks are computed with."""
 
 
 def takes(
@@ -139,47 +229,3 @@ def takes(
         return with_options
 
     return decorate
-
-
-def settings_of(wish: Mapping[str, Any]) -> Settings:
-    """The settings, checked, of a command's parameters by name; those it lacks are at default.
-
-    Raises UsageError.
-    """
-
-    def chosen(**parameters: str) -> dict[str, Any]:
-        """Field -> value, where the command has the parameter."""
-        return {field: wish[name] for field, name in parameters.items() if name in wish}
-
-    settings = Settings(
-        detect=DetectSettings(
-            **chosen(
-                detector="detector",
-                threshold="threshold",
-                every="detect_every",
-                long_side="detect_size",
-            )
-        ),
-        track=TrackSettings(
-            **chosen(max_gap="max_gap", min_eyes="min_eyes", smoothness="smoothness")
-        ),
-        restore=RestoreSettings(**chosen(restorer="restorer", strength="strength", ease="ease")),
-        output=OutputSettings(**chosen(codec="codec", crf="crf", preset="preset", scale="scale")),
-        part=PartSettings(
-            start=wish.get("start"),
-            end=wish.get("end"),
-            only=_ids("--only", wish.get("only")),
-            skip=_ids("--skip", wish.get("skip")),
-        ),
-    )
-    settings.check()
-    return settings
-
-
-def _ids(option: str, text: str | None) -> tuple[int, ...]:
-    if text is None:
-        return ()
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError:
-        raise UsageError(f"{option} {text}: takes ids of tracks, such as 1,3") from None

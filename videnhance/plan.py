@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -76,7 +76,8 @@ def make_scope(
     Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
     """
     settings.check()
-    chosen("--detector", settings.detect.detector, detectors.DETECTORS)
+    detector = detectors.resolved(settings.detect.detector)
+    settings = replace(settings, detect=replace(settings.detect, detector=detector))
     timeline = read_timeline(info, progress)
     start, stop = span_of(timeline, settings.part.start, settings.part.end)
     around = RUN_UP + settings.track.max_gap + settings.restore.ease
@@ -107,7 +108,7 @@ def make_plan(
     known here, before the first frame.
     """
     settings.check()
-    chosen("--detector", settings.detect.detector, detectors.DETECTORS)
+    detectors.resolved(settings.detect.detector)
     chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)

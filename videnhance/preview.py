@@ -26,7 +26,7 @@ from videnhance.errors import (
 )
 from videnhance.faces import Tracks
 from videnhance.highlights import Span, largest_tracks, range_to_show, sightings
-from videnhance.job import DEFAULTS, enhance
+from videnhance.job import enhance
 from videnhance.pace import Pace
 from videnhance.pairs import (
     Footage,
@@ -40,7 +40,7 @@ from videnhance.pairs import (
 from videnhance.plan import check_output
 from videnhance.queues import prefetch
 from videnhance.ranges import frame_at
-from videnhance.settings import Settings
+from videnhance.settings import DEFAULTS, Settings
 from videnhance.sheet import Moment, Row, cell, contact_sheet
 from videnhance.steps import Progress, never, silent
 from videnhance.summary import ESTIMATE, Summary

@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+_BYTES = ("hash", "fetch")
+
 
 def _room() -> dict[str, Any]:
     """What tqdm has to know of a terminal; where it tells no size, tqdm would show nothing."""
@@ -49,8 +51,8 @@ class Bars:
     def show(self, step: str, done: int, total: int) -> None:
         """Step `step` has done `done` of `total`; 0 where the total is not known yet.
 
-        What is counted is frames, and bytes in step "hash". What was done before the step's first
-        call is not counted into its speed.
+        What is counted is frames, or bytes where files are hashed and fetched. What was done before
+        the step's first call is not counted into its speed.
         """
         if step != self._step:
             self._end()
@@ -60,8 +62,8 @@ class Bars:
                     total=total or None,
                     initial=done,
                     desc=f"{step:7}",
-                    unit="B" if step == "hash" else " frames",
-                    unit_scale=step == "hash",
+                    unit="B" if step in _BYTES else " frames",
+                    unit_scale=step in _BYTES,
                     file=sys.stderr,
                     **_room(),
                 )

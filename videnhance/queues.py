@@ -7,12 +7,14 @@ can see it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 _POLL = 0.05
 """Seconds after which a thread blocked on a queue looks whether it should stop."""
@@ -101,6 +103,35 @@ def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T
         thread.join()
     if failure:
         raise failure[0]
+
+
+def share(items: Iterable[T], workers: Sequence[W], do: Callable[[T, W], None]) -> None:
+    """`do(item, worker)` for every item, in order of their beginning; a worker does one at a time.
+
+    A single worker works here, several in threads. The first error ends it, once what the others
+    have in hand is done, and is raised here.
+    """
+    if len(workers) == 1:
+        for item in items:
+            do(item, workers[0])
+        return
+    waiting, failed, taking = iter(items), threading.Event(), threading.Lock()
+
+    def work(worker: W) -> None:
+        while not failed.is_set():
+            with taking:
+                item = next(waiting, None)
+            if item is None:
+                return
+            try:
+                do(item, worker)
+            except BaseException:
+                failed.set()
+                raise
+
+    with ThreadPoolExecutor(len(workers), "videnhance-share") as pool:
+        for future in as_completed([pool.submit(work, worker) for worker in workers]):
+            future.result()
 
 
 def _put(queue: Queue[T | _End], item: T | _End, stop: threading.Event) -> bool:

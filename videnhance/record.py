@@ -8,6 +8,8 @@
     output, overwrite, keep_job
     settings                see settings.py
     tracks                  path and sha256 of the file given with --tracks, or null
+    models                  sha256 of the weights used, by name; whether they are the published
+                            ones; the licence that had to be accepted, and was
     looks, segments         [start, stop] frames of each detection and each rendered file
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
     digest                  of all the rest: a flipped bit must not make another video
@@ -27,6 +29,8 @@ from typing import Any
 
 from videnhance.errors import JobError
 from videnhance.faces import Tracks
+from videnhance.kit import looking_weights, rendering_weights
+from videnhance.models import Obtained
 from videnhance.plan import Plan, Scope
 from videnhance.render import overlapping
 from videnhance.settings import OPTIONS, Settings
@@ -169,6 +173,7 @@ def make_record(
     keep_job: bool,
     source_sha256: str | None,
     tracks: tuple[Path, str] | None,
+    models: Mapping[str, Obtained],
 ) -> Record:
     """The record of a job that is about to begin; without a `plan` it ends with tracks.json.
 
@@ -196,6 +201,14 @@ def make_record(
             "keep_job": keep_job,
             "settings": scope.settings.as_json(),
             "tracks": {"path": str(tracks[0].absolute()), "sha256": tracks[1]} if tracks else None,
+            "models": {
+                name: {
+                    "sha256": used.sha256,
+                    "published": not used.trusted,
+                    "licence accepted": used.accepted,
+                }
+                for name, used in sorted(models.items())
+            },
             "looks": [] if tracks else [[s.start, s.stop] for s in scope.looks],
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
             "pix_fmt": scope.pix_fmt,
@@ -217,6 +230,7 @@ def look_fingerprint(record: Record, segment: Segment) -> str:
         *_origin(record, "detect"),
         [segment.start, segment.stop, record.document["frames"]],
         asdict(wish.detect),
+        _networks(record, looking_weights(wish)),
         smallest,
         record.document["pix_fmt"],
     )
@@ -238,11 +252,27 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
         *_origin(record, "render"),
         [segment.start, segment.stop],
         asdict(record.settings.restore),
-        record.settings.output.scale,
+        asdict(record.settings.gate),
+        _networks(record, rendering_weights(record.settings)),
+        [record.settings.output.scale, record.settings.output.upscaler],
         record.document["encoding"],
         faces,
         [asdict(zone) for zone in tracks.zones],
     )
+
+
+def _networks(record: Record, names: Sequence[str]) -> Any:
+    """What the results of networks also depend on: their weights, by name, and how they are
+    computed; None where there are none.
+
+    Not on the number of a device among its like, nor on the size of batches: they share the work.
+    """
+    if not names:
+        return None
+    compute = record.settings.compute
+    kinds = sorted({device.partition(":")[0] for device in compute.devices})
+    weights = [record.document["models"][name]["sha256"] for name in names]
+    return [weights, kinds, compute.precision, compute.compile]
 
 
 def _origin(record: Record, step: str) -> tuple[Any, ...]:

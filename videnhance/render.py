@@ -6,18 +6,21 @@ segment's borders, so it does not matter where a video is cut into segments.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from videnhance import gate, steady
 from videnhance.alignment import compose, crop_to_frame, invert, scaling
-from videnhance.color import resize, sample_rgb
-from videnhance.compositing import Box, Patch, paint
-from videnhance.faces import CropWindow, Tracklet
-from videnhance.frames import FloatArray, Frame, Matrix
+from videnhance.color import Enlarger, enlarged, resize, sample_rgb
+from videnhance.compositing import Box, paint
+from videnhance.faces import Tracklet
+from videnhance.frames import Frame, Matrix
+from videnhance.gate import Verdict
+from videnhance.invented import Masks, Outcome, gated, matched, parsed, steadied
 from videnhance.restorers import Restorer
+from videnhance.restoring import Restored, Sampled, Unrestored, in_batches, patched, windowed
+from videnhance.settings import RestoreSettings, Settings
 from videnhance.streams import Segment, Timeline
 
 CROP_SIZES = (256, 512)
@@ -30,48 +33,24 @@ def crop_size(tracklet: Tracklet, scale: int) -> int:
     return next((size for size in CROP_SIZES if side <= size), CROP_SIZES[-1])
 
 
-def ease(tracklet: Tracklet, frame: int, timeline: Timeline, seconds: float) -> float:
-    """How much of a face's strength applies in a frame, 0..1: none pops up or vanishes.
-
-    It rises from 0 over the first and falls to 0 over the last `seconds` of a tracklet. Where a
-    tracklet begins or ends with its shot there is no neighbouring frame to pop from: no ease.
-    """
-    if seconds <= 0:
-        return 1.0
-    now = timeline.seconds(frame)
-    inward = now - timeline.seconds(tracklet.start)
-    outward = timeline.seconds(tracklet.stop - 1) - now
-    near = min(
-        np.inf if tracklet.opens_shot else inward, np.inf if tracklet.closes_shot else outward
-    )
-    part = float(np.clip(near / seconds, 0.0, 1.0))
-    return part * part * (3.0 - 2.0 * part)
+def reach(restorer: Restorer, settings: RestoreSettings) -> tuple[int, int]:
+    """Neighbours on each side that a frame's crops are needed of, and its restored crops."""
+    if not restorer.invents:
+        return restorer.radius, 0
+    return max(restorer.radius, gate.RADIUS), steady.RADIUS if settings.steady > 0 else 0
 
 
-def margins(segment: Segment, frames: int, radius: int) -> tuple[int, int]:
+def margins(
+    segment: Segment, frames: int, restorer: Restorer, settings: RestoreSettings
+) -> tuple[int, int]:
     """The frames (half-open) to read so that the segment's first and last have all neighbours."""
-    return max(segment.start - radius, 0), min(segment.stop + radius, frames)
+    around = _widened(segment, sum(reach(restorer, settings)), frames)
+    return around.start, around.stop
 
 
 def upright_to_output(upright: Matrix, scale: int) -> Matrix:
     """Affine from upright source pixels to those of the output frame."""
     return compose(scaling(scale), invert(upright))
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A frame and the aligned crops, (S, S, 3) float32 RGB, of the faces in it, by track id."""
-
-    frame: Frame
-    crops: dict[int, FloatArray]
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A frame and the restored faces to be painted on it."""
-
-    frame: Frame
-    patches: tuple[Patch, ...]
 
 
 # Three stages, so that each can run in a thread of its own (job.render_all).
@@ -99,55 +78,52 @@ def restore(
     tracklets: Sequence[Tracklet],
     timeline: Timeline,
     restorer: Restorer,
-    upright: Matrix,
-    *,
-    strength: float,
-    ease_seconds: float,
-    scale: int,
+    to_output: Matrix,
+    settings: Settings,
+    grey: frozenset[int] = frozenset(),
+    outcome: Outcome | None = None,
+    masks: Masks | None = None,
 ) -> Iterator[Restored]:
-    """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
-    to_output = upright_to_output(upright, scale)
-    around: dict[int, Sampled] = {}
-    waiting: deque[Sampled] = deque()
+    """The segment's frames with their faces restored, in order; `sampled` spans its `margins`.
 
-    def restored(item: Sampled) -> Restored:
-        frame = item.frame.index
-        active = [t for t in tracklets if t.id in item.crops]
-        windows = [_window(t, frame, around, restorer.radius) for t in active]
-        patches = tuple(
-            Patch(
-                tracklet=t.id,
-                before=item.crops[t.id],
-                after=after,
-                crop_to_frame=compose(
-                    to_output, crop_to_frame(t.poses[frame - t.start], len(after))
-                ),
-                strength=strength * ease(t, frame, timeline, ease_seconds),
-            )
-            for t, after in zip(active, restorer.restore(windows), strict=True)
-        )
-        around.pop(frame - restorer.radius, None)
-        return Restored(item.frame, patches)
+    `to_output`: affine from upright to output pixels; `grey`: ids of the tracks without colours.
+    What should be known of single faces is added to `outcome`. `masks` finds where to paint.
+    """
+    wish, told = settings.restore, outcome if outcome is not None else Outcome()
+    wanted = range(segment.start, segment.stop)
+    crops, restored = reach(restorer, wish)
+    dues = windowed(sampled, _widened(segment, restored, len(timeline)), tracklets, crops)
 
-    def ready(until: float) -> Iterator[Restored]:
-        while waiting and waiting[0].frame.index + restorer.radius <= until:
-            item = waiting.popleft()
-            if segment.start <= item.frame.index < segment.stop:
-                yield restored(item)
+    def judged(frame: int, verdict: Verdict) -> None:
+        if frame in wanted:
+            told.judged(verdict)
 
-    for item in sampled:
-        around[item.frame.index] = item
-        waiting.append(item)
-        yield from ready(item.frame.index)
-    yield from ready(np.inf)
+    def fail(lost: Unrestored) -> None:
+        if lost.frame in wanted:
+            told.unrestored.append(lost)
+
+    if restorer.invents:
+        dues = gated(dues, tracklets, restorer.radius, settings.gate, judged)
+    done = in_batches(dues, restorer, fail if wish.on_error == "keep" else None)
+    if restorer.invents and wish.steady > 0:
+        done = steadied(done, wanted, wish.steady)
+    if restorer.invents and wish.match_color:  # last, so that grey is grey to the last digit
+        done = matched(done, grey)
+    if masks is not None:
+        done = parsed(done, masks)
+    return patched(done, tracklets, timeline, to_output, wish)
 
 
-def finish(item: Restored, scale: int, keep_out: Sequence[Box] = ()) -> Frame:
+def finish(
+    item: Restored, scale: int, keep_out: Sequence[Box] = (), upscaler: Enlarger | None = None
+) -> Frame:
     """The output frame; without a face to paint and at scale 1, the very frame that was read.
 
     Nothing changes in the rectangles `keep_out`, in pixels of the output frame.
     """
-    return paint(resize(item.frame, scale), item.patches, keep_out)
+    if upscaler is None:
+        return paint(resize(item.frame, scale), item.patches, keep_out)
+    return paint(enlarged(item.frame, scale, upscaler), item.patches, keep_out)
 
 
 def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:
@@ -155,15 +131,5 @@ def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Trackle
     return [t for t in tracklets if t.start < segment.stop and segment.start < t.stop]
 
 
-def _window(tracklet: Tracklet, frame: int, around: dict[int, Sampled], radius: int) -> CropWindow:
-    first = max(frame - radius, tracklet.start)
-    last = min(frame + radius, tracklet.stop - 1)
-    frames = tuple(range(first, last + 1))
-    crops = tuple(around[k].crops[tracklet.id] for k in frames)
-    return CropWindow(
-        tracklet=tracklet.id,
-        frames=frames,
-        crops=crops,
-        centre=frame - first,
-        zoom=len(crops[0]) / float(np.exp(tracklet.poses[frame - tracklet.start, 2])),
-    )
+def _widened(segment: Segment, by: int, frames: int) -> range:
+    return range(max(segment.start - by, 0), min(segment.stop + by, frames))

@@ -6,11 +6,11 @@ does not fit, or is not whole, is removed and made again.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,20 @@ from videnhance import detectors
 from videnhance.compositing import frame_boxes
 from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
 from videnhance.detect import margins as detect_margins
+from videnhance.equipment import Equipment
 from videnhance.errors import Stopped
 from videnhance.faces import Tracks
 from videnhance.frames import Frame
+from videnhance.invented import Outcome, grey_tracks
 from videnhance.jobdir import JobDirectory, require_room
+from videnhance.kit import Kit
 from videnhance.plan import Plan, Scope
-from videnhance.queues import background, prefetch
+from videnhance.queues import background, prefetch, share
 from videnhance.record import Record, look_fingerprint, render_fingerprint
-from videnhance.render import Restored, finish, overlapping, restore, sample, upright_to_output
+from videnhance.render import finish, overlapping, restore, sample, upright_to_output
 from videnhance.render import margins as render_margins
 from videnhance.restorers import Restorer
+from videnhance.restoring import Restored
 from videnhance.streams import Segment
 from videnhance.tracking import track
 from videnhance.video.reader import read_frames
@@ -89,15 +93,16 @@ _Unit = tuple[Segment, Path, str]
 """A segment, its file, and the fingerprint the file must carry."""
 
 
-def detect_all(scope: Scope, job: JobDirectory, record: Record, run: Run) -> list[Path]:
+def detect_all(
+    scope: Scope, equipment: Equipment, job: JobDirectory, record: Record, run: Run
+) -> list[Path]:
     """The detections of every segment, a file each."""
     units = [(s, job.look(s), look_fingerprint(record, s)) for s in scope.looks]
     pending, count = _pending(job, units, run), _Count("detect", units, run)
     count.believe(pending)
     if pending:
-        wish = scope.settings.detect
-        detector = detectors.create(wish.detector, wish.threshold)
-        long_side = wish.long_side or survey(scope, detector)
+        detector = detectors.create(equipment)
+        long_side = scope.settings.detect.long_side or survey(scope, detector)
         for segment, path, fingerprint in pending:
             run.pause()
             require_room(job.folder, 0, "the next file")
@@ -150,7 +155,7 @@ def survey(scope: Scope, detector: detectors.Detector) -> int:
     """
     source, timeline = scope.source, scope.timeline
     seen = [
-        look_at(frame, detector, source.upright, source.upright_size, SIZES[-1])
+        look_at([frame], detector, source.upright, source.upright_size, SIZES[-1])[0]
         for index in survey_frames(timeline)
         for frame in read_frames(source, timeline, index, index + 1, scope.pix_fmt)
     ]
@@ -165,9 +170,14 @@ def track_all(scope: Scope, detections: Iterable[Path]) -> Tracks:
 
 
 def render_all(
-    plan: Plan, tracks: Tracks, restorer: Restorer, job: JobDirectory, record: Record, run: Run
+    plan: Plan,
+    tracks: Tracks,
+    kits: Sequence[Kit],
+    job: JobDirectory,
+    record: Record,
+    run: Run,
 ) -> list[tuple[Segment, Path]]:
-    """The files of all segments, rendered one after the other."""
+    """The files of all segments; each kit renders one at a time, beside the others."""
     timeline, form = plan.scope.timeline, plan.encoding.segment_format
     units = [
         (s, job.segment(s, form), render_fingerprint(record, s, tracks)) for s in plan.segments
@@ -175,25 +185,55 @@ def render_all(
 
     def holds_its_frames(segment: Segment, path: Path) -> bool:
         pts = timeline.pts[segment.start : segment.stop]
-        return segment_times(path, timeline.time_base) == [p - pts[0] for p in pts]
+        told = Outcome.load(job.outcome(segment)) is not None
+        return told and segment_times(path, timeline.time_base) == [p - pts[0] for p in pts]
 
     pending, count = _pending(job, units, run, holds_its_frames), _Count("render", units, run)
     count.believe(pending)
     largest = 0
-    for segment, path, fingerprint in pending:
+    grey = _grey(plan, tracks, kits[0].restorer, pending)
+
+    def render(unit: _Unit, kit: Kit) -> None:
+        nonlocal largest
+        segment, path, fingerprint = unit
         run.pause()
-        require_room(job.folder, 2 * largest, "the next segment")
-        complete = partial(_seal, fingerprint, len(segment), time.monotonic())
-        render_segment(plan, segment, tracks, restorer, path, complete, count.one)
+        require_room(job.folder, 2 * len(kits) * largest, "the next segment")
+        began, outcome = time.monotonic(), Outcome()
+
+        def complete(part: Path) -> None:
+            outcome.save(job.outcome(segment))
+            _seal(fingerprint, len(segment), began, part)
+
+        render_segment(plan, segment, tracks, kit, grey, outcome, path, complete, count.one)
         largest = max(largest, path.stat().st_size)
+
+    share(pending, kits, render)
+    run.notes.extend(
+        Outcome.of(
+            found for s, _, _ in units if (found := Outcome.load(job.outcome(s))) is not None
+        ).notes()
+    )
     return [(segment, path) for segment, path, _ in units]
+
+
+def _grey(
+    plan: Plan, tracks: Tracks, restorer: Restorer, pending: Sequence[_Unit]
+) -> frozenset[int]:
+    """The tracks without colours among those that are seen in `pending`, where it matters."""
+    if not (restorer.invents and plan.scope.settings.restore.match_color):
+        return frozenset()
+    seen = {t.id: t for s, _, _ in pending for t in overlapping(s, tracks.tracklets)}
+    scope = plan.scope
+    return grey_tracks(scope.source, scope.timeline, scope.pix_fmt, list(seen.values()))
 
 
 def render_segment(
     plan: Plan,
     segment: Segment,
     tracks: Tracks,
-    restorer: Restorer,
+    kit: Kit,
+    grey: frozenset[int],
+    outcome: Outcome,
     path: Path,
     complete: Callable[[Path], None],
     tell: Callable[[], None],
@@ -206,24 +246,26 @@ def render_segment(
     wish, source, timeline = scope.settings, scope.source, scope.timeline
     scale = wish.output.scale
     tracklets = overlapping(segment, tracks.tracklets)
-    keep_out = frame_boxes(tracks.zones, upright_to_output(source.upright, scale))
-    start, stop = render_margins(segment, len(timeline), restorer.radius)
+    to_output = upright_to_output(source.upright, scale)
+    keep_out = frame_boxes(tracks.zones, to_output)
+    start, stop = render_margins(segment, len(timeline), kit.restorer, wish.restore)
     frames = read_frames(source, timeline, start, stop, plan.encoding.pix_fmt)
     restored = restore(
         prefetch(sample(frames, tracklets, source.upright, scale), READ_AHEAD),
         segment,
         tracklets,
         timeline,
-        restorer,
-        source.upright,
-        strength=wish.restore.strength,
-        ease_seconds=wish.restore.ease,
-        scale=scale,
+        kit.restorer,
+        to_output,
+        wish,
+        grey,
+        outcome,
+        kit.parser.masks if kit.parser else None,
     )
     with SegmentWriter(path, plan.encoding, timeline.pts[segment.start], complete) as writer:
 
         def write(item: Restored) -> None:
-            writer.write(finish(item, scale, keep_out))
+            writer.write(finish(item, scale, keep_out, kit.upscaler))
 
         with background(write, READ_AHEAD) as put:
             for item in restored:
@@ -266,6 +308,7 @@ class _Count:
         self._step, self._run = step, run
         self._total = sum(len(segment) for segment, _, _ in units)
         self._done = 0
+        self._lock = threading.Lock()
 
     def believe(self, pending: Sequence[_Unit]) -> None:
         """All but `pending` is finished already."""
@@ -274,5 +317,6 @@ class _Count:
         self._run.progress(self._step, self._done, self._total)
 
     def one(self) -> None:
-        self._done += 1
-        self._run.progress(self._step, self._done, self._total)
+        with self._lock:
+            self._done += 1
+            self._run.progress(self._step, self._done, self._total)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from videnhance.equipment import Equipment, Row
 from videnhance.errors import chosen
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 
 class Restorer(Protocol):
     """Makes aligned crops better.
 
     `radius`: neighbours wanted on each side of a crop; near a tracklet's ends there are fewer.
+    `batch`: windows wanted in one call; it may become less when memory does not suffice.
     `invents`: whether its output can hold what the clip does not, so that it must be marked.
     The result for a window is a function of that window alone, so that it does not matter where a
     video is cut into segments.
@@ -21,28 +28,81 @@ class Restorer(Protocol):
 
     name: str
     radius: int
+    batch: int
     invents: bool
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size."""
+        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size.
+
+        Raises ModelError naming the tracklet and the frame that cannot be restored.
+        """
         ...
 
 
-def _identity() -> Restorer:
+def _identity(equipment: Equipment) -> Restorer:
     from videnhance.restorers.identity import Identity
 
     return Identity()
 
 
-def _fusion() -> Restorer:
+def _fusion(equipment: Equipment) -> Restorer:
     from videnhance.restorers.fusion import Fusion
 
     return Fusion()
 
 
-RESTORERS: dict[str, Callable[[], Restorer]] = {"fusion": _fusion, "identity": _identity}
+def _gfpgan(name: str) -> Row[Restorer]:
+    def make(equipment: Equipment) -> Restorer:
+        from videnhance.restorers.gfpgan import build
+
+        return _networked(name, build, equipment)
+
+    return Row(make, weights=name)
 
 
-def create(name: str) -> Restorer:
-    """The restorer of that name; raises UsageError naming those there are."""
-    return chosen("--restorer", name, RESTORERS)()
+def _restoreformer(equipment: Equipment) -> Restorer:
+    from videnhance.restorers.restoreformer import build
+
+    return _networked("restoreformer", build, equipment)
+
+
+def _codeformer(equipment: Equipment) -> Restorer:
+    from videnhance.restorers.codeformer import build
+
+    fidelity = equipment.settings.restore.fidelity
+    return _networked("codeformer", lambda state, path: build(state, fidelity, path), equipment)
+
+
+def _networked(
+    name: str,
+    build: Callable[[Mapping[str, Tensor], Path], Module],
+    equipment: Equipment,
+) -> Restorer:
+    """The restorer with the network that `build` makes of the weights of that name."""
+    from videnhance.restorers.network import Execution, NetworkRestorer
+    from videnhance.weights import load_state
+
+    path = equipment.weights(name)
+    compute = equipment.settings.compute
+    execution = Execution(equipment.device, compute.precision, compute.compile, compute.batch_size)
+    return NetworkRestorer(name, build(load_state(path), path), execution, equipment.tell)
+
+
+RESTORERS: dict[str, Row[Restorer]] = {
+    "fusion": Row(_fusion),
+    "identity": Row(_identity),
+    "gfpgan": _gfpgan("gfpgan-1.4"),
+    "gfpgan-1.2": _gfpgan("gfpgan-1.2"),
+    "gfpgan-1.3": _gfpgan("gfpgan-1.3"),
+    "gfpgan-1.4": _gfpgan("gfpgan-1.4"),
+    "restoreformer": Row(_restoreformer, weights="restoreformer"),
+    "codeformer": Row(_codeformer, weights="codeformer"),
+}
+
+
+def create(equipment: Equipment) -> Restorer:
+    """The restorer that the settings name, on the equipment's device.
+
+    Raises UsageError naming those there are, ModelError.
+    """
+    return chosen("--restorer", equipment.settings.restore.restorer, RESTORERS).make(equipment)

@@ -13,6 +13,7 @@ class Identity:
 
     name = "identity"
     radius = 0
+    batch = 1
     invents = False
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:

@@ -1,0 +1,221 @@
+"""How fast faces are restored, beside the loop around GFPGANer that people run today.
+
+    python scripts/bench_restore.py [--frames 6] [--rounds 2] [--devices cpu] [--json FILE]
+
+One face in 1280x720 (a portrait that drifts), one set of random weights for all (the work is the
+same). In turns, each in a process of its own, so that its peak memory is its own:
+
+    today          GFPGANer.enhance, frame after frame, as it comes: RetinaFace, GFPGAN, ParseNet,
+                   paste. With random weights its detector finds nothing, so it gets the landmarks
+                   told after it has looked.
+    no parsing     the same without ParseNet
+    videnhance     a whole job, from file to file: its wall time, and that of each step
+    network        the network alone, as videnhance runs it, one crop after another
+
+Prints a table, and with --json writes all figures. Compare ratios: absolute times are noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from skimage import data
+
+from videnhance import Settings, enhance
+from videnhance.detectors.centerface import CenterFace
+from videnhance.faces import CropWindow
+from videnhance.restorers.gfpgan import GFPGAN, build
+from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.settings import (
+    ComputeSettings,
+    ModelSettings,
+    OutputSettings,
+    RestoreSettings,
+    TrackSettings,
+)
+from videnhance.torchvision_bridge import bridge
+from videnhance.weights import load_state
+
+PARTS = ("today", "no parsing", "videnhance", "network")
+Image = npt.NDArray[np.uint8]
+
+
+def pictures(count: int) -> list[Image]:
+    """(720, 1280, 3) uint8 RGB: a portrait, a face of about 90 pixels between the eyes."""
+    portrait = cv2.resize(data.astronaut()[:256, 80:336], (640, 640))
+    found = []
+    for k in range(count):
+        picture = np.full((720, 1280, 3), 96, np.uint8)
+        picture[40:680, 200 + 2 * k : 840 + 2 * k] = portrait
+        found.append(picture)
+    return found
+
+
+def write_weights(path: Path) -> None:
+    """Random weights in the published layout."""
+    draw = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        shapes = GFPGAN().state_dict()
+    state = {}
+    for key, value in shapes.items():
+        inputs = value.shape[1:].numel() if value.ndim > 1 else 1
+        state[key] = torch.randn(value.shape, generator=draw) * 0.7 / max(inputs, 1) ** 0.5
+    torch.save({"params_ema": state}, path)
+
+
+def write_clip(path: Path, count: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        for picture in pictures(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+
+
+def today(folder: Path, count: int, device: str, *, parsing: bool) -> dict[str, float]:
+    """Seconds a frame of the loop around GFPGANer."""
+    bridge()
+    from facexlib.detection.retinaface import RetinaFace
+    from facexlib.parsing.parsenet import ParseNet
+    from facexlib.utils import face_restoration_helper as helper
+    from gfpgan import GFPGANer
+
+    where = torch.device("cpu" if device == "auto" else device)
+    torch.manual_seed(0)
+
+    def detector(*args: Any, **kwargs: Any) -> Any:
+        return RetinaFace("resnet50", device=where)
+
+    def parser(*args: Any, **kwargs: Any) -> Any:
+        return ParseNet(in_size=512, out_size=512, parsing_ch=19).eval().to(where)
+
+    helper.init_detection_model, helper.init_parsing_model = detector, parser
+    program = GFPGANer(str(folder / "GFPGANv1.4.pth"), upscale=1, device=where)
+    faces = program.face_helper
+    faces.use_parse = parsing
+    looked = faces.get_face_landmarks_5
+    seconds = []
+    for picture in pictures(count):
+        (found,) = CenterFace(0.4).detect([picture])
+
+        def told(*args: Any, found: Any = found, **kwargs: Any) -> int:
+            looked(*args, **kwargs)
+            faces.all_landmarks_5, faces.det_faces = [found.landmarks[0]], [found.boxes[0]]
+            return 1
+
+        faces.get_face_landmarks_5 = told
+        began = time.perf_counter()
+        program.enhance(picture[..., ::-1], paste_back=True)
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": median(seconds)}
+
+
+def ours(folder: Path, count: int, device: str) -> dict[str, float]:
+    """Seconds a frame of a whole job, and of its steps."""
+    weights = ("gfpgan-1.4", str(folder / "GFPGANv1.4.pth"))
+    wish = Settings(
+        track=TrackSettings(),
+        restore=RestoreSettings(restorer="gfpgan"),
+        compute=ComputeSettings(devices=(device,)),
+        models=ModelSettings(files=(weights,), trust=True, offline=True),
+        output=OutputSettings(),
+    )
+    clip = folder / f"clip{count}.mp4"
+    write_clip(clip, count)
+    began = time.perf_counter()
+    summary = enhance(clip, folder / "out.mp4", wish, overwrite=True)
+    whole = time.perf_counter() - began
+    assert summary.faces == count, f"{summary.faces} faces in {count} frames"
+    steps = {f"step {name}": value / count for name, value in summary.steps.items()}
+    return {"seconds": sum(steps.values()), "with set-up": whole / count, **steps}
+
+
+def network(folder: Path, count: int, device: str) -> dict[str, float]:
+    """Seconds a face of the network alone."""
+    path = folder / "GFPGANv1.4.pth"
+    restorer = NetworkRestorer("gfpgan", build(load_state(path), path), Execution(device))
+    crop = np.asarray(data.astronaut()[:512, :512] / 255.0, np.float32)
+    windows = [CropWindow(0, (k,), (crop,), 0, 1.0) for k in range(restorer.batch)]
+    restorer.restore(windows)
+    seconds = []
+    for _ in range(max(count // restorer.batch, 1)):
+        began = time.perf_counter()
+        restorer.restore(windows)
+        seconds.append((time.perf_counter() - began) / len(windows))
+    return {"seconds": median(seconds)}
+
+
+def measure(part: str, folder: Path, count: int, device: str) -> dict[str, float]:
+    if part == "videnhance":
+        figures = ours(folder, count, device)
+    elif part == "network":
+        figures = network(folder, count, device)
+    else:
+        figures = today(folder, count, device, parsing=part == "today")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
+    return {**figures, "peak MiB": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--devices", default="cpu")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    wish = parser.parse_args()
+    if wish.part:
+        warnings.simplefilter("ignore")
+        print(json.dumps(measure(wish.part, wish.folder, wish.frames, wish.devices)))
+        return
+    found: dict[str, list[dict[str, float]]] = {part: [] for part in PARTS}
+    with tempfile.TemporaryDirectory() as name:
+        write_weights(Path(name) / "GFPGANv1.4.pth")
+        options = ["--folder", name, "--frames", str(wish.frames), "--devices", wish.devices]
+        for _ in range(wish.rounds):
+            for part in PARTS:
+                command = [sys.executable, __file__, "--part", part, *options]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                found[part].append(json.loads(done.stdout.splitlines()[-1]))
+    figures = {
+        part: {key: median(run[key] for run in runs) for key in runs[0]}
+        for part, runs in found.items()
+    }
+    report(figures)
+    if wish.json:
+        wish.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def report(figures: dict[str, dict[str, float]]) -> None:
+    print(f"{'':12}{'s/frame':>9}{'faces/s':>9}{'x today':>9}{'x no parsing':>14}{'peak MiB':>10}")
+    for part, values in figures.items():
+        own = values["seconds"]
+        print(
+            f"{part:12}{own:9.2f}{1 / own:9.3f}{figures['today']['seconds'] / own:9.2f}"
+            f"{figures['no parsing']['seconds'] / own:14.2f}{values['peak MiB']:10.0f}"
+        )
+    whole, alone = figures["videnhance"], figures["network"]["seconds"]
+    for key, value in whole.items():
+        if key.startswith("step "):
+            print(f"  {key:10}{value:9.3f} s/frame, {value / whole['seconds']:6.1%}")
+    print(f"videnhance / network alone: {whole['seconds'] / alone:.2f}")
+
+
+if __name__ == "__main__":
+    main()

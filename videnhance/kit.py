@@ -1,0 +1,85 @@
+"""The networks that one device renders with, and the weights they all need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from videnhance import detectors, restorers
+from videnhance.equipment import Equipment
+from videnhance.errors import UsageError
+from videnhance.restorers import Restorer
+from videnhance.settings import Settings
+
+if TYPE_CHECKING:
+    from videnhance.parsing import Parser
+    from videnhance.upscale import Upscaler
+
+
+@dataclass(frozen=True)
+class Kit:
+    """Serves one segment at a time."""
+
+    restorer: Restorer
+    parser: Parser | None = None
+    """Finds the mask of each face, with `--mask parsing`."""
+    upscaler: Upscaler | None = None
+    """Enlarges the frames, with `--upscaler realesrgan-x2` or -x4."""
+
+
+def looking_weights(settings: Settings) -> list[str]:
+    """Names of the weights that detection needs."""
+    weights = detectors.DETECTORS[detectors.resolved(settings.detect.detector)].weights
+    return [] if weights is None else [weights]
+
+
+def rendering_weights(settings: Settings) -> list[str]:
+    """Names of the weights that rendering needs. Raises UsageError for an upscaler of another
+    scale."""
+    row = restorers.RESTORERS[settings.restore.restorer]
+    names = [] if row.weights is None else [row.weights]
+    if settings.restore.mask == "parsing":
+        names.append("parsenet")
+    upscaler, scale = settings.output.upscaler, settings.output.scale
+    if upscaler != "lanczos":
+        if upscaler != f"realesrgan-x{scale}":
+            raise UsageError(
+                f"--upscaler {upscaler}: enlarges {upscaler[-1]} times; add --scale {upscaler[-1]}"
+            )
+        names.append(upscaler)
+    return names
+
+
+def make_kits(equipment: Equipment) -> list[Kit]:
+    """One for each device of the settings, if there is a network to compute on them.
+
+    Raises UsageError, ModelError.
+    """
+    wish = equipment.settings
+    networks = rendering_weights(wish)
+    return [_kit(equipment.on(d)) for d in (wish.compute.devices if networks else ("cpu",))]
+
+
+def _kit(equipment: Equipment) -> Kit:
+    wish = equipment.settings
+    parser: Parser | None = None
+    upscaler: Upscaler | None = None
+    if wish.restore.mask == "parsing":
+        from videnhance.parsing import Parser
+        from videnhance.weights import load_state
+
+        path = equipment.weights("parsenet")
+        parser = Parser(load_state(path), equipment.device, path)
+    if wish.output.upscaler != "lanczos":
+        from videnhance.upscale import Upscaler
+        from videnhance.weights import load_state
+
+        path = equipment.weights(wish.output.upscaler)
+        upscaler = Upscaler(
+            load_state(path),
+            wish.output.scale,
+            equipment.device,
+            wish.compute.precision,
+            path=path,
+        )
+    return Kit(restorers.create(equipment), parser, upscaler)

@@ -1,0 +1,110 @@
+"""What a job is asked for now, to be compared with what its directory holds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from videnhance.equipment import Equipment
+from videnhance.errors import InputError, JobError
+from videnhance.jobdir import JobDirectory
+from videnhance.plan import Plan, Scope
+from videnhance.record import Record, make_record
+from videnhance.steps import Run
+from videnhance.trackfile import read_tracks
+from videnhance.tracking import choose
+from videnhance.video.seal import sha256_of
+
+
+@dataclass(frozen=True)
+class Given:
+    """A tracks file named by the user."""
+
+    path: Path
+    content: bytes
+    sha256: str
+
+
+class Request:
+    """What is asked for now, to be compared with what a job directory holds."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        output: Path,
+        plan: Plan | None,
+        overwrite: bool,
+        keep_job: bool,
+        given: Given | None,
+        run: Run,
+        equipment: Equipment,
+        identify: bool = True,
+    ) -> None:
+        self._scope, self._output, self._plan = scope, output, plan
+        self._overwrite, self._keep_job, self._given, self._run = overwrite, keep_job, given, run
+        self._equipment, self._identify = equipment, identify
+        self._source = scope.source.path
+        self._before = self._source.stat()
+
+    def record(self, complete: bool) -> Record:
+        """The record of this job; the source's content is read only for a `complete` one."""
+        size = self._before.st_size
+
+        def tell(done: int) -> None:
+            self._run.tell("hash", done, size)
+
+        return make_record(
+            self._scope,
+            self._output,
+            self._plan,
+            overwrite=self._overwrite,
+            keep_job=self._keep_job,
+            source_sha256=(
+                sha256_of(self._source, progress=tell) if complete and self._identify else None
+            ),
+            tracks=(self._given.path, self._given.sha256) if self._given else None,
+            models=self._equipment.obtained,
+        )
+
+    def refuse_changed_source(self) -> None:
+        """Raises InputError where the source was written to since the job began."""
+        try:
+            now = self._source.stat()
+        except OSError as error:
+            raise InputError(
+                f"{self._source}: is gone since the work began ({error.strerror}); put it back "
+                "under this name, then go on"
+            ) from error
+        if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+            raise InputError(
+                f"{self._source}: was changed while it was worked on; wait until it is complete, "
+                "then begin again with --restart"
+            )
+
+
+def refuse_inside(job: JobDirectory, source: Path, output: Path, tracks: Path | str | None) -> None:
+    """Raises JobError where a file of the user's lies in the directory that the job removes."""
+    files = {"the input": source, "the output": output}
+    # resume() names the copy that a job keeps of the tracks it was given.
+    if tracks is not None and not (Path(tracks) == job.tracks and job.keeps_given_tracks()):
+        files["--tracks"] = Path(tracks)
+    folder = Path(os.path.realpath(job.folder))
+    for name, path in files.items():
+        if Path(os.path.realpath(path)).is_relative_to(folder):
+            raise JobError(
+                f"{path}: {name} lies in the job's own directory {job.folder}; "
+                "name another --job-dir"
+            )
+
+
+def read_given(path: Path, scope: Scope) -> Given:
+    """Raises InputError where the file is no tracks file of this video."""
+    choose(
+        read_tracks(path, scope.source, scope.timeline),
+        scope.settings.part.only,
+        scope.settings.part.skip,
+    )
+    content = path.read_bytes()
+    return Given(path, content, hashlib.sha256(content).hexdigest())
