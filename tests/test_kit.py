@@ -271,3 +271,24 @@ def test_the_mask_s_shape_is_what_is_painted(
     rows, columns = np.nonzero(change > 5)
     corner = change[rows.min() + 5, columns.min() + 5]
     assert (corner > 40) == (mask == "box")
+
+
+def test_a_network_that_enlarges_is_named_as_one_that_invents(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from videnhance import job
+    from videnhance.kit import Kit
+    from videnhance.restorers.fusion import Fusion
+
+    monkeypatch.setattr(job, "rendering_weights", lambda settings: [])
+    monkeypatch.setattr("videnhance.record.rendering_weights", lambda settings: [])
+    kit = Kit(Fusion(), None, Repeat(2))  # type: ignore[arg-type]
+    monkeypatch.setattr(job, "make_kits", lambda equipment: [kit])
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector),
+        output=OutputSettings(codec="ffv1", scale=2, upscaler="realesrgan-x2"),
+    )
+    summary = job.enhance(clip, tmp_path / "out.mkv", wish)
+    assert summary.restorer == "fusion + realesrgan-x2" and summary.invents
+    assert decoded(tmp_path / "out.mkv")[0][0].shape == (256, 384)

@@ -41,9 +41,9 @@ class Summary:
     detector: str | None
     """None where the tracks came from a file."""
     restorer: str | None
-    """None where the job ends with the tracks."""
+    """With the upscaler, where that is a network; None where the job ends with the tracks."""
     invents: bool
-    """Whether the restorer can show what the clip does not hold."""
+    """Whether the restorer or the upscaler can show what the clip does not hold."""
     notes: tuple[str, ...]
     """What could not be kept, and what was noticed, one sentence each."""
     job: Path | None
@@ -65,6 +65,10 @@ def summarize(
 
     `given`: the tracks came from a file, no detector looked.
     """
+    upscaler = scope.settings.output.upscaler
+    name = restorer.name if restorer else None
+    if name is not None and upscaler != "lanczos":
+        name += f" + {upscaler}"
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
         for t in tracks.tracklets
@@ -86,8 +90,8 @@ def summarize(
         seconds=time.monotonic() - run.began,
         steps=run.seconds,
         detector=None if given else scope.settings.detect.detector,
-        restorer=restorer.name if restorer else None,
-        invents=restorer.invents if restorer else False,
+        restorer=name,
+        invents=restorer is not None and (restorer.invents or upscaler != "lanczos"),
         notes=(*notes, *run.notes),
         job=job,
     )
