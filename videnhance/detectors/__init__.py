@@ -57,6 +57,10 @@ DETECTORS: dict[str, Row[Detector]] = {
 }
 AUTO = "auto"
 _BEST_FIRST = ("retinaface", "centerface", "retinaface-mobile")
+"""Found, of faces in seven clips shrunk to so many pixels between the eyes, at a score of 0.4 (and
+false alarms in 56 pictures): by CenterFace 100 % (0) at 16, 10 and 7, 51 % (5) at 5; by the small
+network 99 % (3), 90 % (2), 88 % (0), 40 % (1). The large one is not measured, for want of weights.
+"""
 
 
 def resolved(name: str) -> str:
