@@ -197,8 +197,10 @@ def test_a_network_is_made_for_every_device(monkeypatch: pytest.MonkeyPatch) -> 
         return Fake()
 
     monkeypatch.setitem(restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4"))
+    monkeypatch.setattr("videnhance.gpu.pixels_on", lambda device: device)
     kits = make_kits(Equipment(asked(restorer="fake", devices="cuda:0, cuda:1")))
-    assert len(kits) == 2 and made == ["cuda:0", "cuda:1"]
+    assert made == ["cuda:0", "cuda:1"]
+    assert [str(kit.pixels) for kit in kits] == made
     made.clear()
     assert len(make_kits(Equipment(asked(devices="cuda:0,cuda:1")))) == 1  # fusion has no network
 

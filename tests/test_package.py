@@ -20,8 +20,8 @@ PACKAGE = ROOT / "videnhance"
 FLOORS = (
     {"errors", "frames", "faces", "settings", "queues"},
     {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"}
-    | {"registration", "steady", "gate", "colormatch"},
-    {"devices", "weights", "download", "models", "equipment", "parsing", "upscale"}
+    | {"registration", "steady", "gate", "colormatch", "pixels"},
+    {"devices", "gpu", "weights", "download", "models", "equipment", "parsing", "upscale"}
     | {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
     {"plan", "detect", "restoring", "invented", "kit", "render"},

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from videnhance.frames import FloatArray
-from videnhance.steady import RADIUS, steady
+from videnhance.steady import RADIUS, look
+from videnhance.steady import steady as steady_looks
 
 SIDE = 256
 INNER = np.s_[24:-24, 24:-24]
 SIGMA = 6.0 / 255.0
+
+
+def steady(
+    crops: Sequence[FloatArray], restored: Sequence[FloatArray], centre: int, amount: float
+) -> FloatArray:
+    return steady_looks([look(*pair) for pair in zip(crops, restored, strict=True)], centre, amount)
 
 
 def field(seed: int, sigma: float, channels: int = 3, side: int = SIDE + 64) -> FloatArray:

@@ -104,16 +104,13 @@ def warp(
 ) -> FloatArray:
     """Resample (H, W) or (H, W, C) into `size` (height, width), float32, bicubic.
 
-    Where the target is coarser than the source, the source is blurred first to the target's
-    sampling (a Gaussian that turns a unit pixel's footprint into the target pixel's), so that a
-    large face neither aliases nor flickers. `border` is what lies outside the image. Only the
+    Where the target is coarser than the source, the source is blurred first (`blur_for`), so that
+    a large face neither aliases nor flickers. `border` is what lies outside the image. Only the
     part of the source that the target covers is touched.
     """
-    shrink = zoom_of(target_to_source)
-    sigma = 0.5 * float(np.sqrt(max(shrink**2 - 1.0, 0.0)))
-    left, top, right, bottom = _covered(
-        target_to_source, size, image.shape[:2], pad=4 + int(np.ceil(3 * sigma))
-    )
+    sigma = blur_for(target_to_source)
+    shape = (image.shape[0], image.shape[1])
+    left, top, right, bottom = covered(target_to_source, size, shape, sigma)
     source = np.ascontiguousarray(image[top:bottom, left:right], np.float32)
     if sigma > 0.1:
         source = cv2.GaussianBlur(source, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -131,6 +128,12 @@ def warp(
     )
 
 
+def blur_for(target_to_source: Matrix) -> float:
+    """Sigma, in source pixels, that brings the source to a coarser target's sampling: the Gaussian
+    that turns a unit pixel's footprint into the target pixel's; 0 for a finer target."""
+    return 0.5 * float(np.sqrt(max(zoom_of(target_to_source) ** 2 - 1.0, 0.0)))
+
+
 def bounds(affine: Matrix, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 of the box around a (height, width) picture taken through an affine."""
     height, width = size
@@ -139,10 +142,12 @@ def bounds(affine: Matrix, size: tuple[int, int]) -> tuple[float, float, float, 
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _covered(
-    affine: Matrix, size: tuple[int, int], shape: tuple[int, ...], pad: int
+def covered(
+    affine: Matrix, size: tuple[int, int], shape: tuple[int, int], sigma: float
 ) -> tuple[int, int, int, int]:
-    """left, top, right, bottom of the image's part needed; never empty, so edges can repeat."""
+    """left, top, right, bottom of the part of an image of `shape` (height, width) that a bicubic
+    `warp` of it, blurred by `sigma`, needs; never empty, so that edges can repeat."""
+    pad = 4 + int(np.ceil(3 * sigma))
     x0, y0, x1, y1 = bounds(affine, size)
     left = int(np.clip(np.floor(x0) - pad, 0, shape[1] - 1))
     top = int(np.clip(np.floor(y0) - pad, 0, shape[0] - 1))

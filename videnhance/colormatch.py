@@ -12,7 +12,7 @@ from videnhance.frames import FloatArray
 
 Vector = npt.NDArray[np.float64]
 
-_CELLS = 32
+CELLS = 32
 """Colours are compared on a grid of this many cells a side: the detail a restorer adds, and the
 source's noise, are not colours to be matched."""
 _LEAST = (2.0 / 255.0) ** 2
@@ -47,17 +47,25 @@ def match_color(
     `grey`: all three channels get the same change of BT.601 luma from the source, so that a source
     whose channels are equal stays exactly so, and one with a tint keeps it.
     """
-    weights = np.ones((_CELLS, _CELLS)) if mask is None else _cells(mask).astype(np.float64)
-    weights /= max(float(weights.sum()), 1e-9)
-    middle, spread = _statistics(restored, weights)
-    wanted, wanted_spread = _statistics(source, weights)
-    change = _transport(spread, wanted_spread)
-    affine = np.column_stack([change, wanted - change @ middle])
+    affine = color_map(_cells(restored), _cells(source), mask)
     matched = np.asarray(cv2.transform(restored, affine), np.float32)
     if not grey:
         return matched
     luma = cv2.cvtColor(matched - source, cv2.COLOR_RGB2GRAY)
     return np.asarray(source + np.asarray(luma, np.float32)[..., None], np.float32)
+
+
+def color_map(restored: FloatArray, source: FloatArray, mask: FloatArray | None) -> Vector:
+    """The affine map of colours that `match_color` applies, (3, 4), the last column the offset.
+
+    `restored`, `source`: (CELLS, CELLS, 3) float32 RGB, the means of the crops' cells.
+    """
+    weights = np.ones((CELLS, CELLS)) if mask is None else _cells(mask).astype(np.float64)
+    weights /= max(float(weights.sum()), 1e-9)
+    middle, spread = _statistics(restored, weights)
+    wanted, wanted_spread = _statistics(source, weights)
+    change = _transport(spread, wanted_spread)
+    return np.column_stack([change, wanted - change @ middle])
 
 
 def chroma_spread(crop: FloatArray) -> float:
@@ -79,9 +87,9 @@ def is_grey(values: Sequence[float]) -> bool:
     return len(values) > 0 and float(np.median(values)) < GREY
 
 
-def _statistics(crop: FloatArray, weights: Vector) -> tuple[Vector, Vector]:
-    """Mean (3,) and regularised covariance (3, 3) of the colours of a crop's cells."""
-    colours = _cells(crop).reshape(-1, 3).astype(np.float64)
+def _statistics(cells: FloatArray, weights: Vector) -> tuple[Vector, Vector]:
+    """Mean (3,) and regularised covariance (3, 3) of the colours of cells."""
+    colours = cells.reshape(-1, 3).astype(np.float64)
     share = weights.reshape(-1, 1)
     middle = (share * colours).sum(axis=0)
     off = colours - middle
@@ -103,6 +111,6 @@ def _power(matrix: Vector, exponent: float) -> Vector:
     return np.asarray((vectors * values**exponent) @ vectors.T)
 
 
-def _cells(image: FloatArray, side: int = _CELLS) -> FloatArray:
+def _cells(image: FloatArray, side: int = CELLS) -> FloatArray:
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32)

@@ -17,7 +17,7 @@ import numpy as np
 from videnhance.alignment import bounds, compose, invert, place, translation, warp
 from videnhance.color import color_planes, frame_to_plane, rgb_to_samples
 from videnhance.faces import Zone
-from videnhance.frames import Array, FloatArray, Frame, Matrix
+from videnhance.frames import Array, Crop, FloatArray, Frame, Matrix
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in continuous pixels of a frame or samples of a plane."""
@@ -36,16 +36,17 @@ class Patch:
     """One restored face, ready to be painted.
 
     `before`, `after`: (S, S, 3) float32 RGB 0..1, the crop as it went into the restorer and as it
-    came out. `crop_to_frame`: affine to the pixels of the frame to be painted. `strength` 0..1
-    weighs the change. `mask` (S, S) float32: where it is painted; None is the ellipse.
+    came out, NumPy arrays for `paint`. `crop_to_frame`: affine to the pixels of the frame to be
+    painted. `strength` 0..1 weighs the change. `mask` (S, S) float32: where it is painted; None is
+    the ellipse.
     """
 
     tracklet: int
-    before: FloatArray
-    after: FloatArray
+    before: Crop
+    after: Crop
     crop_to_frame: Matrix
     strength: float
-    mask: FloatArray | None = None
+    mask: Crop | None = None
 
 
 @lru_cache(maxsize=8)
@@ -93,34 +94,68 @@ def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) 
     """
     if not patches:
         return frame
-    ordered = sorted(
-        patches, key=lambda p: (abs(np.linalg.det(p.crop_to_frame[:, :2])), p.tracklet)
-    )
     colors = color_planes(frame.layout)
     top = float((1 << frame.layout.depth) - 1)
     to_samples = rgb_to_samples(frame.layout)
     painted = [np.array(plane) for plane in frame.planes[:colors]]
-    rectangles: list[Box] = []
-    for patch in ordered:
+    for patch, below in layered(patches):
         size = patch.before.shape[0]
         place = ellipse_mask(size) if patch.mask is None else patch.mask
         mask = place * np.float32(patch.strength)
         difference = cv2.transform(patch.after - patch.before, to_samples)
         changes = [cv2.multiply(plane, mask) for plane in cv2.split(difference)]
-        box = bounds(patch.crop_to_frame, (size, size))
-        below = any(_overlap(box, other) for other in rectangles)
-        rectangles.append(box)
         for k in range(colors):
-            to_crop = invert(compose(frame_to_plane(frame.layout, k), patch.crop_to_frame))
-            _paint_plane(
-                painted[k], frame.planes[k], changes[k], mask if below else None, to_crop, top
-            )
-    for x0, y0, x1, y1 in keep_out:
-        for k in range(colors):
-            to_plane = frame_to_plane(frame.layout, k)
-            window = _window(_around(((x0, y0), (x1, y1)), to_plane), painted[k].shape)
-            painted[k][window] = frame.planes[k][window]
+            spot = spot_on(frame, k, patch)
+            if spot is not None:
+                cover = mask if below else None
+                _paint_plane(painted[k], frame.planes[k], changes[k], cover, spot, top)
+    keep(painted, frame, keep_out)
     return Frame(frame.index, frame.pts, (*painted, *frame.planes[colors:]), frame.layout)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The rectangle of a plane that a patch can reach."""
+
+    rows: slice
+    columns: slice
+    to_crop: Matrix
+    """Affine from the rectangle's samples to the crop."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
+    """In the order of painting, each with whether it may lie over one painted before it."""
+    ordered = sorted(
+        patches, key=lambda p: (abs(np.linalg.det(p.crop_to_frame[:, :2])), p.tracklet)
+    )
+    boxes = [bounds(p.crop_to_frame, p.before.shape[:2]) for p in ordered]
+    return [
+        (patch, any(_overlap(boxes[k], other) for other in boxes[:k]))
+        for k, patch in enumerate(ordered)
+    ]
+
+
+def spot_on(frame: Frame, plane: int, patch: Patch) -> Spot | None:
+    """Where a patch lies on a plane of the frame, None where it lies outside."""
+    to_plane = compose(frame_to_plane(frame.layout, plane), patch.crop_to_frame)
+    box = bounds(to_plane, patch.before.shape[:2])
+    rows, columns = _window(box, frame.planes[plane].shape)
+    if rows.start == rows.stop or columns.start == columns.stop:
+        return None
+    return Spot(rows, columns, compose(invert(to_plane), translation(columns.start, rows.start)))
+
+
+def keep(painted: Sequence[Array], frame: Frame, keep_out: Sequence[Box]) -> None:
+    """Give the painted planes back, in place, the frame's own samples within `keep_out`."""
+    for x0, y0, x1, y1 in keep_out:
+        for k, plane in enumerate(painted):
+            to_plane = frame_to_plane(frame.layout, k)
+            window = _window(_around(((x0, y0), (x1, y1)), to_plane), plane.shape)
+            plane[window] = frame.planes[k][window]
 
 
 def _paint_plane(
@@ -128,22 +163,16 @@ def _paint_plane(
     source: Array,
     change: FloatArray,
     mask: FloatArray | None,
-    plane_to_crop: Matrix,
+    spot: Spot,
     top: float,
 ) -> None:
     """Add one face's change to its own rectangle of a plane, in place; `mask` only over others."""
-    box = bounds(invert(plane_to_crop), (change.shape[0], change.shape[1]))
-    window = _window(box, painted.shape)
-    rows, columns = window
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    if not all(size):
-        return
-    to_crop = compose(plane_to_crop, translation(columns.start, rows.start))
-    added = warp(change, to_crop, size, border=cv2.BORDER_CONSTANT)
+    window = spot.rows, spot.columns
+    added = warp(change, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT)
     base = source[window].astype(np.float32)
     if mask is not None:
         # base + (painted - base) (1 - mask): faces already there give way to the one on top.
-        cover = np.clip(warp(mask, to_crop, size, border=cv2.BORDER_CONSTANT), 0.0, 1.0)
+        cover = np.clip(warp(mask, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT), 0.0, 1.0)
         base += (painted[window].astype(np.float32) - base) * (1.0 - cover)
     painted[window] = np.clip(np.rint(base + added), 0.0, top).astype(painted.dtype)
 

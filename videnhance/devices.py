@@ -10,8 +10,13 @@ from videnhance.errors import UsageError
 def device_named(name: str) -> torch.device:
     """The device of that name, "auto" for the first GPU or else the CPU.
 
-    Raises UsageError where it cannot be used.
+    On an NVIDIA GPU it also settles, for the whole process, that a convolution is computed in the
+    same way each time, and that float32 is float32 (TF32 has 10 bits of mantissa): two runs must
+    give the same frames. Raises UsageError where it cannot be used.
     """
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

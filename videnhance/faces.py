@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.frames import FloatArray
+from videnhance.frames import Crop
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,6 @@ class CropWindow:
 
     tracklet: int
     frames: tuple[int, ...]
-    crops: tuple[FloatArray, ...]
+    crops: tuple[Crop, ...]
     centre: int
     zoom: float

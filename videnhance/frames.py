@@ -10,7 +10,7 @@ top-left pixel, its centre is (0.5, 0.5). Resizing is then a plain multiplicatio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,11 @@ Array = npt.NDArray[np.generic]
 FloatArray = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 """Affine, (2, 3) float64, maps (x, y, 1) in continuous pixels; names say from where to where."""
+
+
+Crop: TypeAlias = Any
+"""A crop or a mask of one: float32, (S, S, 3) RGB nominally 0..1 or (S, S), a NumPy array, or a
+torch tensor where pixels are worked on on a GPU (pixels.Pixels)."""
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,16 @@ def sharpness(crop: FloatArray, zoom: float) -> float:
     strongest edges. Strong noise on a small blurred face makes it sharper than it is: blur of
     4.5 and noise of 20 levels, 22 pixels between the eyes, measure as 3.0.
     """
-    side = max(min(_ANALYSED, round(len(crop) / zoom)), 16)
-    luma = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32) * np.float32(255.0)
+    return luma_sharpness(
+        np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32), len(crop) / zoom
+    )
+
+
+def luma_sharpness(luma: FloatArray, source_side: float) -> float:
+    """`sharpness` of a crop's BT.601 luma, (S, S) float32 0..1, whose side is `source_side` pixels
+    in the source."""
+    side = max(min(_ANALYSED, round(source_side)), 16)
+    luma = luma * np.float32(255.0)
     luma = np.asarray(cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA), np.float32)
     inside = slice(round(side * _INSIDE[0]), round(side * _INSIDE[1]))
     fine, coarse = (_squared_gradient(luma, sigma)[inside, inside] for sigma in (_FINE, _COARSE))

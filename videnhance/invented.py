@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from videnhance import gate, steady
 from videnhance.alignment import compose, crop_to_frame, invert
 from videnhance.color import sample_rgb
-from videnhance.colormatch import chroma_spread, is_grey, match_color
-from videnhance.compositing import ellipse_mask
+from videnhance.colormatch import chroma_spread, is_grey
 from videnhance.faces import CropWindow, Tracklet
-from videnhance.frames import FloatArray
+from videnhance.frames import Crop
 from videnhance.gate import Verdict
+from videnhance.pixels import IN_MEMORY, Pixels
 from videnhance.restoring import Done, Due, Unrestored
 from videnhance.settings import GateLimits
 from videnhance.streams import Timeline, VideoInfo
 from videnhance.video.reader import read_frames
 
-Masks = Callable[[Sequence[FloatArray]], list[FloatArray]]
+Masks = Callable[[Sequence[Crop]], list[Crop]]
 """(S, S, 3) float32 RGB crops in, (S, S) float32 masks out (parsing.Parser.masks)."""
 _LOOKS, _LOOK_SIDE = 5, 64
 """Frames of a track, and pixels of a crop's side, by which it is found to be grey."""
@@ -107,6 +108,7 @@ def gated(
     radius: int,
     limits: GateLimits,
     tell: Callable[[int, Verdict], None],
+    pixels: Pixels = IN_MEMORY,
 ) -> Iterator[Due]:
     """The frames without the faces that should be left alone, and how strongly the others may be
     restored; `tell` hears of every verdict, with the frame's index.
@@ -122,7 +124,7 @@ def gated(
             key = (window.tracklet, frame)
             if key not in known:
                 crop = window.crops[frame - window.frames[0]]
-                known[key] = gate.sharpness(crop, window.zoom)
+                known[key] = pixels.sharpness(crop, window.zoom)
             found.append(known[key])
         return found
 
@@ -142,13 +144,13 @@ def gated(
         yield Due(due.frame, tuple(windows), strengths)
 
 
-def matched(done: Iterable[Done], grey: frozenset[int]) -> Iterator[Done]:
+def matched(
+    done: Iterable[Done], grey: frozenset[int], pixels: Pixels = IN_MEMORY
+) -> Iterator[Done]:
     """The restored faces in the colours of their source; `grey` are the ids of grey tracks."""
     for item in done:
         after = {
-            identity: match_color(
-                crop, item.before[identity], ellipse_mask(len(crop)), identity in grey
-            )
+            identity: pixels.match_color(crop, item.before[identity], identity in grey)
             for identity, crop in item.after.items()
         }
         yield replace(item, after=after)
@@ -159,16 +161,19 @@ def parsed(done: Iterable[Done], masks: Masks) -> Iterator[Done]:
     the restorer painted over is still seen there."""
     for item in done:
         identities = list(item.after)
-        found = masks([np.clip(item.before[k], 0.0, 1.0) for k in identities])
+        found = masks([item.before[k] for k in identities])
         yield replace(item, masks=dict(zip(identities, found, strict=True)))
 
 
-def steadied(done: Iterable[Done], wanted: range, amount: float) -> Iterator[Done]:
+def steadied(
+    done: Iterable[Done], wanted: range, amount: float, pixels: Pixels = IN_MEMORY
+) -> Iterator[Done]:
     """The `wanted` frames with the restorer's texture averaged along each track.
 
     `done` begins `steady.RADIUS` frames earlier and ends as many later, where there are any.
     """
     around: dict[int, Done] = {}
+    looks: dict[tuple[int, int], Any] = {}
     waiting: deque[int] = deque()
 
     def one(index: int) -> Done:
@@ -176,22 +181,23 @@ def steadied(done: Iterable[Done], wanted: range, amount: float) -> Iterator[Don
         after = {}
         for identity in item.after:
             near = [index]
-            while near[0] > index - steady.RADIUS and _has(around, near[0] - 1, identity):
+            while near[0] > index - steady.RADIUS and (near[0] - 1, identity) in looks:
                 near.insert(0, near[0] - 1)
-            while near[-1] < index + steady.RADIUS and _has(around, near[-1] + 1, identity):
+            while near[-1] < index + steady.RADIUS and (near[-1] + 1, identity) in looks:
                 near.append(near[-1] + 1)
-            after[identity] = steady.steady(
-                [around[k].before[identity] for k in near],
-                [around[k].after[identity] for k in near],
-                near.index(index),
-                amount,
-            )
+            window = [looks[k, identity] for k in near]
+            after[identity] = pixels.steady(window, near.index(index), amount)
         return replace(item, after=after)
 
     for item in done:
         index = item.frame.index
         around[index] = item
-        around.pop(index - 2 * steady.RADIUS - 1, None)
+        for identity, crop in item.after.items():
+            looks[index, identity] = pixels.look(item.before[identity], crop)
+        gone = around.pop(index - 2 * steady.RADIUS - 1, None)
+        if gone is not None:
+            for identity in gone.after:
+                del looks[gone.frame.index, identity]
         if index in wanted:
             waiting.append(index)
         while waiting and waiting[0] + steady.RADIUS <= index:
@@ -229,7 +235,3 @@ def _narrowed(window: CropWindow, radius: int) -> CropWindow:
         crops=window.crops[kept],
         centre=window.centre - first,
     )
-
-
-def _has(around: Mapping[int, Done], index: int, identity: int) -> bool:
-    return index in around and identity in around[index].after

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from videnhance import detectors, restorers
 from videnhance.equipment import Equipment
 from videnhance.errors import UsageError
+from videnhance.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
 from videnhance.settings import Settings
 
@@ -25,6 +26,8 @@ class Kit:
     """Finds the mask of each face, with `--mask parsing`."""
     upscaler: Upscaler | None = None
     """Enlarges the frames, with `--upscaler realesrgan-x2` or -x4."""
+    pixels: Pixels = IN_MEMORY
+    """Where frames and crops are worked on: on the GPU that the restorer's network is on."""
 
 
 def looking_weights(settings: Settings) -> list[str]:
@@ -82,4 +85,9 @@ def _kit(equipment: Equipment) -> Kit:
             wish.compute.precision,
             path=path,
         )
-    return Kit(restorers.create(equipment), parser, upscaler)
+    restorer = restorers.create(equipment)
+    if restorers.RESTORERS[wish.restore.restorer].weights is None:
+        return Kit(restorer, parser, upscaler)
+    from videnhance.gpu import pixels_on
+
+    return Kit(restorer, parser, upscaler, pixels_on(equipment.device))

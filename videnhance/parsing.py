@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from videnhance.devices import device_named
 from videnhance.errors import ModelError
-from videnhance.frames import FloatArray
+from videnhance.frames import Crop, FloatArray
 from videnhance.weights import check_state
 
 CLASSES = (
@@ -87,14 +88,14 @@ class Parser:
         outside = NOT_FACE if hair else NOT_FACE | {"hair"}
         self._values = np.array([name not in outside for name in CLASSES], np.float32)
 
-    def labels(self, crops: Sequence[FloatArray]) -> list[npt.NDArray[np.uint8]]:
+    def labels(self, crops: Sequence[Crop]) -> list[npt.NDArray[np.uint8]]:
         """(512, 512) of indices into CLASSES for each crop: (S, S, 3) float32 RGB, 0..1.
 
         Raises ModelError where the network fails, for want of memory, say.
         """
         return list(self._each(crops))
 
-    def masks(self, crops: Sequence[FloatArray]) -> list[FloatArray]:
+    def masks(self, crops: Sequence[Crop]) -> list[FloatArray]:
         """(S, S) float32 for each crop: 1 on a face, 0 beside it, with a soft edge.
 
         At the crop's own edge it is 0. The crops are (S, S, 3) float32 RGB, 0..1. Raises ModelError
@@ -103,23 +104,28 @@ class Parser:
         found = zip(self._each(crops), crops, strict=True)
         return [self._feathered(labels, len(crop)) for labels, crop in found]
 
-    def _each(self, crops: Sequence[FloatArray]) -> Iterator[npt.NDArray[np.uint8]]:
+    def _each(self, crops: Sequence[Crop]) -> Iterator[npt.NDArray[np.uint8]]:
         for start in range(0, len(crops), self._batch):
-            batch = np.stack([_to_side(crop) for crop in crops[start : start + self._batch]])
             try:
-                yield from self._run(batch)
+                yield from self._run(crops[start : start + self._batch])
             except (RuntimeError, MemoryError) as error:
                 reason = " ".join(str(error).split())[:120] or type(error).__name__
                 raise ModelError(
-                    f"parsenet: the network failed on {self._device} ({reason}); use --device cpu"
+                    f"parsenet: the network failed on {self._device} ({reason}); use --devices cpu"
                 ) from error
 
     @torch.inference_mode()
-    def _run(self, batch: FloatArray) -> npt.NDArray[np.uint8]:
-        x = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).contiguous()
+    def _run(self, crops: Sequence[Crop]) -> npt.NDArray[np.uint8]:
+        x = torch.cat([self._to_side(crop) for crop in crops]).contiguous()
         scores = self._network((x - 0.5) / 0.5)[0]
         labels: npt.NDArray[np.uint8] = scores.argmax(1).to(torch.uint8).cpu().numpy()
         return labels
+
+    def _to_side(self, crop: Crop) -> Tensor:
+        x = torch.as_tensor(crop, device=self._device).permute(2, 0, 1)[None].clamp(0.0, 1.0)
+        if len(crop) == _SIDE:
+            return x
+        return F.interpolate(x, (_SIDE, _SIDE), mode="bilinear", align_corners=False)
 
     def _feathered(self, labels: npt.NDArray[np.uint8], size: int) -> FloatArray:
         mask: FloatArray = self._values[labels]
@@ -130,11 +136,3 @@ class Parser:
         inside[within, within] = mask[within, within]
         resized: FloatArray = cv2.resize(inside, (size, size), interpolation=cv2.INTER_LINEAR)
         return np.clip(resized, 0.0, 1.0)
-
-
-def _to_side(crop: FloatArray) -> FloatArray:
-    clamped: FloatArray = np.clip(crop, 0.0, 1.0)
-    if len(crop) == _SIDE:
-        return clamped
-    resized: FloatArray = cv2.resize(clamped, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
-    return resized

@@ -12,14 +12,16 @@ import numpy as np
 
 from videnhance import gate, steady
 from videnhance.alignment import compose, crop_to_frame, invert, scaling
-from videnhance.color import Enlarger, enlarged, resize, sample_rgb
-from videnhance.compositing import Box, paint
+from videnhance.color import Enlarger, enlarged, resize
+from videnhance.compositing import Box
 from videnhance.faces import Tracklet
 from videnhance.frames import Frame, Matrix
 from videnhance.gate import Verdict
 from videnhance.invented import Masks, Outcome, gated, matched, parsed, steadied
+from videnhance.pixels import IN_MEMORY, Pixels
+from videnhance.queues import prefetch
 from videnhance.restorers import Restorer
-from videnhance.restoring import Restored, Sampled, Unrestored, in_batches, patched, windowed
+from videnhance.restoring import HELD, Restored, Sampled, Unrestored, in_batches, patched, windowed
 from videnhance.settings import RestoreSettings, Settings
 from videnhance.streams import Segment, Timeline
 
@@ -53,23 +55,28 @@ def upright_to_output(upright: Matrix, scale: int) -> Matrix:
     return compose(scaling(scale), invert(upright))
 
 
-# Three stages, so that each can run in a thread of its own (job.render_all).
+# Three stages, so that each can run in a thread of its own (steps.render_segment).
 
 
 def sample(
-    frames: Iterable[Frame], tracklets: Sequence[Tracklet], upright: Matrix, scale: int
+    frames: Iterable[Frame],
+    tracklets: Sequence[Tracklet],
+    upright: Matrix,
+    scale: int,
+    pixels: Pixels = IN_MEMORY,
 ) -> Iterator[Sampled]:
     """Cut every tracked face out of every frame; `upright` is coded to upright pixels."""
     to_coded = invert(upright)
     sizes = {t.id: crop_size(t, scale) for t in tracklets}
     for frame in frames:
+        seen = [t for t in tracklets if t.start <= frame.index < t.stop]
+        held = pixels.bring(frame) if seen else frame
         crops = {}
-        for t in tracklets:
-            if t.start <= frame.index < t.stop:
-                size = sizes[t.id]
-                affine = compose(to_coded, crop_to_frame(t.poses[frame.index - t.start], size))
-                crops[t.id] = sample_rgb(frame, affine, (size, size))
-        yield Sampled(frame, crops)
+        for t in seen:
+            size = sizes[t.id]
+            affine = compose(to_coded, crop_to_frame(t.poses[frame.index - t.start], size))
+            crops[t.id] = pixels.sample(held, affine, size)
+        yield Sampled(held, crops)
 
 
 def restore(
@@ -83,6 +90,7 @@ def restore(
     grey: frozenset[int] = frozenset(),
     outcome: Outcome | None = None,
     masks: Masks | None = None,
+    pixels: Pixels = IN_MEMORY,
 ) -> Iterator[Restored]:
     """The segment's frames with their faces restored, in order; `sampled` spans its `margins`.
 
@@ -103,27 +111,33 @@ def restore(
             told.unrestored.append(lost)
 
     if restorer.invents:
-        dues = gated(dues, tracklets, restorer.radius, settings.gate, judged)
+        dues = gated(dues, tracklets, restorer.radius, settings.gate, judged, pixels)
     done = in_batches(dues, restorer, fail if wish.on_error == "keep" else None)
+    if restorer.invents:  # what follows costs time, too: in a thread beside the network's
+        done = prefetch(done, HELD)
     if restorer.invents and wish.steady > 0:
-        done = steadied(done, wanted, wish.steady)
+        done = steadied(done, wanted, wish.steady, pixels)
     if restorer.invents and wish.match_color:  # last, so that grey is grey to the last digit
-        done = matched(done, grey)
+        done = matched(done, grey, pixels)
     if masks is not None:
         done = parsed(done, masks)
     return patched(done, tracklets, timeline, to_output, wish)
 
 
 def finish(
-    item: Restored, scale: int, keep_out: Sequence[Box] = (), upscaler: Enlarger | None = None
+    item: Restored,
+    scale: int,
+    keep_out: Sequence[Box] = (),
+    upscaler: Enlarger | None = None,
+    pixels: Pixels = IN_MEMORY,
 ) -> Frame:
     """The output frame; without a face to paint and at scale 1, the very frame that was read.
 
     Nothing changes in the rectangles `keep_out`, in pixels of the output frame.
     """
     if upscaler is None:
-        return paint(resize(item.frame, scale), item.patches, keep_out)
-    return paint(enlarged(item.frame, scale, upscaler), item.patches, keep_out)
+        return pixels.paint(resize(item.frame, scale), item.patches, keep_out)
+    return pixels.paint(enlarged(item.frame, scale, upscaler), item.patches, keep_out)
 
 
 def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:

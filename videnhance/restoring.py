@@ -16,7 +16,7 @@ from videnhance.alignment import compose, crop_to_frame
 from videnhance.compositing import Patch, box_mask, ellipse_mask
 from videnhance.errors import ModelError
 from videnhance.faces import CropWindow, Tracklet
-from videnhance.frames import FloatArray, Frame, Matrix
+from videnhance.frames import Crop, Frame, Matrix
 from videnhance.restorers import Restorer
 from videnhance.settings import RestoreSettings
 from videnhance.streams import Timeline
@@ -28,10 +28,10 @@ stretch with few faces must not be gathered."""
 
 @dataclass(frozen=True)
 class Sampled:
-    """A frame and the aligned crops, (S, S, 3) float32 RGB, of the faces in it, by track id."""
+    """A frame and the aligned crops of the faces in it, by track id."""
 
     frame: Frame
-    crops: dict[int, FloatArray]
+    crops: dict[int, Crop]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Done:
     """A frame, and by track id its crops as they went in and came out."""
 
     frame: Frame
-    before: dict[int, FloatArray]
-    after: dict[int, FloatArray]
+    before: dict[int, Crop]
+    after: dict[int, Crop]
     strengths: Mapping[int, float]
-    masks: Mapping[int, FloatArray] = field(default_factory=dict)
+    masks: Mapping[int, Crop] = field(default_factory=dict)
     """(S, S) float32: where a face is painted, for those where it is not the settings' shape."""
 
 
@@ -129,7 +129,7 @@ def in_batches(
     """
     frames: deque[Due] = deque()
     windows: deque[CropWindow] = deque()
-    results: deque[FloatArray | None] = deque()
+    results: deque[Crop | None] = deque()
 
     def restore(most: int) -> None:
         batch = [windows.popleft() for _ in range(min(most, len(windows)))]
@@ -167,7 +167,7 @@ def in_batches(
 
 def _one_by_one(
     batch: Sequence[CropWindow], restorer: Restorer, fail: Callable[[Unrestored], None]
-) -> Iterator[FloatArray | None]:
+) -> Iterator[Crop | None]:
     for window in batch:
         try:
             yield restorer.restore([window])[0]

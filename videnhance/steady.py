@@ -28,117 +28,105 @@ RADIUS = 2
 """Neighbours on each side worth giving. Independent texture in five equal frames flickers a fifth
 as much (`steady`); each further frame is registered worse and costs as much again."""
 
-_SIDE = 128
+FLOW_SIDE = 128
 """Flow is sought on luma of this side, and chroma is steadied at it: the eye sees its flicker less
 and a crop of 512 costs a third less than with chroma of 256."""
-_BROAD_SIDE = 16
-"""Broad shapes are the crop at this side, enlarged again."""
-_CELLS = 64
+BROAD_SIDE, BROAD_BLUR = 16, 0.7
+"""Broad shapes are the crop at this side, blurred by this sigma in its pixels, enlarged again."""
+CELLS = 64
 """Disagreement and weights live on a grid of this many cells a side."""
 
-_SEEN_BLUR = 1.5
+SEEN_BLUR = 1.5
 """Sigma, in pixels of the flow's luma, of the crops that are compared: noise should not count."""
-_SEEN_FLOOR, _SEEN_CEILING = 1.0, 32.0
+SEEN_LIMITS = 1.0, 32.0
 """The least and most disagreement of the crops that is taken for the source's noise: after that
 blur, luma noise of sigma 12 in a source enlarged four times disagrees by about so much."""
-_ADDED_FLOOR, _ADDED_CEILING = 16.0, 800.0
+ADDED_LIMITS = 16.0, 800.0
 """The same for what was added: two independent textures of sigma 3 and 20 disagree by so much.
 More is taken for another face, even where it is all that the window shows."""
-_FREE = 2.0
+FREE = 2.0
 """Weight begins to fall at so many times what is usual: around a cell, independent texture is seen
 at some seven places only, by whose chance its disagreement spreads by half."""
 
-_STEPS = 255.0  # 8-bit steps in 0..1
+STEPS = 255.0  # 8-bit steps in 0..1
 
 
-def steady(
-    crops: Sequence[FloatArray], restored: Sequence[FloatArray], centre: int, amount: float
-) -> FloatArray:
+@dataclass(frozen=True)
+class Look:
+    """One frame of a track as `steady` compares it: what its crop shows, and what was added to it.
+
+    `after`: the restored crop, (S, S, 3) float32 RGB. `shown`: the crop blurred, (F, F, 3) float32
+    YCrCb; `flow`: its luma as flow is sought on, (F, F) uint8. `luma` (S, S) and `chroma`
+    (F, F, 2): what the restorer added, float32, in units of 0..1.
+    """
+
+    after: FloatArray
+    shown: FloatArray
+    flow: Array
+    luma: FloatArray
+    chroma: FloatArray
+
+
+def look(crop: FloatArray, restored: FloatArray) -> Look:
+    """Of one frame, for all the windows it is part of.
+
+    `crop`: (S, S, 3) float32 RGB, nominally 0..1, as it went into the restorer; `restored`: as it
+    came out.
+    """
+    small = _ycc(shrink(crop, FLOW_SIDE))
+    grey = np.ascontiguousarray(small[..., 0]) * np.float32(STEPS)
+    broad = cv2.GaussianBlur(shrink(small, BROAD_SIDE), (0, 0), BROAD_BLUR)
+    cells = cv2.resize(broad, (CELLS, CELLS), interpolation=cv2.INTER_CUBIC)
+    shown = np.asarray(cv2.GaussianBlur(small, (0, 0), SEEN_BLUR), np.float32)
+    luma = np.asarray(cv2.cvtColor(restored, cv2.COLOR_RGB2GRAY), np.float32)
+    luma -= enlarge(np.ascontiguousarray(cells[..., 0]), len(restored))
+    chroma = _ycc(shrink(restored, FLOW_SIDE))[..., 1:]
+    chroma = chroma - enlarge(np.ascontiguousarray(cells[..., 1:]), FLOW_SIDE)
+    return Look(restored, shown, flow_luma(grey, FLOW_SIDE), luma, np.asarray(chroma, np.float32))
+
+
+def steady(looks: Sequence[Look], centre: int, amount: float) -> FloatArray:
     """The restored centre crop with its texture averaged over the window, (S, S, 3) float32 RGB.
 
-    `crops`: the (S, S, 3) float32 RGB crops, nominally 0..1, that went into the restorer, of
-    consecutive frames; `restored`: what came out, of the same sizes. `centre` indexes the frame
-    wanted. `amount` 0..1 blends: 0 returns `restored[centre]` itself, 1 the full mean. Where all N
-    frames weigh the same, independent texture changes from frame to frame by hypot(1 - a, a / N)
-    times as much with amount a, as consecutive means share all but one frame at each end.
-    Broad shapes and colours, where they follow the source, stay the centre frame's.
+    `looks`: of consecutive frames, all of one size. `centre` indexes the frame wanted. `amount`
+    0..1 blends: 0 returns its restored crop itself, 1 the full mean. Where all N frames weigh the
+    same, independent texture changes from frame to frame by hypot(1 - a, a / N) times as much with
+    amount a, as consecutive means share all but one frame at each end. Broad shapes and colours,
+    where they follow the source, stay the centre frame's.
     """
-    own = restored[centre]
-    if amount <= 0.0 or len(crops) < 2:
-        return own
-    finder = flow_finder()
-    faces = [_face(crop) for crop in crops]
-    textures = [_texture(after, face) for after, face in zip(restored, faces, strict=True)]
-    here, added, side = faces[centre], textures[centre], len(own)
-
+    here = looks[centre]
+    if amount <= 0.0 or len(looks) < 2:
+        return here.after
+    finder, side = flow_finder(), len(here.after)
     pulled, seen, differ = [], [], []
-    for k, (face, texture) in enumerate(zip(faces, textures, strict=True)):
-        if k == centre:
-            continue
-        flow = flow_between(finder, here.flow, face.flow)
-        other = _Texture(pull(texture.luma, flow), pull(texture.chroma, flow))
-        pulled.append(other)
-        seen.append(_disagreement(pull(face.shown, flow), here.shown))
-        differ.append(_disagreement(other.luma, added.luma))
+    for other in (*looks[:centre], *looks[centre + 1 :]):
+        flow = flow_between(finder, here.flow, other.flow)
+        luma, chroma = pull(other.luma, flow), pull(other.chroma, flow)
+        pulled.append((luma, chroma))
+        seen.append(_disagreement(pull(other.shown, flow), here.shown))
+        differ.append(_disagreement(luma, here.luma))
 
-    noise = _usual(seen, _SEEN_FLOOR, _SEEN_CEILING)
-    usual = _usual(differ, _ADDED_FLOOR, _ADDED_CEILING)
-    total = np.ones((_CELLS, _CELLS), np.float32)
-    luma, chroma = added.luma.copy(), added.chroma.copy()
-    for other, unlike, apart in zip(pulled, seen, differ, strict=True):
+    noise = _usual(seen, SEEN_LIMITS)
+    usual = _usual(differ, ADDED_LIMITS)
+    total = np.ones((CELLS, CELLS), np.float32)
+    luma, chroma = here.luma.copy(), here.chroma.copy()
+    for (other_luma, other_chroma), unlike, apart in zip(pulled, seen, differ, strict=True):
         weight = np.exp(-_excess(unlike, noise) - _excess(apart, usual))
         total += weight
-        cv2.accumulateProduct(other.luma, enlarge(weight, side), luma)
-        chroma += other.chroma * enlarge(weight, len(chroma))[..., None]
+        cv2.accumulateProduct(other_luma, enlarge(weight, side), luma)
+        chroma += other_chroma * enlarge(weight, len(chroma))[..., None]
     luma /= enlarge(total, side)
     chroma /= enlarge(total, len(chroma))[..., None]
-    luma -= added.luma
-    chroma -= added.chroma
+    luma -= here.luma
+    chroma -= here.chroma
     # OpenCV's chroma is centred on 0.5 in floats. Colour is put together while it is small.
     y = np.zeros(chroma.shape[:2], np.float32)
     hue = cv2.cvtColor(np.dstack([y, chroma + np.float32(0.5)]), cv2.COLOR_YCrCb2RGB)
     change = enlarge(np.asarray(hue, np.float32), side)
     change += luma[..., None]
     change *= np.float32(amount)
-    change += own
+    change += here.after
     return change
-
-
-@dataclass(frozen=True)
-class _Face:
-    """What a crop showed: blurred YCrCb (F, F, 3) float32 0..1, luma as flow is sought on (F, F)
-    uint8, and the broad shapes (C, C, 3) float32 YCrCb 0..1."""
-
-    shown: FloatArray
-    flow: Array
-    broad: FloatArray
-
-
-@dataclass(frozen=True)
-class _Texture:
-    """What was added to a crop: luma (S, S), chroma (F, F, 2), float32 in units of 0..1."""
-
-    luma: FloatArray
-    chroma: FloatArray
-
-
-def _face(crop: FloatArray) -> _Face:
-    small = _ycc(shrink(crop, _SIDE))
-    luma = np.ascontiguousarray(small[..., 0]) * np.float32(_STEPS)
-    broad = cv2.GaussianBlur(shrink(small, _BROAD_SIDE), (0, 0), 0.7)
-    cells = cv2.resize(broad, (_CELLS, _CELLS), interpolation=cv2.INTER_CUBIC)
-    shown = np.asarray(cv2.GaussianBlur(small, (0, 0), _SEEN_BLUR), np.float32)
-    return _Face(shown, flow_luma(luma, _SIDE), np.asarray(cells, np.float32))
-
-
-def _texture(after: FloatArray, face: _Face) -> _Texture:
-    """What the restorer added to the broad shapes of a face."""
-    side = len(after)
-    luma = np.asarray(cv2.cvtColor(after, cv2.COLOR_RGB2GRAY), np.float32)
-    luma -= enlarge(np.ascontiguousarray(face.broad[..., 0]), side)
-    chroma = _ycc(shrink(after, _SIDE))[..., 1:]
-    broad = enlarge(np.ascontiguousarray(face.broad[..., 1:]), _SIDE)
-    return _Texture(luma, np.asarray(chroma - broad, np.float32))
 
 
 def _ycc(image: FloatArray) -> FloatArray:
@@ -149,15 +137,15 @@ def _disagreement(one: FloatArray, other: FloatArray) -> FloatArray:
     """Mean squared difference around each cell, of (W, W), or the sum of (W, W, C)."""
     difference = one - other
     difference *= difference
-    squared = shrink(difference, _CELLS)
+    squared = shrink(difference, CELLS)
     cells = squared if squared.ndim == 2 else np.ascontiguousarray(squared.sum(axis=2))
-    return np.asarray(cv2.GaussianBlur(cells, (0, 0), 1.0) * np.float32(_STEPS**2), np.float32)
+    return np.asarray(cv2.GaussianBlur(cells, (0, 0), 1.0) * np.float32(STEPS**2), np.float32)
 
 
 def _excess(disagreement: FloatArray, usual: float) -> FloatArray:
-    return np.asarray(np.maximum(disagreement / usual - _FREE, 0.0), np.float32)
+    return np.asarray(np.maximum(disagreement / usual - FREE, 0.0), np.float32)
 
 
-def _usual(disagreements: Sequence[FloatArray], floor: float, ceiling: float) -> float:
+def _usual(disagreements: Sequence[FloatArray], limits: tuple[float, float]) -> float:
     """What most places show, taken for noise rather than for a change."""
-    return min(max(float(np.median(np.stack(disagreements))), floor), ceiling)
+    return min(max(float(np.median(np.stack(disagreements))), limits[0]), limits[1])

@@ -238,7 +238,7 @@ def render_segment(
     complete: Callable[[Path], None],
     tell: Callable[[], None],
 ) -> None:
-    """One segment's file. Three threads: decode and sample, restore, paint and encode.
+    """One segment's file. Threads: decode and sample, restore, steady and match, paint and encode.
 
     `complete` gets the encoded file before it is put in place, `tell` is called for every frame.
     """
@@ -251,7 +251,7 @@ def render_segment(
     start, stop = render_margins(segment, len(timeline), kit.restorer, wish.restore)
     frames = read_frames(source, timeline, start, stop, plan.encoding.pix_fmt)
     restored = restore(
-        prefetch(sample(frames, tracklets, source.upright, scale), READ_AHEAD),
+        prefetch(sample(frames, tracklets, source.upright, scale, kit.pixels), READ_AHEAD),
         segment,
         tracklets,
         timeline,
@@ -261,11 +261,12 @@ def render_segment(
         grey,
         outcome,
         kit.parser.masks if kit.parser else None,
+        kit.pixels,
     )
     with SegmentWriter(path, plan.encoding, timeline.pts[segment.start], complete) as writer:
 
         def write(item: Restored) -> None:
-            writer.write(finish(item, scale, keep_out, kit.upscaler))
+            writer.write(finish(item, scale, keep_out, kit.upscaler, kit.pixels))
 
         with background(write, READ_AHEAD) as put:
             for item in restored:

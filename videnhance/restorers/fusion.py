@@ -159,7 +159,7 @@ class Fusion:
         # OpenCV's chroma is centred on 0.5 in floats.
         cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        return crop + enlarge(change, side)
+        return np.asarray(crop + enlarge(change, side), np.float32)
 
     def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
         crop = window.crops[k]

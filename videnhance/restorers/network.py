@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 from videnhance.devices import device_named
 from videnhance.errors import ModelError, UsageError, chosen
 from videnhance.faces import CropWindow
-from videnhance.frames import FloatArray
+from videnhance.frames import Crop
 
 SIDE = 512
 """Pixels on a side of what the networks take."""
@@ -122,13 +121,13 @@ class NetworkRestorer:
         if not execution.batch and self.batch > 1:
             self.batch = self._fitting(MOST)
 
-    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size.
+    def restore(self, windows: Sequence[CropWindow]) -> list[Crop]:
+        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size and kind.
 
         Raises ModelError naming the tracklet and the frame where there is not enough memory even
         for one face, or the network gives no numbers.
         """
-        restored: list[FloatArray] = []
+        restored: list[Crop] = []
         while len(restored) < len(windows):
             batch = windows[len(restored) : len(restored) + self.batch]
             outputs = self._try(batch)
@@ -139,29 +138,27 @@ class NetworkRestorer:
                     f"going on with {self.batch}"
                 )
                 continue
-            for window, output in zip(batch, outputs, strict=True):
-                restored.append(_to_crop(output, len(window.crops[window.centre])))
+            restored.extend(outputs)
         return restored
 
-    def _try(self, windows: Sequence[CropWindow]) -> FloatArray | None:
-        """(B, 512, 512, 3) RGB in 0..1, or None where that many do not fit into memory."""
-        crops = [_to_side(window.crops[window.centre]) for window in windows]
-        if self._pads:
-            crops += crops[-1:] * (self.batch - len(crops))
+    def _try(self, windows: Sequence[CropWindow]) -> list[Crop] | None:
+        """The restored crops, or None where that many do not fit into memory."""
+        crops = [window.crops[window.centre] for window in windows]
         try:
-            outputs = self._run(np.stack(crops))[: len(windows)]
+            outputs = self._run(crops + crops[-1:] * (self._wanted(len(crops)) - len(crops)))
+            sound = torch.isfinite(outputs).flatten(1).all(1).tolist()
+            restored = [_to_crop(y, x) for x, y in zip(crops, outputs, strict=False)]
         except (RuntimeError, MemoryError) as error:
             reason = error if not is_memory(error) else None
         else:
-            for window, output in zip(windows, outputs, strict=True):
-                if not np.isfinite(output).all():
+            for window, is_sound in zip(windows, sound, strict=False):
+                if not is_sound:
                     raise ModelError(
                         f"{self.name}: {_place(window)}: the network gave values that are no "
                         f"numbers; use --precision f32, or leave the face out with "
                         f"--skip {window.tracklet}"
                     )
-            clamped: FloatArray = np.clip(outputs, 0.0, 1.0)
-            return clamped
+            return restored
         # out here the error, and with it the tensors of the failed pass, is let go
         self._free()
         if reason is not None:
@@ -176,14 +173,16 @@ class NetworkRestorer:
             f"{self.name}: {_place(windows[0])}: not enough memory for one face; {cure}"
         )
 
-    def _run(self, crops: FloatArray) -> FloatArray:
-        """(B, 512, 512, 3) RGB 0..1 through the network, unclamped."""
+    def _wanted(self, crops: int) -> int:
+        return self.batch if self._pads else crops
+
+    def _run(self, crops: Sequence[Crop]) -> Tensor:
+        """(B, 3, 512, 512) float32 RGB, nominally 0..1 and not clamped, on the device."""
         with torch.inference_mode():
-            x = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)
+            x = torch.cat([_to_side(_tensor(crop, self._device)) for crop in crops])
             x = (x * 2.0 - 1.0).to(self._dtype).contiguous(memory_format=self._format)
-            y = (self._network(x).float() + 1.0) / 2.0
-            outputs: FloatArray = y.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return outputs
+            restored: Tensor = (self._network(x).float() + 1.0) / 2.0
+        return restored
 
     def _fitting(self, most: int) -> int:
         """The largest power of two, up to `most`, that fits into memory.
@@ -194,7 +193,7 @@ class NetworkRestorer:
         fits, count = 1, 2
         while count <= most:
             try:
-                self._run(np.zeros((count, SIDE, SIDE, 3), np.float32))
+                self._run([np.zeros((SIDE, SIDE, 3), np.float32)] * count)
             except (RuntimeError, MemoryError) as error:
                 if not is_memory(error):
                     raise ModelError(
@@ -238,18 +237,25 @@ def _gaining(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def _to_side(crop: FloatArray) -> FloatArray:
-    if len(crop) != SIDE:
-        crop = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    clamped: FloatArray = np.clip(crop, 0.0, 1.0)
-    return clamped
+def _tensor(crop: Crop, device: torch.device) -> Tensor:
+    """(1, 3, S, S) on the device, of an array or of a tensor that is there already."""
+    return torch.as_tensor(crop, device=device).permute(2, 0, 1)[None]
 
 
-def _to_crop(output: FloatArray, size: int) -> FloatArray:
-    if size == SIDE:
-        return output
-    resized: FloatArray = cv2.resize(output, (size, size), interpolation=cv2.INTER_AREA)
-    return resized
+def _to_side(x: Tensor) -> Tensor:
+    if x.shape[-1] != SIDE:
+        x = F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False)
+    return x.clamp(0.0, 1.0)
+
+
+def _to_crop(y: Tensor, like: Crop) -> Crop:
+    """(S, S, 3), of the size and kind of the crop that went in, of (3, 512, 512)."""
+    with torch.inference_mode():
+        y = y.clamp(0.0, 1.0)
+        if len(like) != SIDE:
+            y = F.interpolate(y[None], (len(like), len(like)), mode="area")[0]
+        y = y.permute(1, 2, 0)
+        return y if isinstance(like, Tensor) else y.contiguous().cpu().numpy()
 
 
 def is_memory(error: BaseException) -> bool:
