@@ -13,10 +13,11 @@ from videnhance import detectors, restorers
 from videnhance.errors import OutputError, chosen
 from videnhance.ranges import span_of
 from videnhance.settings import Settings
-from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo, segments_of
+from videnhance.streams import Segment, Timeline, VideoInfo, segments_of
 from videnhance.video.codecs import (
     CODECS,
     codec_named,
+    color_written,
     container_for,
     encoder_options,
     working_format,
@@ -128,7 +129,7 @@ def make_plan(
         time_base=info.time_base,
         rate=info.average_rate or Fraction(25),
         sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
-        color=_color_written(info, pix_fmt),
+        color=color_written(info, pix_fmt),
     )
     return Plan(
         scope=scope,
@@ -156,11 +157,3 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{output}: the folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{output}: the folder {folder} cannot be written; choose another")
-
-
-def _color_written(info: VideoInfo, pix_fmt: str) -> ColorTags:
-    """The source's tags; an RGB source encoded as YCbCr is tagged as what it is turned into."""
-    rgb = ("rgb", "bgr", "argb", "abgr", "gbr", "pal", "0rgb", "0bgr")
-    if info.pix_fmt.startswith(rgb) and not pix_fmt.startswith(rgb):
-        return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
-    return info.color

@@ -10,8 +10,8 @@ from av.codec import find_best_pix_fmt_of_list
 from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
-from videnhance.streams import VideoInfo
-from videnhance.video.reader import is_handled
+from videnhance.streams import ColorTags, VideoInfo
+from videnhance.video.reader import FULL_RANGE_NAMES, is_handled
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class VideoCodec:
     preset: str | None = None
     presets: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
+    odd_chroma: bool = False
+    """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
 
 
 _X26X_PRESETS = (
@@ -44,7 +46,9 @@ CODECS: dict[str, VideoCodec] = {
         "libx265", "mp4", 0.005, 19, 51, "medium", _X26X_PRESETS, {"x265-params": "log-level=error"}
     ),
     "av1": VideoCodec("libsvtav1", "mp4", 0.005, 23, 63, "8", tuple(str(n) for n in range(14))),
-    "ffv1": VideoCodec("ffv1", "mp4", 0.5, options={"level": "3", "slicecrc": "1", "slices": "4"}),
+    "ffv1": VideoCodec(
+        "ffv1", "mp4", 0.5, options={"level": "3", "slicecrc": "1"}, odd_chroma=True
+    ),
     "prores": VideoCodec("prores_ks", "mov", 0.5, options={"profile": "3", "vendor": "apl0"}),
 }
 """Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
@@ -99,13 +103,17 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
     """The planar sample format that frames are worked on and encoded in.
 
     The source's own where the encoder takes it; else the nearest in FFmpeg's judgement. RGB
-    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Sizes that
-    subsampled chroma cannot have (odd ones) keep chroma at full size instead.
+    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Where an encoder
+    cannot subsample chroma of such a size (an odd one), chroma is kept at full size instead.
     """
     offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
     width, height = info.width * scale, info.height * scale
-    usable = [name for name in offered if is_handled(name) and _divides(name, width, height)]
-    own = info.pix_fmt.replace("yuvj", "yuv")
+    usable = [
+        name
+        for name in offered
+        if is_handled(name) and (codec.odd_chroma or _divides(name, width, height))
+    ]
+    own = FULL_RANGE_NAMES.get(info.pix_fmt, info.pix_fmt)
     if own in usable:
         return own
     source = VideoFormat(info.pix_fmt)
@@ -118,6 +126,14 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
             f"--codec: {codec.encoder} cannot hold {info.pix_fmt} at {width}x{height}; try ffv1"
         )
     return str(best if isinstance(best, str) else best.name)
+
+
+def color_written(info: VideoInfo, pix_fmt: str) -> ColorTags:
+    """The source's tags; an RGB source encoded as YCbCr is tagged as what it is turned into."""
+    source = VideoFormat(info.pix_fmt)
+    if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
+        return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
+    return info.color
 
 
 def _divides(pix_fmt: str, width: int, height: int) -> bool:

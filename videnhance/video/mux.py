@@ -16,10 +16,11 @@ import av
 import av.error
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 
 from videnhance.errors import ContainerError, OutputError
-from videnhance.streams import Segment, Timeline, VideoInfo
-from videnhance.video.codecs import CONTAINERS
+from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
+from videnhance.video.codecs import CONTAINERS, color_written
 from videnhance.video.packets import (
     Window,
     other_packets,
@@ -199,7 +200,8 @@ def _mux_options(info: VideoInfo, muxer: str) -> dict[str, str]:
     bases += [s.time_base.denominator for s in info.streams if s.time_base and s.kind == "audio"]
     common = math.lcm(*bases)
     return {
-        "movflags": "+faststart",
+        # Without being told to, FFmpeg writes colour only where all three tags are known.
+        "movflags": "+faststart" + ("+write_colr" if info.color != ColorTags() else ""),
         "video_track_timescale": str(info.time_base.denominator),
         "movie_timescale": str(common if common < 2**31 else bases[0]),
     }
@@ -217,8 +219,10 @@ def _add_streams(
     routes: dict[int, Stream] = {}
     for stream in source.streams:
         if stream.index == info.stream:
-            video = target.add_stream_from_template(segment.streams.video[0], opaque=True)
+            rendered = segment.streams.video[0]
+            video = target.add_stream_from_template(rendered, opaque=True)
             video.time_base = Fraction(1, info.time_base.denominator)
+            _describe_picture(video.codec_context, info, rendered.codec_context.pix_fmt or "")
             if info.average_rate is not None:
                 video.codec_context.framerate = info.average_rate
             if target.format.name in ("mp4", "mov") and codec_name(video) == "hevc":
@@ -236,6 +240,15 @@ def _add_streams(
     target.metadata.update(_content_metadata(source.metadata, window))
     target.set_chapters(_chapters_within(source.chapters(), window))
     return routes
+
+
+def _describe_picture(context: VideoCodecContext, info: VideoInfo, pix_fmt: str) -> None:
+    """Say of the output's video what its packets may not: a segment's container has lost some."""
+    if info.declares_aspect:
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+    color = color_written(info, pix_fmt)
+    context.color_range, context.colorspace = color.range, color.matrix
+    context.color_primaries, context.color_trc = color.primaries, color.transfer
 
 
 def _content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:

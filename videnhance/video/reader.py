@@ -27,9 +27,10 @@ _LUMA_WEIGHTS = {
 which is how FFmpeg reads them."""
 _BT601 = (0.299, 0.114)
 
-_FULL_RANGE_NAMES = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
-_PACKED = {"bgr0": (1, 0, 2), "bgra": (1, 0, 2, 3)}
-"""Packed formats handled as planes G, B, R (and alpha): byte of each within a pixel."""
+FULL_RANGE_NAMES = {f"yuvj{n}p": f"yuv{n}p" for n in (420, 422, 444, 440, 411)}
+"""FFmpeg's older names of full range, and what they name."""
+_PACKED = {"bgr0": (4, (1, 0, 2)), "bgra": (4, (1, 0, 2, 3)), "ya8": (2, (0, 1))}
+"""Packed formats handled as planes G, B, R or Y (and alpha): bytes of a pixel, place of each."""
 
 
 def read_frames(
@@ -68,8 +69,8 @@ def read_frames(
 
 def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
     """A decoded picture as planes; views of the decoder's memory, never to be written to."""
-    source_full = decoded.format.name in _FULL_RANGE_NAMES or decoded.color_range == 2
-    name = _FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
+    source_full = decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
+    name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
     matrix = int(decoded.colorspace)
     if name != pix_fmt:
         # swscale is told both ranges and both matrices, or it guesses: BT.601, limited.
@@ -131,8 +132,9 @@ def planes_of(picture: VideoFrame) -> tuple[Array, ...]:
     if form.name in _PACKED:
         plane = picture.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        pixels = rows[:, : plane.width * 4].reshape(plane.height, plane.width, 4)
-        return tuple(pixels[..., byte] for byte in _PACKED[form.name])
+        width, places = _PACKED[form.name]
+        pixels = rows[:, : plane.width * width].reshape(plane.height, plane.width, width)
+        return tuple(pixels[..., byte] for byte in places)
     dtype: type[np.generic] = np.uint8 if form.components[0].bits == 8 else np.uint16
     size = np.dtype(dtype).itemsize
     planes = []

@@ -87,7 +87,7 @@ def probe(path: Path) -> VideoInfo:
             sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
             declares_aspect=declared,
             color=ColorTags(
-                range=context.color_range,
+                range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
                 matrix=context.colorspace,
                 primaries=context.color_primaries,
                 transfer=context.color_trc,
