@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -50,6 +51,22 @@ TIMES: dict[str, tuple[tuple[int, ...], Fraction]] = {
 }
 """pts and the time base they count."""
 
+PACKED = {
+    **{"rgb24": "RGB", "bgr24": "BGR", "rgba": "RGBA", "bgra": "BGRA", "argb": "ARGB"},
+    **{"abgr": "ABGR", "bgr0": "BGRx", "rgb0": "RGBx", "0rgb": "xRGB", "0bgr": "xBGR"},
+    **{"rgb48le": "RGB", "rgb48be": "RGB", "bgr48le": "BGR", "rgba64le": "RGBA"},
+    **{"rgba64be": "RGBA", "ya8": "YA", "ya16le": "YA", "ya16be": "YA", "vuya": "VUYA"},
+}
+"""The letter of each sample of a pixel; x is nothing."""
+PAIRED = {"yuyv422": "YUYV", "uyvy422": "UYVY", "yvyu422": "YVYU"}
+"""The letters of each pair of pixels."""
+HALVED = {
+    **{"nv12": ("UV", 0), "nv21": ("VU", 0), "nv16": ("UV", 0), "nv24": ("UV", 0)},
+    **{"nv42": ("VU", 0), "p010le": ("UV", 6), "p012le": ("UV", 4), "p016le": ("UV", 0)},
+    **{"p210le": ("UV", 6), "p410le": ("UV", 6), "nv20le": ("UV", 0)},
+}
+"""The letters of the second plane, and by how many bits all samples are shifted up."""
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -81,15 +98,8 @@ def write_odd_clip(
     if form in ("mp4", "mov"):
         settings["video_track_timescale"] = str(base.denominator)
     with av.open(str(path), "w", format=form, options=settings) as container:
-        stream = container.add_stream(
-            codec,
-            rate=Fraction(1)
-            / (
-                base
-                * (40 if base.denominator == 1000 else 3003 if base.denominator == 90000 else 1)
-            ),
-            options=options or {},
-        )
+        rate = 1 / base if times == "ntsc" else Fraction(25)
+        stream = container.add_stream(codec, rate=rate, options=options or {})
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
@@ -102,7 +112,7 @@ def write_odd_clip(
             context.color_range, context.colorspace = color[0], color[1]
             context.color_primaries, context.color_trc = color[2], color[3]
         tones = [(_add_sound(container, sound), sound) for sound in sounds]
-        packets: list[Packet] = []
+        packets: list[Packet[Any]] = []
         for index, tick in enumerate(pts):
             frame = moving(index, size, pix_fmt)
             frame.pts, frame.time_base = tick, base
@@ -145,7 +155,7 @@ def _add_sound(container: OutputContainer, sound: Sound) -> AudioStream:
     return stream
 
 
-def _tone(stream: AudioStream, sound: Sound, seconds: float) -> list[Packet]:
+def _tone(stream: AudioStream, sound: Sound, seconds: float) -> list[Packet[Any]]:
     channels = len(av.AudioLayout(sound.layout).channels)
     wave = np.sin(np.arange(int(seconds * sound.rate)) / 5) * 8000
     frame = AudioFrame.from_ndarray(
@@ -168,7 +178,8 @@ def samples(frame: VideoFrame) -> dict[str, np.ndarray]:
     """Every colour's samples by its letter (Y U V, R G B, A), whatever way they are stored."""
     name, width, height = frame.format.name, frame.width, frame.height
     if name == "pal8":
-        picked = _rows(frame, 1, np.uint8).reshape(-1, 4)[_rows(frame, 0, np.uint8)]
+        palette = np.frombuffer(bytes(frame.planes[1]), np.uint8).reshape(-1, 4)
+        picked = palette[_rows(frame, 0, np.uint8)]
         return dict(zip("BGRA", np.moveaxis(picked[:height, :width], 2, 0), strict=True))
     deep = frame.format.components[0].bits > 8
     order = (">" if frame.format.is_big_endian else "<") + ("u2" if deep else "u1")
@@ -204,26 +215,8 @@ def samples(frame: VideoFrame) -> dict[str, np.ndarray]:
     }
 
 
-PACKED = {
-    **{"rgb24": "RGB", "bgr24": "BGR", "rgba": "RGBA", "bgra": "BGRA", "argb": "ARGB"},
-    **{"abgr": "ABGR", "bgr0": "BGRx", "rgb0": "RGBx", "0rgb": "xRGB", "0bgr": "xBGR"},
-    **{"rgb48le": "RGB", "rgb48be": "RGB", "bgr48le": "BGR", "rgba64le": "RGBA"},
-    **{"rgba64be": "RGBA", "ya8": "YA", "ya16le": "YA", "ya16be": "YA", "vuya": "VUYA"},
-}
-PAIRED = {"yuyv422": "YUYV", "uyvy422": "UYVY", "yvyu422": "YVYU"}
-HALVED = {
-    **{"nv12": ("UV", 0), "nv21": ("VU", 0), "nv16": ("UV", 0), "nv24": ("UV", 0)},
-    **{"nv42": ("VU", 0), "p010le": ("UV", 6), "p012le": ("UV", 4), "p016le": ("UV", 0)},
-    **{"p210le": ("UV", 6), "p410le": ("UV", 6), "nv20le": ("UV", 0)},
-}
-
-
-def _rows(frame: VideoFrame, plane: int, dtype: object) -> np.ndarray:
+def _rows(frame: VideoFrame, plane: int, dtype: str | type) -> np.ndarray:
     held = frame.planes[plane]
-    kind = np.dtype(dtype)  # type: ignore[call-overload]
+    kind = np.dtype(dtype)
     data = np.frombuffer(bytes(held), kind)
-    return (
-        data.reshape(-1, max(held.line_size // kind.itemsize, 1))
-        if plane == 0 or held.height > 1
-        else data[None]
-    )
+    return data.reshape(-1, held.line_size // kind.itemsize)

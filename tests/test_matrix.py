@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from tests.odd_clips import MATRICES, Sound, frames_of, samples, write_odd_clip
 from videnhance.job import enhance
@@ -195,7 +198,7 @@ def assert_same_pictures(source: Path, output: Path, slack: Fraction | int) -> N
     old, new = frames_of(source), frames_of(output)
     assert len(new) == len(old)
     for one, other in zip(old, new, strict=True):
-        assert abs(one.pts * one.time_base - other.pts * other.time_base) <= slack
+        assert abs(time_of(other) - time_of(one)) <= slack
         was, now = samples(one), samples(other)
         assert set(was) <= set(now)
         for letter, plane in was.items():
@@ -220,12 +223,19 @@ def assert_same_sounds(source: Path, output: Path, slack: Fraction | int) -> Non
             assert abs(now - was) <= slack
 
 
+def time_of(item: VideoFrame | Packet[Any]) -> Fraction:
+    assert item.pts is not None
+    return Fraction(item.pts) * Fraction(item.time_base or 0)
+
+
 def sounds_of(path: Path) -> list[tuple[str, list[tuple[Fraction, bytes]]]]:
     """The codec of every stream of sound, and the time and data of each of its packets."""
     with av.open(str(path)) as container:
         streams = container.streams.audio
-        found = {s.index: (s.codec_context.codec.canonical_name, []) for s in streams}
+        found: dict[int, tuple[str, list[tuple[Fraction, bytes]]]] = {
+            s.index: (s.codec_context.codec.canonical_name, []) for s in streams
+        }
         for packet in container.demux(*streams) if streams else ():
             if packet.size:
-                found[packet.stream_index][1].append((packet.pts * packet.time_base, bytes(packet)))
+                found[packet.stream_index][1].append((time_of(packet), bytes(packet)))
     return list(found.values())

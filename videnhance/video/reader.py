@@ -73,7 +73,8 @@ def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
     name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
     matrix = int(decoded.colorspace)
     if name != pix_fmt:
-        # swscale is told both ranges and both matrices, or it guesses: BT.601, limited.
+        # swscale is told both ranges and both matrices, or it guesses: BT.601, limited. On several
+        # threads it gives other samples once in some hundred small pictures of odd sizes.
         from_rgb = decoded.format.is_rgb or decoded.format.has_palette
         full = "JPEG" if source_full and not from_rgb else "MPEG"
         matrix = matrix if matrix in _LUMA_WEIGHTS else (1 if from_rgb else 5)
@@ -83,6 +84,7 @@ def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
             dst_colorspace=matrix,
             src_color_range="JPEG" if from_rgb else full,
             dst_color_range=full,
+            threads=1,
         )
         source_full = full == "JPEG"
     layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix)
