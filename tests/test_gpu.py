@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -224,6 +226,11 @@ class Checks(torch.nn.Module):
         return x + 0.2 * (line[:, None] ^ line[None]).float() - 0.1
 
 
+def none_needed(equipment: Equipment, name: str) -> Path:
+    equipment.obtained[name] = Obtained(name, Path("none.pth"), "0" * 64, False, None)
+    return Path("none.pth")
+
+
 def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, square_detector: str, device: OnDevice
 ) -> None:
@@ -231,10 +238,6 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
 
     def make(equipment: Equipment) -> NetworkRestorer:
         return NetworkRestorer("checks", Checks(), Execution(str(device._device), "f32", batch=3))
-
-    def none_needed(equipment: Equipment, name: str) -> Path:
-        equipment.obtained[name] = Obtained(name, Path("none.pth"), "0" * 64, False, None)
-        return Path("none.pth")
 
     monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4"))
     monkeypatch.setattr(Equipment, "weights", none_needed)
@@ -261,3 +264,33 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
             assert off.mean() < 0.1
             changed += int((mine != was).sum())
     assert changed > 20 * 500
+
+
+def test_the_batch_that_was_found_to_fit_is_remembered_in_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, square_detector: str
+) -> None:
+    made: list[NetworkRestorer] = []
+
+    def make(equipment: Equipment) -> restorers.Restorer:
+        build = lambda state, path: Checks()  # noqa: E731
+        made.append(cast(NetworkRestorer, restorers._networked("gfpgan-1.4", build, equipment)))
+        if len(made) == 1:
+            made[0].batch = equipment.batches["gfpgan-1.4 cpu f32"] = 3  # as a GPU would find it
+        return made[-1]
+
+    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4"))
+    monkeypatch.setattr(Equipment, "weights", none_needed)
+    monkeypatch.setattr("videnhance.weights.load_state", lambda path: {})
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector, every=1),
+        restore=RestoreSettings(restorer="checks"),
+        compute=ComputeSettings(devices=("cpu",), precision="f32"),
+        output=OutputSettings(codec="ffv1"),
+    )
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(8))
+    for _ in range(2):
+        enhance(clip, tmp_path / "out.mkv", wish, keep_job=True, overwrite=True)
+    assert [restorer.batch for restorer in made] == [3, 3]
+    chosen = replace(wish, compute=replace(wish.compute, batch_size=2))
+    enhance(clip, tmp_path / "out.mkv", chosen, keep_job=True, overwrite=True, restart=True)
+    assert made[-1].batch == 2

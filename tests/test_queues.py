@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from videnhance.queues import background, prefetch
+from videnhance.queues import background, prefetch, share
 
 
 def no_threads_left() -> bool:
@@ -98,3 +99,38 @@ def test_an_error_in_the_body_ends_the_thread_and_is_raised() -> None:
         put(1)
         raise KeyError("body")
     assert no_threads_left()
+
+
+def test_several_workers_do_every_item_once_and_one_error_ends_them() -> None:
+    done: list[tuple[int, str]] = []
+    share(range(20), ["a", "b", "c"], lambda item, worker: done.append((item, worker)))
+    assert sorted(item for item, _ in done) == list(range(20))
+
+    def fail(item: int, worker: str) -> None:
+        if item == 5:
+            raise ValueError("five")
+        time.sleep(0.01)
+
+    with pytest.raises(ValueError, match="five"):
+        share(range(1000), ["a", "b"], fail)
+
+
+def test_work_in_hand_is_cut_when_the_waiting_is_interrupted() -> None:
+    """As by a second Ctrl-C: it reaches the main thread alone."""
+    cut, begun, ended = threading.Event(), threading.Event(), []
+
+    def work(item: int, worker: str) -> None:
+        begun.set()
+        if cut.wait(30):
+            ended.append(worker)
+
+    def interrupt() -> None:
+        begun.wait(30)
+        signal.raise_signal(signal.SIGINT)
+
+    timer = threading.Thread(target=interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        share(range(100), ["a", "b"], work, cut)
+    timer.join()
+    assert 1 <= len(ended) <= 2

@@ -109,6 +109,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("compute.precision", "bf16", set()),
     ("compute.batch_size", 3, set()),
     ("compute.compile", True, set()),
+    ("compute.hwaccel", "auto", set()),  # nothing here decodes so
     ("models.files", (("gfpgan-1.4", "here.pth"),), set()),
     ("models.trust", True, set()),
     ("models.offline", True, set()),

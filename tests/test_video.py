@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.codec.hwaccel import hwdevices_available
 from av.stream import Disposition
 
 from tests.clips import decoded, packets, picture, times, write_clip
@@ -19,13 +23,16 @@ from videnhance.video.codecs import (
     codec_named,
     container_for,
     encoder_options,
+    require_encoder,
     working_format,
 )
 from videnhance.video.mux import Cut, mux, plan_copying
-from videnhance.video.reader import read_frames
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.reader import read_frames, to_frame
+from videnhance.video.source import decodes_by, probe, read_timeline
 from videnhance.video.writer import Encoding, SegmentWriter
 
+HERE = sorted(name for name, codec in CODECS.items() if codec.needs is None)
+"""The codecs that every machine has."""
 UNEVEN = (0, 40, 41, 90, 200, 240, 280, 281, 283, 400, 401, 460, 500, 520, 600, 640, 641, 700)
 """pts of a clip with a variable frame rate, in 1/1000 s."""
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
@@ -119,7 +126,7 @@ def test_lossless_output_is_bit_equal(tmp_path: Path, pix_fmt: str) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("codec", sorted(CODECS))
+@pytest.mark.parametrize("codec", HERE)
 def test_colour_tags_are_kept_by_every_codec(tmp_path: Path, codec: str) -> None:
     tags = (1, 5, 5, 6) if codec == "prores" else (2, 5, 5, 6)  # ProRes knows no full range
     source = write_clip(tmp_path / "in.mp4", color=tags)
@@ -289,13 +296,74 @@ def test_unknown_containers(name: str) -> None:
         container_for(Path(name))
 
 
-@pytest.mark.parametrize("codec", sorted(CODECS))
+@pytest.mark.parametrize("codec", HERE)
 def test_every_codec_makes_a_file_that_decodes(tmp_path: Path, codec: str) -> None:
     source = write_clip(tmp_path / "in.mp4")
     out = tmp_path / ("out.mov" if codec == "prores" else "out.mkv")
     through(source, out, codec=codec, length=6)
     assert len(decoded(out)) == 12
     assert [round(float(t), 3) for t in times(out)] == [round(k / 25, 3) for k in range(12)]
+
+
+def refusal(ask: Callable[[], object]) -> str | None:
+    """What a machine without the device says; None on one that has it."""
+    try:
+        ask()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("codec", sorted(set(CODECS) - set(HERE)))
+def test_a_gpu_s_codec_works_or_is_refused_with_the_cure(tmp_path: Path, codec: str) -> None:
+    refused = refusal(lambda: require_encoder(codec, CODECS[codec]))
+    if refused is not None:
+        assert re.fullmatch(rf"--codec {codec}: .*needs an NVIDIA GPU.*; use h264", refused)
+        return
+    source = write_clip(tmp_path / "in.mp4", size=(320, 240))
+    through(source, tmp_path / "out.mkv", codec=codec, length=6)
+    assert len(decoded(tmp_path / "out.mkv")) == 12
+
+
+def test_gpu_codecs_take_their_own_name_of_quality() -> None:
+    row = codec_named("h264_nvenc", 25, "p7")
+    options = encoder_options(row, 25, "p7")
+    assert (options["cq"], options["preset"]) == ("25", "p7")
+    assert "crf" not in options
+    with pytest.raises(UsageError, match="takes p1, p2"):
+        codec_named("h264_nvenc", None, "medium")
+
+
+def test_decoding_by_a_gpu_works_or_is_refused_with_the_cure(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "in.mp4", size=(320, 240)))
+    assert decodes_by(info, "off") is None
+    found = decodes_by(info, "auto")
+    for name in hwdevices_available():
+        refused = refusal(lambda name=name: decodes_by(info, name))  # type: ignore[misc]
+        if refused is None:
+            found = name
+        else:
+            assert re.fullmatch(rf"--hwaccel {name}: not usable \(.+\); .*auto", refused)
+    with pytest.raises(UsageError, match=r"--hwaccel opencl: not usable \(not in this build"):
+        decodes_by(info, "opencl")
+    if found is not None:
+        timeline = read_timeline(info)
+        there = read_frames(replace(info, hwaccel=found), timeline, 0, 12, "yuv420p")
+        for one, other in zip(read_frames(info, timeline, 0, 12, "yuv420p"), there, strict=True):
+            for a, b in zip(one.planes, other.planes, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("gpu", "own"), [("nv12", "yuv420p"), ("p010le", "yuv420p10le")])
+def test_frames_as_a_gpu_gives_them_keep_every_sample(gpu: str, own: str) -> None:
+    frame = picture(3, 64, 48, own)
+    frame.color_range, frame.colorspace = 1, 1
+    turned = frame.reformat(format=gpu)
+    turned.color_range, turned.colorspace = 1, 1
+    for one, other in zip(
+        to_frame(frame, 0, 0, own).planes, to_frame(turned, 0, 0, own).planes, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_an_odd_size_keeps_its_size(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
             }
         ),
         compute=ComputeSettings(
-            **chosen(precision="precision", compile="compile"),
+            **chosen(precision="precision", compile="compile", hwaccel="hwaccel"),
             devices=_devices(wish.get("devices", "auto")),
             batch_size=_batch_size(wish.get("batch_size", "auto")),
         ),

@@ -39,6 +39,9 @@ class Equipment:
     stop: Callable[[], bool] = lambda: False
     obtained: dict[str, Obtained] = field(default_factory=dict)
     """The weights that were asked for, by name."""
+    batches: dict[str, int] = field(default_factory=dict)
+    """Faces in a batch where that is not a setting, by network and how it is computed: found before
+    (jobdir.py keeps them), or found by now."""
 
     def on(self, device: str) -> Equipment:
         """The same for another device."""

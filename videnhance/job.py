@@ -71,11 +71,12 @@ def enhance(
         )
     scope = plan.scope
     equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
-    kits = make_kits(equipment)
-    restorer = kits[0].restorer
     given = read_given(Path(tracks), scope) if tracks is not None else None
     request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
     with entered(folder, request.record, restart=restart) as (job, record):
+        equipment.batches.update(job.found_batches())
+        kits = make_kits(equipment)
+        job.keep_batches(equipment.batches)
         if ready:
             run.believed["render"] = scope.stop - scope.start
             found = read_tracks(job.tracks, scope.source, scope.timeline)
@@ -96,7 +97,7 @@ def enhance(
             output,
             scope,
             found,
-            restorer,
+            kits[0].restorer,
             run,
             kept,
             plan.copying.dropped,

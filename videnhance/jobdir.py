@@ -6,6 +6,7 @@ detections/00000.npz    per segment (detect.py), sealed
 tracks.json             all tracks (trackfile.py); tracks.json.note tells what of
 segments/00000.mp4      per segment (video/writer.py), sealed; beside it 00000.json tells what
                         became of its faces (invented.py)
+batches.json            faces that fit into a batch, where that was found and not told
 finished.json           size and time of the output, written just before it is put in place
 failures.jsonl          what went wrong, one JSON object a line
 """
@@ -18,7 +19,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ _FILES = (
     *("output", "failures.jsonl", "job.json.part", "job.json"),
     *("tracks.json.new.part", "tracks.json.new", "tracks.json.part", "tracks.json"),
     *("tracks.json.note.part", "tracks.json.note", "finished.json.part", "finished.json"),
-    "lock",
+    *("batches.json.part", "batches.json", "lock"),
 )
 """A job's own files, in the order in which they are removed: while there is a record, it can be
 seen that the job is finished; while there is anything of a job, its lock is there."""
@@ -115,6 +116,25 @@ class JobDirectory:
     @property
     def failures(self) -> Path:
         return self.folder / "failures.jsonl"
+
+    @property
+    def batches(self) -> Path:
+        return self.folder / "batches.json"
+
+    def found_batches(self) -> dict[str, int]:
+        """What `keep_batches` was given last; nothing where there is none, or none of ours."""
+        try:
+            found = json.loads(self.batches.read_text(encoding="utf-8"))
+            return {str(name): max(int(count), 1) for name, count in found.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep_batches(self, batches: Mapping[str, int]) -> None:
+        """Raises OSError or OutputError."""
+        if batches and batches != self.found_batches():
+            part = self.batches.with_name(self.batches.name + ".part")
+            part.write_text(json.dumps(batches) + "\n", encoding="utf-8")
+            put_in_place(part, self.batches)
 
     def look(self, segment: Segment) -> Path:
         """The detections of a segment."""

@@ -64,6 +64,9 @@ BatchSize = Annotated[str, typer.Option(help="AI: faces computed at once; auto: 
 Compile = Annotated[
     bool, typer.Option("--compile", help="AI: torch.compile; slow to begin, then faster.")
 ]
+Hwaccel = Annotated[
+    str, typer.Option(help="Decode the video by a GPU: cuda (NVDEC), qsv, vaapi...; auto; off.")
+]
 WeightFiles = Annotated[
     list[str] | None,
     typer.Option(
@@ -110,7 +113,13 @@ Scale = Annotated[int, typer.Option(help="Enlarge the video: 1, 2 or 4.")]
 UpscalerName = Annotated[
     str, typer.Option(help="How --scale is done: lanczos, or AI: realesrgan-x2, realesrgan-x4.")
 ]
-Codec = Annotated[str, typer.Option(help="h264, h265, av1, ffv1 (lossless) or prores.")]
+Codec = Annotated[
+    str,
+    typer.Option(
+        help="h264, h265, av1, ffv1 (lossless) or prores; by a GPU h264_nvenc, hevc_nvenc, "
+        "av1_nvenc."
+    ),
+]
 Crf = Annotated[
     int | None, typer.Option(help="Quality, lower is better (h264: 17, h265: 19, av1: 23).")
 ]
@@ -200,6 +209,7 @@ def networks(
     precision: Precision = _C.precision,
     batch_size: BatchSize = "auto",
     compile: Compile = _C.compile,
+    hwaccel: Hwaccel = _C.hwaccel,
     weights: WeightFiles = None,
     trust_weights: TrustWeights = _M.trust,
     offline: Offline = _M.offline,

@@ -20,10 +20,11 @@ from videnhance.video.codecs import (
     color_written,
     container_for,
     encoder_options,
+    require_encoder,
     working_format,
 )
 from videnhance.video.mux import Copying, plan_copying
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.source import decodes_by, probe, read_timeline
 from videnhance.video.writer import Encoding
 
 SEGMENT_FRAMES = 256
@@ -79,6 +80,7 @@ def make_scope(
     settings.check()
     detector = detectors.resolved(settings.detect.detector)
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
+    info = replace(info, hwaccel=decodes_by(info, settings.compute.hwaccel))
     timeline = read_timeline(info, progress)
     start, stop = span_of(timeline, settings.part.start, settings.part.end)
     around = RUN_UP + settings.track.max_gap + settings.restore.ease
@@ -118,6 +120,7 @@ def make_plan(
     muxer = container_for(output)
     copying = plan_copying(info, muxer, wish.codec)
     scope = make_scope(info, settings, progress)
+    require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(
         encoder=codec.encoder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import TypeVar
@@ -105,17 +105,24 @@ def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T
         raise failure[0]
 
 
-def share(items: Iterable[T], workers: Sequence[W], do: Callable[[T, W], None]) -> None:
+def share(
+    items: Iterable[T],
+    workers: Sequence[W],
+    do: Callable[[T, W], None],
+    cut: threading.Event | None = None,
+) -> None:
     """`do(item, worker)` for every item, in order of their beginning; a worker does one at a time.
 
     A single worker works here, several in threads. The first error ends it, once what the others
-    have in hand is done, and is raised here.
+    have in hand is done, and is raised here. Where the waiting itself is interrupted (Ctrl-C),
+    `cut` is set: a `do` that looks at it need not finish either.
     """
     if len(workers) == 1:
         for item in items:
             do(item, workers[0])
         return
     waiting, failed, taking = iter(items), threading.Event(), threading.Lock()
+    errors: list[BaseException] = []
 
     def work(worker: W) -> None:
         while not failed.is_set():
@@ -125,13 +132,22 @@ def share(items: Iterable[T], workers: Sequence[W], do: Callable[[T, W], None]) 
                 return
             try:
                 do(item, worker)
-            except BaseException:
+            except BaseException as error:
+                errors.append(error)
                 failed.set()
-                raise
+                return
 
     with ThreadPoolExecutor(len(workers), "videnhance-share") as pool:
-        for future in as_completed([pool.submit(work, worker) for worker in workers]):
-            future.result()
+        futures = [pool.submit(work, worker) for worker in workers]
+        try:
+            wait(futures)
+        except BaseException:
+            failed.set()
+            if cut is not None:
+                cut.set()
+            raise
+    if errors:
+        raise errors[0]
 
 
 def _put(queue: Queue[T | _End], item: T | _End, stop: threading.Event) -> bool:

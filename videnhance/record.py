@@ -212,6 +212,7 @@ def make_record(
             "looks": [] if tracks else [[s.start, s.stop] for s in scope.looks],
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
             "pix_fmt": scope.pix_fmt,
+            "decoded by": scope.source.hwaccel,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
         }
     )
@@ -276,7 +277,8 @@ def _networks(record: Record, names: Sequence[str]) -> Any:
 
 
 def _origin(record: Record, step: str) -> tuple[Any, ...]:
-    return step, record.document["source"]["sha256"], record.document["versions"]
+    document = record.document
+    return step, document["source"]["sha256"], document["versions"], document["decoded by"]
 
 
 def _digest(*parts: Any) -> str:

@@ -13,6 +13,7 @@ SCALES = (1, 2, 4)
 ON_ERROR = ("fail", "keep")
 MASKS = ("ellipse", "box", "parsing")
 UPSCALERS = ("lanczos", "realesrgan-x2", "realesrgan-x4")
+HWACCELS = ("off", "auto", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va")
 PRECISIONS = ("auto", "f32", "bf16", "fp16")
 
 OPTIONS = {
@@ -40,6 +41,7 @@ OPTIONS = {
     "compute.precision": "--precision",
     "compute.batch_size": "--batch-size",
     "compute.compile": "--compile",
+    "compute.hwaccel": "--hwaccel",
     "models.files": "--weights",
     "models.trust": "--trust-weights",
     "models.offline": "--offline",
@@ -168,6 +170,9 @@ class ComputeSettings:
     """Faces in a batch; 0 chooses it by the device and its memory."""
     compile: bool = False
     """Use torch.compile: slow to begin, faster for long videos."""
+    hwaccel: str = "off"
+    """What decodes the video: "off" the processor, "cuda" NVDEC, and so on as FFmpeg names them;
+    "auto" the first that can, else the processor."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,7 @@ class Settings:
             ("restore.on_error", self.restore.on_error, ON_ERROR),
             ("restore.mask", self.restore.mask, MASKS),
             ("compute.precision", self.compute.precision, PRECISIONS),
+            ("compute.hwaccel", self.compute.hwaccel, HWACCELS),
             ("output.upscaler", self.output.upscaler, UPSCALERS),
         ):
             if wish not in choices:

@@ -192,6 +192,12 @@ def render_all(
     count.believe(pending)
     largest = 0
     grey = _grey(plan, tracks, kits[0].restorer, pending)
+    cut = threading.Event()
+
+    def tell() -> None:
+        if cut.is_set():
+            raise Stopped("stopped")
+        count.one()
 
     def render(unit: _Unit, kit: Kit) -> None:
         nonlocal largest
@@ -204,10 +210,10 @@ def render_all(
             outcome.save(job.outcome(segment))
             _seal(fingerprint, len(segment), began, part)
 
-        render_segment(plan, segment, tracks, kit, grey, outcome, path, complete, count.one)
+        render_segment(plan, segment, tracks, kit, grey, outcome, path, complete, tell)
         largest = max(largest, path.stat().st_size)
 
-    share(pending, kits, render)
+    share(pending, kits, render, cut)
     run.notes.extend(
         Outcome.of(
             found for s, _, _ in units if (found := Outcome.load(job.outcome(s))) is not None

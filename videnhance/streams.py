@@ -67,6 +67,8 @@ class VideoInfo:
     """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout, None where there is none."""
     color: ColorTags
     streams: tuple[StreamInfo, ...]
+    hwaccel: str | None = None
+    """What it is decoded by, as FFmpeg names it; None is the processor."""
 
     @property
     def upright(self) -> Matrix:

@@ -84,8 +84,13 @@ def _networked(
 
     path = equipment.weights(name)
     compute = equipment.settings.compute
-    execution = Execution(equipment.device, compute.precision, compute.compile, compute.batch_size)
-    return NetworkRestorer(name, build(load_state(path), path), execution, equipment.tell)
+    where = f"{name} {equipment.device} {compute.precision}"
+    batch = compute.batch_size or equipment.batches.get(where, 0)
+    execution = Execution(equipment.device, compute.precision, compute.compile, batch)
+    restorer = NetworkRestorer(name, build(load_state(path), path), execution, equipment.tell)
+    if not compute.batch_size:
+        equipment.batches[where] = restorer.batch
+    return restorer
 
 
 RESTORERS: dict[str, Row[Restorer]] = {

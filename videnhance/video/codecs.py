@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+import av.error
 from av.codec import find_best_pix_fmt_of_list
+from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
@@ -33,12 +37,33 @@ class VideoCodec:
     options: dict[str, str] = field(default_factory=dict)
     odd_chroma: bool = False
     """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
+    needs: str | None = None
+    """What a machine must have for it, where not every one does."""
+    crf_option: str = "crf"
+    """What the encoder calls its rate factor."""
 
 
 _X26X_PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
+
+
+def _nvenc(encoder: str, least_bits: float, quality: int, top: int = 51) -> VideoCodec:
+    """A row for NVENC: constant quality, no limit to the rate (NVIDIA's guide for FFmpeg)."""
+    return VideoCodec(
+        encoder,
+        "mp4",
+        least_bits,
+        quality,
+        top,
+        "p5",
+        tuple(f"p{n}" for n in range(1, 8)),
+        {"rc": "vbr", "b": "0"},
+        needs="an NVIDIA GPU with NVENC, and its driver",
+        crf_option="cq",
+    )
+
 
 CODECS: dict[str, VideoCodec] = {
     "h264": VideoCodec("libx264", "mp4", 0.01, 17, 51, "medium", _X26X_PRESETS),
@@ -49,10 +74,14 @@ CODECS: dict[str, VideoCodec] = {
     "ffv1": VideoCodec(
         "ffv1", "mp4", 0.5, options={"level": "3", "slicecrc": "1"}, odd_chroma=True
     ),
+    "h264_nvenc": _nvenc("h264_nvenc", 0.01, 19),
+    "hevc_nvenc": _nvenc("hevc_nvenc", 0.005, 21),
+    "av1_nvenc": _nvenc("av1_nvenc", 0.005, 25, 63),
     "prores": VideoCodec("prores_ks", "mov", 0.5, options={"profile": "3", "vendor": "apl0"}),
 }
 """Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
-17, which is visually transparent."""
+17, which is visually transparent; for NVENC it is its cq, which for like quality is higher by some
+two steps."""
 
 CONTAINERS: dict[str, str] = {
     ".mp4": "mp4",
@@ -78,6 +107,22 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
     return codec
 
 
+def require_encoder(name: str, codec: VideoCodec) -> None:
+    """Raises UsageError where this machine cannot encode so: known before any work."""
+    if codec.needs is None:
+        return
+    try:
+        context = cast(VideoCodecContext, VideoCodecContext.create(codec.encoder, "w"))
+        context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
+        context.time_base = Fraction(1, 25)
+        context.open()
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"--codec {name}: cannot be used here ({reason}): it needs {codec.needs}; use h264"
+        ) from error
+
+
 def container_for(output: Path) -> str:
     """FFmpeg's muxer for an output file name; raises UsageError."""
     muxer = CONTAINERS.get(output.suffix.lower())
@@ -92,7 +137,7 @@ def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> d
     options = dict(codec.options)
     chosen_crf = codec.crf if crf is None else crf
     if chosen_crf is not None:
-        options["crf"] = str(chosen_crf)
+        options[codec.crf_option] = str(chosen_crf)
     chosen_preset = codec.preset if preset is None else preset
     if chosen_preset is not None:
         options["preset"] = chosen_preset

@@ -151,7 +151,7 @@ def _decode(
 ) -> Iterator[tuple[int | None, VideoFrame]]:
     """Decoded pictures from at or before frame `start`, with their pts."""
     key = timeline.keyframe_before(start)
-    with open_source(info.path) as container:
+    with open_source(info.path, info.hwaccel) as container:
         stream = video_stream(container, info.path)
         stream.thread_type = "AUTO"
         try:

@@ -14,13 +14,14 @@ import av
 import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from videnhance.errors import InputError, TruncatedError
+from videnhance.errors import InputError, TruncatedError, UsageError
 from videnhance.streams import ColorTags, StreamInfo, Timeline, VideoInfo
 
 TRUNCATION_SLACK = 0.75
@@ -29,8 +30,11 @@ count the last frame's or audio packet's length differently."""
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[InputContainer]:
-    """Open for demuxing; raises InputError with the cause and the cure."""
+def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
+    """Open for demuxing; raises InputError with the cause and the cure.
+
+    `hwaccel`: what decodes it, one that `decodes_by` found to work.
+    """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name one video file in it")
     if not path.exists():
@@ -38,7 +42,8 @@ def open_source(path: Path) -> Iterator[InputContainer]:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
-        container = av.open(str(path), "r", metadata_errors="replace")
+        device = HWAccel(hwaccel) if hwaccel else None
+        container = av.open(str(path), "r", metadata_errors="replace", hwaccel=device)
     except av.error.FFmpegError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
@@ -95,6 +100,32 @@ def probe(path: Path) -> VideoInfo:
             streams=tuple(_describe(s) for s in container.streams),
             display_matrix=_display_matrix(container, stream, path),
         )
+
+
+def decodes_by(info: VideoInfo, wish: str) -> str | None:
+    """What a source is to be decoded by: `wish` as in settings.ComputeSettings.hwaccel, None the
+    processor. One frame is decoded for the proof.
+
+    Raises UsageError where that is asked for by name and cannot be.
+    """
+    if wish == "off":
+        return None
+    reason = "not in this build of FFmpeg"
+    for name in hwdevices_available() if wish == "auto" else [wish]:
+        if name not in hwdevices_available():
+            continue
+        try:
+            with av.open(str(info.path), "r", hwaccel=HWAccel(name)) as container:
+                stream = container.streams.video[0]
+                next(container.decode(stream))
+                if stream.codec_context.is_hwaccel:
+                    return name
+                reason = f"it cannot decode {info.codec}"
+        except (av.error.FFmpegError, RuntimeError, NotImplementedError, StopIteration) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no device"
+    if wish == "auto":
+        return None
+    raise UsageError(f"--hwaccel {wish}: not usable ({reason}); leave it out, or use auto")
 
 
 def read_timeline(
