@@ -126,7 +126,7 @@ def test_work_in_hand_is_cut_when_the_waiting_is_interrupted() -> None:
 
     def interrupt() -> None:
         begun.wait(30)
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     timer = threading.Thread(target=interrupt)
     timer.start()

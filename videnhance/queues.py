@@ -138,9 +138,8 @@ def share(
                 return
 
     with ThreadPoolExecutor(len(workers), "videnhance-share") as pool:
-        futures = [pool.submit(work, worker) for worker in workers]
         try:
-            wait(futures)
+            wait([pool.submit(work, worker) for worker in workers])
         except BaseException:
             failed.set()
             if cut is not None:
