@@ -117,15 +117,17 @@ def test_several_workers_do_every_item_once_and_one_error_ends_them() -> None:
 
 def test_work_in_hand_is_cut_when_the_waiting_is_interrupted() -> None:
     """As by a second Ctrl-C: it reaches the main thread alone."""
-    cut, begun, ended = threading.Event(), threading.Event(), []
+    cut, begun = threading.Event(), threading.Barrier(3)
+    ended: list[str] = []
 
     def work(item: int, worker: str) -> None:
-        begun.set()
+        begun.wait(30)
         if cut.wait(30):
             ended.append(worker)
 
     def interrupt() -> None:
         begun.wait(30)
+        time.sleep(0.1)  # all are started; the main thread waits
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     timer = threading.Thread(target=interrupt)
@@ -133,4 +135,4 @@ def test_work_in_hand_is_cut_when_the_waiting_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         share(range(100), ["a", "b"], work, cut)
     timer.join()
-    assert 1 <= len(ended) <= 2
+    assert sorted(ended) == ["a", "b"]
