@@ -1,6 +1,6 @@
 """How fast faces are restored, beside the loop around GFPGANer that people run today.
 
-    python scripts/bench_restore.py [--frames 6] [--rounds 2] [--devices cpu] [--json FILE]
+    python scripts/bench_restore.py [--frames 6] [--rounds 2] [--devices cpu,cuda] [--json FILE]
 
 One face in 1280x720 (a portrait that drifts), one set of random weights for all (the work is the
 same). In turns, each in a process of its own, so that its peak memory is its own:
@@ -12,7 +12,9 @@ same). In turns, each in a process of its own, so that its peak memory is its ow
     videnhance     a whole job, from file to file: its wall time, and that of each step
     network        the network alone, as videnhance runs it, one crop after another
 
-Prints a table, and with --json writes all figures. Compare ratios: absolute times are noisy.
+Prints a table for each device (by default the CPU, and the GPU where there is one), and with --json
+writes all figures. Compare ratios: absolute times are noisy. For a GPU it also tells what share of
+the rate at which it multiplies bf16 matrices, measured beside it, the restore step reaches.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from skimage import data
+from torch.utils.flop_counter import FlopCounterMode
 
 from videnhance import Settings, enhance
 from videnhance.detectors.centerface import CenterFace
@@ -150,14 +153,39 @@ def network(folder: Path, count: int, device: str) -> dict[str, float]:
     path = folder / "GFPGANv1.4.pth"
     restorer = NetworkRestorer("gfpgan", build(load_state(path), path), Execution(device))
     crop = np.asarray(data.astronaut()[:512, :512] / 255.0, np.float32)
-    windows = [CropWindow(0, (k,), (crop,), 0, 1.0) for k in range(restorer.batch)]
+    there = crop if device == "cpu" else torch.from_numpy(crop).to(device)
+    windows = [CropWindow(0, (k,), (there,), 0, 1.0) for k in range(restorer.batch)]
     restorer.restore(windows)
     seconds = []
     for _ in range(max(count // restorer.batch, 1)):
         began = time.perf_counter()
         restorer.restore(windows)
+        if device != "cpu":
+            torch.cuda.synchronize(device)
         seconds.append((time.perf_counter() - began) / len(windows))
-    return {"seconds": median(seconds)}
+    figures = {"seconds": median(seconds), "TFLOP": _work(path) / 1e12}
+    return figures if device == "cpu" else {**figures, "bf16 TFLOP/s": _matrix_rate(device)}
+
+
+def _work(path: Path) -> float:
+    """Floating-point operations of the network for one face; a multiply-add counts two."""
+    network = build(load_state(path), path).to("meta", torch.bfloat16)  # counted, not computed
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, 512, 512, device="meta", dtype=torch.bfloat16))
+    return float(counter.get_total_flops())
+
+
+def _matrix_rate(device: str, side: int = 8192) -> float:
+    """TFLOP/s at which a device multiplies large bf16 matrices."""
+    one, other = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    for _ in range(10):
+        one @ other
+    torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    for _ in range(50):
+        one @ other
+    torch.cuda.synchronize(device)
+    return 50 * 2 * side**3 / (time.perf_counter() - began) / 1e12
 
 
 def measure(part: str, folder: Path, count: int, device: str) -> dict[str, float]:
@@ -175,7 +203,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--devices", default="cpu")
+    here = "cpu,cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--devices", default=here)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -184,22 +213,32 @@ def main() -> None:
         warnings.simplefilter("ignore")
         print(json.dumps(measure(wish.part, wish.folder, wish.frames, wish.devices)))
         return
-    found: dict[str, list[dict[str, float]]] = {part: [] for part in PARTS}
+    figures = {}
     with tempfile.TemporaryDirectory() as name:
         write_weights(Path(name) / "GFPGANv1.4.pth")
-        options = ["--folder", name, "--frames", str(wish.frames), "--devices", wish.devices]
-        for _ in range(wish.rounds):
-            for part in PARTS:
-                command = [sys.executable, __file__, "--part", part, *options]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                found[part].append(json.loads(done.stdout.splitlines()[-1]))
-    figures = {
+        for device in wish.devices.split(","):
+            # a GPU's frames are short: more of them, for full batches and little set-up
+            frames = wish.frames if device == "cpu" else 40 * wish.frames
+            options = ["--folder", name, "--frames", str(frames), "--devices", device]
+            figures[device] = side_by_side(wish.rounds, options)
+            print(f"{device}, {frames} frames, {wish.rounds} rounds")
+            report(figures[device])
+    if wish.json:
+        wish.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def side_by_side(rounds: int, options: list[str]) -> dict[str, dict[str, float]]:
+    """The medians of all figures of all parts, each measured in turn in every round."""
+    found: dict[str, list[dict[str, float]]] = {part: [] for part in PARTS}
+    for _ in range(rounds):
+        for part in PARTS:
+            command = [sys.executable, __file__, "--part", part, *options]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            found[part].append(json.loads(done.stdout.splitlines()[-1]))
+    return {
         part: {key: median(run[key] for run in runs) for key in runs[0]}
         for part, runs in found.items()
     }
-    report(figures)
-    if wish.json:
-        wish.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def report(figures: dict[str, dict[str, float]]) -> None:
@@ -207,7 +246,7 @@ def report(figures: dict[str, dict[str, float]]) -> None:
     for part, values in figures.items():
         own = values["seconds"]
         print(
-            f"{part:12}{own:9.2f}{1 / own:9.3f}{figures['today']['seconds'] / own:9.2f}"
+            f"{part:12}{own:9.4f}{1 / own:9.3f}{figures['today']['seconds'] / own:9.2f}"
             f"{figures['no parsing']['seconds'] / own:14.2f}{values['peak MiB']:10.0f}"
         )
     whole, alone = figures["videnhance"], figures["network"]["seconds"]
@@ -215,6 +254,14 @@ def report(figures: dict[str, dict[str, float]]) -> None:
         if key.startswith("step "):
             print(f"  {key:10}{value:9.3f} s/frame, {value / whole['seconds']:6.1%}")
     print(f"videnhance / network alone: {whole['seconds'] / alone:.2f}")
+    work = figures["network"]
+    if "bf16 TFLOP/s" in work:
+        rate, restoring = work["bf16 TFLOP/s"], work["TFLOP"] / whole["step render"]
+        print(
+            f"bf16 matrices {rate:.0f} TFLOP/s; the network {work['TFLOP'] / alone:.0f}, "
+            f"{work['TFLOP'] / alone / rate:.0%}; the render step {restoring:.0f}, "
+            f"{restoring / rate:.0%}"
+        )
 
 
 if __name__ == "__main__":

@@ -38,8 +38,11 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 
 def pixels_on(device: str) -> Pixels:
-    """Where crops are worked on whose network is on that device. Raises UsageError."""
-    return IN_MEMORY if device_named(device).type == "cpu" else OnDevice(device)
+    """Where crops are worked on whose network is on that device. Raises UsageError.
+
+    Apple's MPS shares the processor's memory, and has no bicubic grid_sample: in memory, as well.
+    """
+    return OnDevice(device) if device_named(device).type == "cuda" else IN_MEMORY
 
 
 @dataclass(frozen=True)
