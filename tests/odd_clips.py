@@ -12,6 +12,8 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -26,6 +28,13 @@ FORMATS = {
     ".mkv": "matroska",
 }
 """Muxers whose name is not their suffix."""
+
+HDR10 = {
+    "chroma_sample_location": "topleft",
+    "x265-params": "log-level=error:hdr10=1:max-cll=1000,400:master-display="
+    "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)",
+}
+"""Options of libx265 for a stream that says what it was mastered on."""
 
 MATRICES = {
     "rotate90": (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30),
@@ -168,9 +177,25 @@ def _tone(stream: AudioStream, sound: Sound, seconds: float) -> list[Packet[Any]
     return [*stream.encode(frame), *stream.encode(None)]
 
 
+def cropped(path: Path, clip: Path, left: int, top: int, right: int, bottom: int) -> Path:
+    """A clip of H.264 or H.265 in a transport stream again, its stream cropping what it shows."""
+    with av.open(str(clip)) as source, av.open(str(path), "w", format="mpegts") as target:
+        stream = source.streams.video[0]
+        kind = {"h264": "h264", "hevc": "hevc"}[stream.codec_context.name]
+        sides = f"crop_left={left}:crop_top={top}:crop_right={right}:crop_bottom={bottom}"
+        crop = BitStreamFilterContext(f"{kind}_metadata={sides}", in_stream=stream)
+        copy = target.add_stream_from_template(stream, opaque=True)
+        for packet in source.demux(stream):
+            for changed in crop.filter(packet) if packet.size else ():
+                changed.stream = copy
+                target.mux(changed)
+    return path
+
+
 def frames_of(path: Path) -> list[VideoFrame]:
-    """Every picture as FFmpeg decodes it, from first to last shown."""
+    """Every picture as FFmpeg decodes it, exactly as large as declared."""
     with av.open(str(path)) as container:
+        container.streams.video[0].codec_context.flags |= Flags.unaligned
         return list(container.decode(video=0))
 
 

@@ -6,7 +6,7 @@ FFV1, which loses nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from tests.odd_clips import MATRICES, Sound, frames_of, samples, write_odd_clip
+from tests.odd_clips import HDR10, MATRICES, Sound, cropped, frames_of, samples, write_odd_clip
 from videnhance.job import enhance
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
 from videnhance.video.source import probe
@@ -46,7 +46,8 @@ class Row:
     pix_fmt: str = "yuv420p"
     times: str = "cfr"
     shape: str = ""
-    """A name of MATRICES, an aspect such as 16:11, a size such as 65x47; several with +."""
+    """A name of MATRICES, an aspect such as 16:11, a size such as 65x47, what the stream crops
+    (left, top, right, bottom); several with +."""
     color: tuple[int, int, int, int] | None = None
     """Range, matrix, primaries, transfer (ITU-T H.273)."""
     sounds: tuple[Sound, ...] = ()
@@ -81,6 +82,8 @@ ROWS = (
     Row("mp4>mkv", "libx264", "gray", times="cfr"),
     Row("mp4>mp4", "libx265", "yuv420p10le", times="vfr", color=PQ, sounds=(AAC,)),
     Row("mp4>mkv", "libx265", "yuv420p", shape="rotate90", options=B_FRAMES),
+    Row("mp4>mkv", "libx265", "yuv420p10le", color=PQ, options=HDR10),
+    Row("ts>mp4", "libx265", "yuv420p10le", color=PQ, options=HDR10),
     Row("mp4>mp4", "libx265", "yuv444p12le", color=HLG),
     Row("mp4>mp4", "mpeg4", shape="rotate270", sounds=(MP2,)),
     Row("mp4>mkv", "libsvtav1", "yuv420p10le", color=HLG),
@@ -105,7 +108,7 @@ ROWS = (
     # AVI
     Row("avi>mkv", "mjpeg", "yuvj420p", sounds=(PCM,)),
     Row("avi>mkv", "mjpeg", "yuvj444p", times="ntsc", sounds=(PCM,)),
-    Row("avi>mp4", "mpeg4", shape="12:11"),
+    Row("avi>mkv", "mpeg4", shape="12:11"),
     Row("avi>mkv", "huffyuv", "yuv422p", shape="66x47", sounds=(PCM,)),
     Row("avi>mkv", "huffyuv", "rgb24", shape="65x47"),
     Row("avi>mp4", "rawvideo", "bgr24", shape="63x45"),
@@ -117,7 +120,7 @@ ROWS = (
     Row("avi>mkv", "msmpeg4"),
     Row("avi>mkv", "magicyuv", "yuva444p"),
     # Matroska and WebM
-    Row("mkv>mkv", "ffv1", "yuv420p", shape="65x47", times="vfr", sounds=(FLAC, OPUS, AC3)),
+    Row("mkv>mkv", "ffv1", "yuv420p", shape="65x47+16:11", times="vfr", sounds=(FLAC, OPUS, AC3)),
     Row("mkv>mkv", "ffv1", "yuv440p", times="late-vfr", sounds=(PCM,)),
     Row("mkv>mp4", "ffv1", "yuv444p16le", times="gap", sounds=(FLAC,)),
     Row("mkv>mp4", "ffv1", "gbrp16le", times="vfr"),
@@ -128,7 +131,7 @@ ROWS = (
     Row("mkv>mkv", "ffv1", "yuv420p12le", color=PQ, shape="33x31"),
     Row("mkv>mkv", "ffv1", "yuv422p9le"),
     Row("mkv>mkv", "libx265", "yuv422p12le", times="vfr", color=PQ, shape="rotate90"),
-    Row("mkv>mp4", "mpeg2video", "yuv422p", shape="64:45"),
+    Row("mkv>mkv", "mpeg2video", "yuv422p", shape="64:45"),
     Row("mkv>mp4", "libx264", shape="transpose", sounds=(Sound("aac", start=LATE),)),
     Row("mkv>mkv", "libx264", sounds=(Sound("pcm_s16le", start=LATE), Sound("aac", start=LATE))),
     Row("webm>mkv", "libvpx", times="vfr", sounds=(OPUS,)),
@@ -141,6 +144,9 @@ ROWS = (
     Row("mpg>mkv", "mpeg2video", "yuv420p", options=B_FRAMES, sounds=(AC3,)),
     Row("ts>mkv", "libx264", options=B_FRAMES, sounds=(AAC,), color=BT709),
     Row("ts>mp4", "libx264", times="gap", options={"bf": "0"}),
+    Row("ts>mkv", "libx264", shape="96x80+crop 6 0 2 0+16:11"),
+    Row("ts>mp4", "libx264", "yuv444p", shape="96x80+crop 3 5 0 4"),
+    Row("ts>mkv", "libx265", shape="96x80+crop 2 6 0 10"),
     Row("ts>mkv", "libx265", "yuv420p10le", color=PQ, sounds=(AC3,)),
     Row("ts>mkv", "mpeg2video", sounds=(MP2, MP2)),
     # Flash, Windows Media, GIF
@@ -154,17 +160,19 @@ ROWS = (
 
 
 def write(row: Row, path: Path) -> Path:
-    size, matrix, aspect = (64, 48), None, None
+    size, matrix, aspect, sides = (64, 48), None, None, ""
     for part in filter(None, row.shape.split("+")):
         if part in MATRICES:
             matrix = MATRICES[part]
         elif ":" in part:
             aspect = Fraction(part.replace(":", "/"))
+        elif part.startswith("crop"):
+            sides = part
         else:
             width, height = part.split("x")
             size = (int(width), int(height))
-    return write_odd_clip(
-        path,
+    clip = write_odd_clip(
+        path.with_stem("whole") if sides else path,
         codec=row.codec,
         pix_fmt=row.pix_fmt,
         times=row.times,
@@ -175,6 +183,10 @@ def write(row: Row, path: Path) -> Path:
         color=row.color,
         sounds=row.sounds,
     )
+    if sides:
+        left, top, right, bottom = map(int, sides.split()[1:])
+        return cropped(path, clip, left, top, right, bottom)
+    return clip
 
 
 @pytest.mark.usefixtures("square_detector")
@@ -189,6 +201,10 @@ def test_what_goes_in_comes_out(tmp_path: Path, row: Row) -> None:
     assert other.sample_aspect_ratio == one.sample_aspect_ratio
     assert other.display_matrix == one.display_matrix
     assert other.color == one.color
+    told = one.picture
+    if after == "mp4":  # which has no word for where chroma lies
+        told = replace(told, chroma=other.picture.chroma)
+    assert other.picture == told
     slack = HALF if after == "mkv" else 0
     assert_same_pictures(source, output, slack)
     assert_same_sounds(source, output, slack or SAMPLE)

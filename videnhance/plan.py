@@ -20,6 +20,7 @@ from videnhance.video.codecs import (
     color_written,
     container_for,
     encoder_options,
+    picture_options,
     require_encoder,
     working_format,
 )
@@ -125,7 +126,8 @@ def make_plan(
     encoding = Encoding(
         encoder=codec.encoder,
         segment_format=codec.segment_format,
-        options=encoder_options(codec, wish.crf, wish.preset),
+        options=encoder_options(codec, wish.crf, wish.preset)
+        | picture_options(codec, info, pix_fmt),
         pix_fmt=pix_fmt,
         width=info.width * wish.scale,
         height=info.height * wish.scale,

@@ -26,6 +26,21 @@ class ColorTags:
 
 
 @dataclass(frozen=True)
+class PictureTags:
+    """What else is said of a picture, for players and encoders to know; None where nothing is."""
+
+    chroma: tuple[int, int] | None = None
+    """Where subsampled chroma lies, across and down: 1 on the first luma sample, 2 halfway."""
+    crop: tuple[int, int, int, int] | None = None
+    """Pixels that a player leaves out: left, top, right, bottom. The frames hold them."""
+    mastering: tuple[float, ...] | None = None
+    """The mastering display (SMPTE ST 2086): x and y of red, green, blue and white, then its
+    largest and least luminance in cd/m2."""
+    light: tuple[int, int] | None = None
+    """Content light level (CTA-861.3): MaxCLL and MaxFALL in cd/m2."""
+
+
+@dataclass(frozen=True)
 class StreamInfo:
     """One stream of a container, as `probe` prints it."""
 
@@ -69,6 +84,7 @@ class VideoInfo:
     streams: tuple[StreamInfo, ...]
     hwaccel: str | None = None
     """What it is decoded by, as FFmpeg names it; None is the processor."""
+    picture: PictureTags = PictureTags()
 
     @property
     def upright(self) -> Matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
-from videnhance.streams import ColorTags, VideoInfo
+from videnhance.streams import ColorTags, PictureTags, VideoInfo
 from videnhance.video.reader import FULL_RANGE_NAMES, is_handled
 
 
@@ -91,6 +91,18 @@ CONTAINERS: dict[str, str] = {
     ".webm": "webm",
 }
 """Suffix of the output to FFmpeg's muxer: those that keep variable frame rates."""
+
+
+_SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
+"""FFmpeg's names of where chroma lies (PictureTags.chroma)."""
+
+_STATIC_HDR = {
+    "libx264": ("x264-params", "mastering-display", "cll"),
+    "libx265": ("x265-params", "master-display", "max-cll"),
+    "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
+}
+"""The encoders that write static HDR metadata into their stream: the option that holds it all, and
+the names in it of the mastering display and the content light level."""
 
 
 def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
@@ -181,9 +193,51 @@ def color_written(info: VideoInfo, pix_fmt: str) -> ColorTags:
     return info.color
 
 
-def _divides(pix_fmt: str, width: int, height: int) -> bool:
+def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
+    """The source's tags of the picture, as they hold for frames of this format and scale."""
+    tags = info.picture
+    left, top, right, bottom = (n * scale for n in tags.crop or (0, 0, 0, 0))
+    return replace(
+        tags,
+        chroma=tags.chroma if _chroma(pix_fmt) == _chroma(info.pix_fmt) else None,
+        crop=(left, top, right, bottom) if tags.crop else None,
+    )
+
+
+def picture_options(codec: VideoCodec, info: VideoInfo, pix_fmt: str) -> dict[str, str]:
+    """Options by which an encoder writes into its stream what is said of the picture."""
+    tags = tags_written(info, pix_fmt, 1)
+    options = {}
+    if tags.chroma in _SITES:
+        options["chroma_sample_location"] = _SITES[tags.chroma]
+    if codec.encoder in _STATIC_HDR:
+        option, mastering, light = _STATIC_HDR[codec.encoder]
+        said = [codec.options[option]] if option in codec.options else []
+        if tags.mastering is not None:
+            said.append(f"{mastering}={_mastering(tags.mastering, codec.encoder)}")
+        if tags.light is not None:
+            said.append(f"{light}={tags.light[0]},{tags.light[1]}")
+        if said:
+            options[option] = ":".join(said)
+    return options
+
+
+def _mastering(tags: tuple[float, ...], encoder: str) -> str:
+    """In the order of ST 2086: G, B, R, white, largest and least luminance."""
+    if encoder != "libsvtav1":  # which takes plain numbers; the others whole steps
+        tags = (*(round(n * 50000) for n in tags[:8]), *(round(n * 10000) for n in tags[8:]))
+    r, g, b, white, light = (f"({tags[k]},{tags[k + 1]})" for k in range(0, 10, 2))
+    return f"G{g}B{b}R{r}WP{white}L{light}"
+
+
+def _chroma(pix_fmt: str) -> tuple[int, int] | None:
+    """The size of chroma for 16 x 16 pixels, None where there is none."""
     form = VideoFormat(pix_fmt, 16, 16)
     if len(form.components) < 3 or form.is_rgb:
-        return True
-    chroma = form.components[1]
-    return width % (16 // chroma.width) == 0 and height % (16 // chroma.height) == 0
+        return None
+    return form.components[1].width, form.components[1].height
+
+
+def _divides(pix_fmt: str, width: int, height: int) -> bool:
+    columns, rows = _chroma(pix_fmt) or (16, 16)
+    return width % (16 // columns) == 0 and height % (16 // rows) == 0

@@ -16,11 +16,12 @@ import av
 import av.error
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
-from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 from videnhance.errors import ContainerError, OutputError
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
-from videnhance.video.codecs import CONTAINERS, color_written
+from videnhance.video.codecs import CONTAINERS, color_written, tags_written
+from videnhance.video.matroska import FILLER, with_tags, write_aspect
 from videnhance.video.packets import (
     Window,
     other_packets,
@@ -125,6 +126,8 @@ def mux(
     cut = cut if cut is not None else Cut(0, len(timeline))
     try:
         _write(part, muxer, info, timeline, segments, copying, progress, cut)
+        if _lacks_aspect(info, muxer):
+            write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
         verify(part, output, cut.stop - cut.start)
         complete(part)
         put_in_place(part, output)
@@ -173,7 +176,7 @@ def _write(
             av.open(str(part), "w", format=muxer, options=_mux_options(info, muxer))
         )
         with av.open(str(segments[0][1])) as first:
-            routes = _add_streams(target, source, first, info, copying, window)
+            routes = _add_streams(target, source, first.streams.video[0], info, copying, window)
         video = routes[info.stream]
         written = 0
         packets = heapq.merge(
@@ -210,7 +213,7 @@ def _mux_options(info: VideoInfo, muxer: str) -> dict[str, str]:
 def _add_streams(
     target: OutputContainer,
     source: InputContainer,
-    segment: InputContainer,
+    rendered: VideoStream,
     info: VideoInfo,
     copying: Copying,
     window: Window,
@@ -219,16 +222,7 @@ def _add_streams(
     routes: dict[int, Stream] = {}
     for stream in source.streams:
         if stream.index == info.stream:
-            rendered = segment.streams.video[0]
-            video = target.add_stream_from_template(rendered, opaque=True)
-            video.time_base = Fraction(1, info.time_base.denominator)
-            _describe_picture(video.codec_context, info, rendered.codec_context.pix_fmt or "")
-            if info.average_rate is not None:
-                video.codec_context.framerate = info.average_rate
-            if target.format.name in ("mp4", "mov") and codec_name(video) == "hevc":
-                video.codec_context.codec_tag = "hvc1"
-            if info.display_matrix is not None:
-                video.set_display_matrix(info.display_matrix)
+            video = _add_video(target, rendered, info)
             routes[stream.index] = video
         elif stream.index in copying.kept:
             routes[stream.index] = target.add_stream_from_template(stream, opaque=True)
@@ -237,18 +231,40 @@ def _add_streams(
         added = routes[stream.index]
         added.disposition = stream.disposition
         added.metadata.update(_content_metadata(stream.metadata, window))
+        if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
+            added.metadata["title"] = added.metadata.get("title", "") + FILLER
     target.metadata.update(_content_metadata(source.metadata, window))
     target.set_chapters(_chapters_within(source.chapters(), window))
     return routes
 
 
-def _describe_picture(context: VideoCodecContext, info: VideoInfo, pix_fmt: str) -> None:
-    """Say of the output's video what its packets may not: a segment's container has lost some."""
+def _add_video(target: OutputContainer, rendered: VideoStream, info: VideoInfo) -> VideoStream:
+    """The output's video. All that is said of its picture is said anew: of what the packets do not
+    hold themselves, a segment's container has lost a part."""
+    source, pix_fmt = rendered.codec_context, rendered.codec_context.pix_fmt or ""
+    with with_tags(rendered, tags_written(info, pix_fmt, source.width // info.width)) as template:
+        video = target.add_stream_from_template(template, opaque=True)
+    assert isinstance(video, VideoStream)
+    video.time_base = Fraction(1, info.time_base.denominator)
+    context = video.codec_context
+    context.pix_fmt = pix_fmt
+    if info.average_rate is not None:
+        context.framerate = info.average_rate
+    if target.format.name in ("mp4", "mov") and codec_name(video) == "hevc":
+        context.codec_tag = "hvc1"
     if info.declares_aspect:
         context.sample_aspect_ratio = info.sample_aspect_ratio
     color = color_written(info, pix_fmt)
     context.color_range, context.colorspace = color.range, color.matrix
     context.color_primaries, context.color_trc = color.primaries, color.transfer
+    if info.display_matrix is not None:
+        video.set_display_matrix(info.display_matrix)
+    return video
+
+
+def _lacks_aspect(info: VideoInfo, muxer: str) -> bool:
+    """Whether the aspect must be written when the file is finished."""
+    return muxer in ("matroska", "webm") and info.sample_aspect_ratio != 1
 
 
 def _content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
+import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
+from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, TruncatedError, UsageError
-from videnhance.streams import ColorTags, StreamInfo, Timeline, VideoInfo
+from videnhance.streams import ColorTags, PictureTags, StreamInfo, Timeline, VideoInfo
+from videnhance.video.matroska import picture_tags
 
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may fall short of the declared duration: containers round, and
@@ -63,6 +68,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
                     f"{path}: its video stream has no picture size, so the file is damaged or cut "
                     "off near its start; copy it again from its source"
                 )
+            # Else FFmpeg rounds what a stream crops on the left, and hands over wider frames.
+            stream.codec_context.flags |= Flags.unaligned
             return stream
     kinds = sorted({str(stream.type) for stream in container.streams}) or ["no streams"]
     raise InputError(f"{path}: holds no video ({', '.join(kinds)} only); name a video file")
@@ -77,6 +84,13 @@ def probe(path: Path) -> VideoInfo:
             raise InputError(f"{path}: its video stream cannot be decoded; is the codec known?")
         aspect = stream.sample_aspect_ratio
         declared = aspect is not None and aspect > 0
+        color = ColorTags(
+            range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
+            matrix=context.colorspace,
+            primaries=context.color_primaries,
+            transfer=context.color_trc,
+        )  # before a decoder, which may know less than the container, overwrites it
+        first = _first_frame(container, stream, path)
         return VideoInfo(
             path=path,
             container=container.format.name,
@@ -91,14 +105,10 @@ def probe(path: Path) -> VideoInfo:
             declared_frames=stream.frames,
             sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
             declares_aspect=declared,
-            color=ColorTags(
-                range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
-                matrix=context.colorspace,
-                primaries=context.color_primaries,
-                transfer=context.color_trc,
-            ),
+            color=color,
             streams=tuple(_describe(s) for s in container.streams),
-            display_matrix=_display_matrix(container, stream, path),
+            display_matrix=_display_matrix(first),
+            picture=_picture_tags(stream, first),
         )
 
 
@@ -259,18 +269,38 @@ def _describe(stream: Stream) -> StreamInfo:
     )
 
 
-def _display_matrix(
-    container: InputContainer, stream: VideoStream, path: Path
-) -> tuple[int, ...] | None:
-    """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
+def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
     try:
         for frame in container.decode(stream):
-            data = frame.side_data.get("DISPLAYMATRIX")
-            if not isinstance(data, SideData):
-                return None
-            return tuple(int(v) for v in np.frombuffer(bytes(data), np.int32)[:9])
+            return frame
     except av.error.FFmpegError as error:
         raise InputError(
             f"{path}: its first frame cannot be decoded ({error.strerror}); the file is damaged"
         ) from error
     raise InputError(f"{path}: no frame of its video stream can be decoded; nothing to enhance")
+
+
+def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
+    """Side data of a frame as 32-bit numbers."""
+    data = frame.side_data.get(kind)
+    return np.frombuffer(bytes(data), np.int32) if isinstance(data, SideData) else None
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
+    matrix = _numbers(frame, "DISPLAYMATRIX")
+    return None if matrix is None else tuple(int(n) for n in matrix[:9])
+
+
+def _picture_tags(stream: VideoStream, frame: VideoFrame) -> PictureTags:
+    """What the header says, and what H.264 and H.265 say in their first frame only."""
+    tags = picture_tags(stream)
+    # AVMasteringDisplayMetadata: ten rationals (least before largest), then what of them is known.
+    mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
+    if mastering is not None and all(mastering[20:22]) and all(mastering[1:20:2]):
+        *points, least, most = (float(n) for n in mastering[:20:2] / mastering[1:20:2])
+        tags = replace(tags, mastering=(*points, most, least))
+    light = _numbers(frame, "CONTENT_LIGHT_LEVEL")
+    if light is not None:
+        tags = replace(tags, light=(int(light[0]), int(light[1])))
+    return tags

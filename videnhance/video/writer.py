@@ -97,6 +97,10 @@ class SegmentWriter:
         picture = VideoFrame(frame.width, frame.height, frame.layout.pix_fmt)
         for target, plane in zip(planes_of(picture), frame.planes, strict=True):
             np.copyto(target, plane)
+        # ProRes writes into each frame what the frame itself says.
+        color = self._encoding.color
+        picture.color_range, picture.colorspace = color.range, color.matrix
+        picture.color_primaries, picture.color_trc = color.primaries, color.transfer
         picture.pts = (frame.pts - self._start_pts) * self._encoding.time_base.numerator
         picture.time_base = Fraction(1, self._encoding.time_base.denominator)
         self._mux(picture)
