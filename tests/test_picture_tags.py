@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -174,3 +175,9 @@ def test_the_name_of_a_track_stays(tmp_path: Path) -> None:
         assert stream.metadata["title"] == "Door é"
         assert stream.sample_aspect_ratio == Fraction(4, 3)
         assert len(list(container.decode(stream))) == 6
+    _, segment = elements_of(path.read_bytes())
+    tracks = dict(elements_of(segment.data))[0x1654AE6B]
+    summed, track, void = elements_of(tracks)
+    assert [e.id for e in (summed, track, void)] == [0xBF, 0xAE, 0xEC]
+    assert not any(void.data)
+    assert summed.data == zlib.crc32(tracks[6:]).to_bytes(4, "little")

@@ -158,7 +158,8 @@ def write_aspect(path: Path, aspect: Fraction, *, ratio: bool) -> None:
         data = encoded(tracks)
         summed = len(tracks) < len(before)
         room = size - len(data) - (6 if summed else 0) - 9
-        data += encoded([Element(_VOID, bytes(room))])
+        # The length of the void in eight bytes, so that what is left over is filled to the byte.
+        data += _VOID.to_bytes(1, "big") + (room | 1 << 56).to_bytes(8, "big") + bytes(room)
         if summed:
             data = b"\xbf\x84" + zlib.crc32(data).to_bytes(4, "little") + data
         file.seek(start)
