@@ -44,9 +44,10 @@ def write_clip(
     aspect: Fraction | None = None,
     color: tuple[int, int, int, int] | None = None,
     pictures: Sequence[VideoFrame] | None = None,
+    block: int | None = None,
 ) -> Path:
     """A clip with one frame for each pts; `audio` names a codec; `color` is range, matrix,
-    primaries and transfer."""
+    primaries and transfer; `block` is how many samples are given to the encoder at once."""
     with av.open(
         str(path),
         "w",
@@ -77,16 +78,20 @@ def write_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            _add_tone(container, sound, float((pts[-1] - pts[0] + 1) * time_base))
+            _add_tone(container, sound, float((pts[-1] - pts[0] + 1) * time_base), block)
     return path
 
 
-def _add_tone(container: OutputContainer, stream: AudioStream, seconds: float) -> None:
+def _add_tone(
+    container: OutputContainer, stream: AudioStream, seconds: float, block: int | None
+) -> None:
     samples = (np.sin(np.arange(int(seconds * 8000)) / 5) * 8000).astype(np.int16)
-    frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
-    frame.sample_rate = 8000
-    frame.pts = 0
-    container.mux(stream.encode(frame))
+    for start in range(0, len(samples), block or len(samples)):
+        part = samples[None, start : start + (block or len(samples))]
+        frame = AudioFrame.from_ndarray(part, format="s16", layout="mono")
+        frame.sample_rate = 8000
+        frame.pts = start
+        container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
 
 

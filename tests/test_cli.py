@@ -319,6 +319,7 @@ def test_exit_codes_differ_by_kind_of_error() -> None:
     assert codes["UsageError"] == 2
     assert codes["TruncatedError"] == codes["InputError"] == 3
     assert codes["ContainerError"] == codes["OutputError"] == 4
+    assert codes["CheckError"] == 3
     assert codes["ModelError"] == 5
     assert codes["JobError"] == 6
     assert codes["Stopped"] == 130

@@ -25,9 +25,10 @@ from tests.test_video import UNEVEN, through
 from videnhance.errors import OutputError
 from videnhance.streams import Segment
 from videnhance.video import mux as mux_module
-from videnhance.video.mux import Copying, Cut, mux, verify
-from videnhance.video.packets import lasting
+from videnhance.video.check import Check, read_contents
+from videnhance.video.mux import Copying, Cut, mux
 from videnhance.video.source import probe, read_timeline
+from videnhance.video.window import lasting
 
 RATE = 8000
 BASE = Fraction(1, 1000)
@@ -448,19 +449,19 @@ def joined(tmp_path: Path, output: Path, **given: Any) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_what_is_missing_from_a_written_file_is_found(tmp_path: Path, suffix: str) -> None:
     part = write_clip(tmp_path / f"part{suffix}", pts=tuple(range(50)), audio="aac")
-    verify(part, tmp_path / "out", 50)
+    read_contents(part, tmp_path / "out", 50)
     with pytest.raises(OutputError, match=r"out: is incomplete after writing \(50 of 51 frames\)"):
-        verify(part, tmp_path / "out", 51)
+        read_contents(part, tmp_path / "out", 51)
     part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
     with pytest.raises(OutputError, match=r"of 50 frames\): the disk may be full; make room"):
-        verify(part, tmp_path / "out", 50)
+        read_contents(part, tmp_path / "out", 50)
 
 
 def test_the_file_is_complete_before_it_is_put_in_place(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     seen: list[tuple[int, bool]] = []
 
-    def complete(part: Path) -> None:
+    def complete(part: Path, found: Check) -> None:
         seen.append((len(times(part)), output.exists()))
 
     joined(tmp_path, output, complete=complete)
@@ -473,7 +474,7 @@ def test_the_file_is_complete_before_it_is_put_in_place(tmp_path: Path) -> None:
 def test_nothing_is_left_of_an_output_that_failed(
     tmp_path: Path, error: type[BaseException], when: str
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise error
 
     with pytest.raises(error):

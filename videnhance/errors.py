@@ -4,6 +4,7 @@ VidenhanceError                 1   anything below, or a fault we have no name f
 ├── UsageError        ValueError    2   an option or argument that cannot be honoured
 ├── InputError        ValueError    3   the source cannot be read as a video
 │   └── TruncatedError              3   it opens, but ends before it should
+├── CheckError        RuntimeError  3   the finished output does not agree with the source
 ├── OutputError       OSError       4   the result cannot be written
 │   └── ContainerError              4   the container cannot hold one of the streams
 ├── JobError          RuntimeError  6   a job directory is in use, or belongs to another job
@@ -51,6 +52,12 @@ class InputError(VidenhanceError, ValueError):
 
 class TruncatedError(InputError):
     """The source opens but ends before its own index or duration says it should."""
+
+
+class CheckError(VidenhanceError, RuntimeError):
+    """The finished output does not agree with its source in what must not change."""
+
+    exit_code = 3
 
 
 class OutputError(VidenhanceError, OSError):

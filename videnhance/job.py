@@ -24,6 +24,7 @@ from videnhance.steps import Progress, Run, detect_all, never, render_all, silen
 from videnhance.summary import Summary, summarize
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
+from videnhance.video.check import Check
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
 
@@ -80,6 +81,8 @@ def enhance(
         if ready:
             run.believed["render"] = scope.stop - scope.start
             found = read_tracks(job.tracks, scope.source, scope.timeline)
+            before = record.check
+            check = Check(**before) if before is not None else None
         else:
             # Another process may have ended this very job while the lock was waited for.
             check_output(source, output, overwrite=overwrite)
@@ -91,7 +94,7 @@ def enhance(
                 files = render_all(plan, found, kits, job, record, run)
             request.refuse_changed_source()
             with run.step("mux"):
-                deliver(plan, files, job, run, overwrite=overwrite)
+                check = deliver(plan, files, job, record, run, overwrite=overwrite)
         kept = folder if keep_job else None
         summary = summarize(
             output,
@@ -102,6 +105,7 @@ def enhance(
             kept,
             plan.copying.dropped,
             given=given is not None,
+            check=check,
         )
         if not keep_job:
             job.remove()

@@ -10,8 +10,10 @@ from pathlib import Path
 from videnhance.errors import OutputError
 from videnhance.jobdir import JobDirectory, require_room
 from videnhance.plan import Plan
+from videnhance.record import Record
 from videnhance.steps import Run
 from videnhance.streams import Segment
+from videnhance.video.check import Check
 from videnhance.video.codecs import CODECS
 from videnhance.video.mux import Cut, mux
 from videnhance.video.writer import put_in_place
@@ -21,13 +23,15 @@ def deliver(
     plan: Plan,
     files: Sequence[tuple[Segment, Path]],
     job: JobDirectory,
+    record: Record,
     run: Run,
     *,
     overwrite: bool,
-) -> None:
-    """Join the segments and put the output in place.
+) -> Check:
+    """Join the segments, check what was written and put the output in place.
 
-    Raises OutputError where something else stands there by now, unless `overwrite`.
+    What the check found goes into job.json before. Raises OutputError where something else stands
+    there by now, unless `overwrite`; CheckError.
     """
     scope = plan.scope
     beside = plan.output.absolute().parent
@@ -37,7 +41,13 @@ def deliver(
     # the output's.
     same = job.folder.stat().st_dev == beside.stat().st_dev
     part = job.folder / "output" if same else beside / f".{plan.output.name}.part"
-    mux(
+    frames = scope.stop - scope.start
+
+    def complete(path: Path, found: Check) -> None:
+        _rewrite(job, record.checked(found.as_json()))
+        note_finished(job, path, plan.output, overwrite)
+
+    return mux(
         plan.output,
         part,
         plan.muxer,
@@ -45,10 +55,22 @@ def deliver(
         scope.timeline,
         files,
         plan.copying,
-        lambda frames: run.tell("mux", frames, scope.stop - scope.start),
+        lambda done: run.tell("mux", done, frames),
         cut=None if scope.whole else Cut(scope.start, scope.stop),
-        complete=lambda path: note_finished(job, path, plan.output, overwrite),
+        checking=lambda done: run.tell("check", done, frames),
+        complete=complete,
     )
+
+
+def _rewrite(job: JobDirectory, record: Record) -> None:
+    part = job.record.with_name(job.record.name + ".part")
+    try:
+        record.write(part)
+        put_in_place(part, job.record)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{job.record}: cannot be written ({error.strerror})") from error
 
 
 def require_room_for(plan: Plan, folder: Path) -> None:

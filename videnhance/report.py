@@ -11,6 +11,7 @@ from videnhance.preview import PreviewSummary
 from videnhance.status import Status
 from videnhance.streams import Timeline
 from videnhance.summary import ESTIMATE, Summary
+from videnhance.video.check import Check
 from videnhance.video.source import probe, read_timeline
 
 _RANGES = {0: "unspecified", 1: "limited", 2: "full"}
@@ -136,6 +137,16 @@ def _faces(faces: int, tracks: int) -> str:
     return f"{faces} face{'s' * (faces != 1)} in {tracks} track{'s' * (tracks != 1)}"
 
 
+def _checked(check: Check) -> str:
+    text = f"{check.frames} frames at their times, {check.seconds:.3f} s"
+    if not check.sounds:
+        return text
+    return (
+        f"{text}; {check.sound_packets} packets of sound unchanged, in sync within "
+        f"{check.offset * 1000:.1f} ms"
+    )
+
+
 def preview_text(found: PreviewSummary) -> str:
     """What a preview shows, for a person."""
     whole = "too few frames to tell" if found.estimate is None else duration_text(found.estimate)
@@ -165,6 +176,7 @@ def summary_text(summary: Summary) -> str:
         f"{_faces(summary.faces, summary.tracks)}",
         f"  {_found_by(summary.detector)}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
+        *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
         *(f"  note: {note}" for note in summary.notes),
         *([f"  job kept in {summary.job}"] if summary.job else []),
         *([f"  {ESTIMATE}"] if summary.faces and changes else []),

@@ -12,6 +12,7 @@ from videnhance.faces import Tracks
 from videnhance.plan import Scope
 from videnhance.restorers import Restorer
 from videnhance.steps import Run
+from videnhance.video.check import Check
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
 
@@ -48,6 +49,8 @@ class Summary:
     """What could not be kept, and what was noticed, one sentence each."""
     job: Path | None
     """The job's directory, where it was kept."""
+    check: Check | None = None
+    """What was found equal in the output; None where the job ends with the tracks."""
 
 
 def summarize(
@@ -60,6 +63,7 @@ def summarize(
     notes: tuple[str, ...] = (),
     *,
     given: bool = False,
+    check: Check | None = None,
 ) -> Summary:
     """The summary of a job that is done; `notes` come before the run's own.
 
@@ -94,4 +98,5 @@ def summarize(
         invents=restorer is not None and (restorer.invents or upscaler != "lanczos"),
         notes=(*notes, *run.notes),
         job=job,
+        check=check,
     )

@@ -18,18 +18,18 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from videnhance.errors import ContainerError, OutputError
+from videnhance.errors import ContainerError
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
+from videnhance.video.check import Check, checked
 from videnhance.video.codecs import CONTAINERS, color_written, tags_written
 from videnhance.video.matroska import FILLER, with_tags, write_aspect
 from videnhance.video.packets import (
-    Window,
     other_packets,
     packets_within,
     video_packets,
-    window_of,
 )
 from videnhance.video.source import codec_name, open_source
+from videnhance.video.window import Window, window_of
 from videnhance.video.writer import put_in_place, write_error
 
 if TYPE_CHECKING:
@@ -104,12 +104,14 @@ def mux(
     copying: Copying,
     progress: Callable[[int], None] = lambda frames: None,
     cut: Cut | None = None,
-    complete: Callable[[Path], None] = lambda part: None,
-) -> None:
+    checking: Callable[[int], None] = lambda frames: None,
+    complete: Callable[[Path, Check], None] = lambda part, found: None,
+) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it `output`.
 
     Both are on one file system, so the output appears whole or not at all, and `part` is gone
-    either way. `complete` is called with the checked file before it is renamed.
+    either way. What was written is compared with the source (check.py); `complete` is called with
+    the checked file before it is renamed.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: dts as the segments store them
@@ -121,41 +123,23 @@ def mux(
     skipped up to there by the edit list in MP4 and MOV; in Matroska, unless it can be, it is left
     out, and the sound begins up to one packet late, in its place.
 
-    Raises OutputError where the output cannot be written or the segments do not hold their frames.
+    Raises OutputError where the output cannot be written or the segments do not hold their frames,
+    CheckError where it does not agree with the source: then it is kept under another name.
     """
     cut = cut if cut is not None else Cut(0, len(timeline))
     try:
         _write(part, muxer, info, timeline, segments, copying, progress, cut)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
-        verify(part, output, cut.stop - cut.start)
-        complete(part)
+        span = (cut.start, cut.stop)
+        found = checked(output, part, info, timeline, span, copying.kept, checking)
+        complete(part, found)
         put_in_place(part, output)
+        return found
     except av.error.FFmpegError as error:
         raise write_error(output, error) from error
     finally:
         part.unlink(missing_ok=True)
-
-
-def verify(part: Path, output: Path, frames: int) -> None:
-    """Read a written file's packets again: a disk that was full may show in nothing else.
-
-    Raises OutputError where its first video does not hold so many frames.
-    """
-    found = 0
-    try:
-        with av.open(str(part)) as container:
-            stream = next(
-                s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-            )
-            found = sum(1 for p in container.demux(stream) if p.size and not p.is_corrupt)
-    except (av.error.FFmpegError, StopIteration):
-        found = 0  # not even its index was written
-    if found != frames:
-        raise OutputError(
-            f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
-            "full; make room or choose another folder"
-        )
 
 
 def _write(

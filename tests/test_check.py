@@ -1,0 +1,237 @@
+"""The check of a finished output: it finds what was changed on purpose, and only that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.packet import Packet
+
+from tests.clips import square_frames, write_clip, write_rgb
+from videnhance.errors import CheckError
+from videnhance.job import enhance, resume
+from videnhance.report import summary_text
+from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
+from videnhance.video import mux as mux_module
+from videnhance.video import packets as packets_module
+from videnhance.video.check import Check, check, read_contents
+from videnhance.video.source import probe, read_timeline
+from videnhance.video.window import Window
+
+FRAMES = 25
+WHOLE = Window(None, None)
+Change = Callable[["list[Packet[Any]]"], None]
+
+
+def changed(source: Path, output: Path, change: Change) -> Path:
+    """All packets of `source` in `output`, after `change` has had them."""
+    options = {"video_track_timescale": "25"} if output.suffix == ".mp4" else {}
+    with av.open(str(source)) as a, av.open(str(output), "w", options=options) as b:
+        routes = [b.add_stream_from_template(stream, opaque=True) for stream in a.streams]
+        packets = [packet for packet in a.demux() if packet.size]
+        change(packets)
+        for packet in packets:
+            packet.stream = routes[packet.stream_index]
+            b.mux(packet)
+    return output
+
+
+def of(packets: list[Packet[Any]], kind: str) -> list[Packet[Any]]:
+    return [packet for packet in packets if packet.stream.type == kind]
+
+
+def drop_sound(packets: list[Packet[Any]]) -> None:
+    packets.remove(of(packets, "audio")[2])
+
+
+def flip_sound(packets: list[Packet[Any]]) -> None:
+    old = of(packets, "audio")[2]
+    data = bytearray(bytes(old))
+    data[len(data) // 2] ^= 1
+    new: Packet[Any] = Packet(bytes(data))
+    new.pts, new.dts, new.duration, new.time_base = old.pts, old.dts, old.duration, old.time_base
+    new.stream = old.stream
+    packets[packets.index(old)] = new
+
+
+def swap_sound(packets: list[Packet[Any]]) -> None:
+    one, other = of(packets, "audio")[2:4]
+    assert bytes(one) != bytes(other)
+    at, to = packets.index(one), packets.index(other)
+    packets[at], packets[to] = other, one
+    one.pts, one.dts, other.pts, other.dts = other.pts, other.dts, one.pts, one.dts
+
+
+def delay_sound(seconds: Fraction) -> Change:
+    def change(packets: list[Packet[Any]]) -> None:
+        for packet in of(packets, "audio"):
+            ticks = round(seconds / Fraction(packet.time_base))
+            assert packet.pts is not None
+            assert packet.dts is not None
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+
+    return change
+
+
+def delay_frame(packets: list[Packet[Any]]) -> None:
+    """One frame by half of its length, the smallest step of MP4's ticks here being a frame."""
+    packet = of(packets, "video")[10]
+    assert packet.pts is not None
+    assert packet.dts is not None
+    ticks = max(round(Fraction(2, 1000) / Fraction(packet.time_base)), 1)
+    packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+
+
+def lengthen(packets: list[Packet[Any]]) -> None:
+    packet = of(packets, "video")[-1]
+    packet.duration = 2 * max(packet.duration or 0, round(0.04 / packet.time_base))
+
+
+def nothing(packets: list[Packet[Any]]) -> None:
+    pass
+
+
+def clip(folder: Path, audio: str = "aac", suffix: str = ".mkv") -> Path:
+    # Frames of which each can be shown without any other: any time can be changed.
+    return write_clip(
+        folder / f"in{suffix}",
+        codec="mpeg4",
+        pts=range(0, 2 * FRAMES, 2),
+        time_base=Fraction(1, 50),
+        audio=audio,
+        block=400,
+        options={"g": "1"},
+    )
+
+
+def checked(source: Path, output: Path) -> Check:
+    info = probe(source)
+    timeline = read_timeline(info)
+    contents = read_contents(output, output, len(timeline))
+    kept = [stream.index for stream in info.streams]
+    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), kept)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("audio", ["aac", "flac", "libopus", "pcm_s16le", "pcm_alaw"])
+def test_what_was_copied_as_it_is_passes(tmp_path: Path, audio: str, suffix: str) -> None:
+    inside = ".mkv"
+    if audio == "pcm_alaw":
+        inside = suffix = ".mov"
+    source = clip(tmp_path, audio, inside)
+    found = checked(source, changed(source, tmp_path / f"out{suffix}", nothing))
+    assert found.frames == FRAMES
+    assert found.seconds == 1
+    assert found.sounds == 1
+    assert found.sound_packets > 0
+    assert found.offset <= 0.0011  # two containers that count in milliseconds
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@pytest.mark.parametrize("audio", ["aac", "pcm_s16le"])
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (drop_sound, r"of \d+ packets are there|samples differ"),
+        (flip_sound, r"packet of \d+\.\d+ s has changed|samples differ"),
+        (swap_sound, r"packet of \d+\.\d+ s has changed|samples differ"),
+        (delay_sound(Fraction(25, 1000)), r"has moved by 2\d\.\d ms .* 20\.0 ms, half a frame"),
+        (delay_frame, r"frame 10 is shown at \d\.\d+ s, not at 0\.400000 s"),
+        (lengthen, r"last frame ends at 1\.0\d+ s, not at 1\.000000 s"),
+    ],
+)
+def test_what_was_changed_is_found(
+    tmp_path: Path, audio: str, suffix: str, change: Change, complaint: str
+) -> None:
+    source = clip(tmp_path, audio)
+    output = changed(source, tmp_path / f"out{suffix}", change)
+    with pytest.raises(CheckError, match=complaint):
+        checked(source, output)
+
+
+def test_a_sound_that_is_missing_is_found(tmp_path: Path) -> None:
+    source = clip(tmp_path)
+    silent = write_clip(
+        tmp_path / "out.mkv", pts=range(0, 2 * FRAMES, 2), time_base=Fraction(1, 50)
+    )
+    with pytest.raises(CheckError, match="holds 0 of 1 streams of sound"):
+        checked(source, silent)
+
+
+def test_less_than_half_a_frame_is_told_and_no_more(tmp_path: Path) -> None:
+    source = clip(tmp_path)
+    output = changed(source, tmp_path / "out.mkv", delay_sound(Fraction(15, 1000)))
+    assert checked(source, output).offset == pytest.approx(0.015)
+
+
+@pytest.fixture
+def settings(square_detector: str) -> Settings:
+    return Settings(
+        detect=DetectSettings(detector=square_detector),
+        restore=RestoreSettings(restorer="identity"),
+        output=OutputSettings(codec="ffv1"),
+    )
+
+
+@pytest.fixture
+def sounding(tmp_path: Path) -> Path:
+    return write_rgb(tmp_path / "in.mkv", square_frames(25), audio="aac")
+
+
+def test_the_check_is_told(tmp_path: Path, sounding: Path, settings: Settings) -> None:
+    output, seen = tmp_path / "out.mkv", []
+
+    def progress(step: str, done: int, total: int) -> None:
+        seen.append((step, done, total))
+
+    summary = enhance(sounding, output, settings, keep_job=True, progress=progress)
+    found = summary.check
+    assert found is not None
+    assert (found.frames, found.seconds, found.sounds, found.offset) == (25, 1.0, 1, 0.0)
+    assert seen[-1] == ("check", 25, 25)
+    assert (
+        f"checked: 25 frames at their times, 1.000 s; {found.sound_packets} packets of sound "
+        in (summary_text(summary))
+    )
+    record = json.loads((tmp_path / "out.mkv.videnhance" / "job.json").read_text())
+    assert record["check"] == found.as_json()
+    # The job is finished: what is told again is what was found then.
+    assert resume(tmp_path / "out.mkv.videnhance").check == found
+    part = replace(settings, part=replace(settings.part, start="5f", end="15f"))
+    assert (found := enhance(sounding, tmp_path / "part.mkv", part).check) is not None
+    assert (found.frames, found.sounds) == (10, 1)
+    assert found.seconds == pytest.approx(0.4)
+
+
+def test_an_output_that_fails_is_kept_aside(
+    tmp_path: Path, sounding: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = packets_module.other_packets
+
+    def deaf(*given: Any) -> Iterator[Any]:
+        packets = real(*given)
+        next(packets)
+        return packets
+
+    output = tmp_path / "out.mkv"
+    for aside in ("out.unverified.mkv", "out.unverified-2.mkv"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(CheckError, match=f"kept as {aside}, not to be relied on") as caught,
+        ):
+            patch.setattr(mux_module, "other_packets", deaf)
+            enhance(sounding, output, settings)
+        assert caught.value.exit_code == 3
+        assert caught.value.job == tmp_path / "out.mkv.videnhance"
+        assert read_contents(tmp_path / aside, output, 25).sounds
+        assert not output.exists()
+    again = resume(tmp_path / "out.mkv.videnhance")
+    assert again.believed == 25
+    assert again.check is not None
+    assert output.exists()
