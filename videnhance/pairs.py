@@ -16,7 +16,7 @@ from videnhance.color import upright_rgb
 from videnhance.compare import Layout, Picture
 from videnhance.errors import ContainerError, OutputError
 from videnhance.frames import Frame
-from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
+from videnhance.streams import ColorTags, PictureTags, Segment, Timeline, VideoInfo
 from videnhance.video.codecs import CODECS, CONTAINERS, container_for, working_format
 from videnhance.video.mux import Copying, mux, plan_copying
 from videnhance.video.reader import layout_of, planes_of, read_frames
@@ -166,8 +166,15 @@ class PictureVideo:
     def deliver(self, output: Path) -> tuple[str, ...]:
         """Add the sound and put the video in place; notes say what did not fit."""
         muxer = container_for(output)
-        # The pictures are upright already.
-        info = replace(self._result.info, display_matrix=None)
+        # The pictures are upright, with square pixels, in colours of their own.
+        info = replace(
+            self._result.info,
+            display_matrix=None,
+            sample_aspect_ratio=Fraction(1),
+            declares_aspect=True,
+            color=self._encoding().color,
+            picture=PictureTags(),
+        )
         notes: tuple[str, ...] = ()
         try:
             copying = plan_copying(info, muxer, "h264")

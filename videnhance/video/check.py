@@ -253,15 +253,14 @@ def _compare_end(contents: Contents, output: Path, end: Fraction) -> None:
 
 def _declared_end(video: Stream) -> Fraction | None:
     """Second at which a stream ends, as its container declares it."""
-    tick = Fraction(video.time_base or 1)
-    if video.duration is not None:
-        return ((video.start_time or 0) + video.duration) * tick
-    # Matroska: FFmpeg's muxer writes each track's end as a tag of the form 00:00:01.440000000.
-    try:
-        hours, minutes, seconds = video.metadata.get("DURATION", "").split(":")
+    # Matroska: FFmpeg's muxer writes each track's end as a tag of the form 00:00:01.440000000; the
+    # duration FFmpeg gives to such a stream is a guess. MP4 and MOV have no such tag.
+    if text := video.metadata.get("DURATION"):
+        hours, minutes, seconds = text.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except ValueError:
+    if video.duration is None:
         return None
+    return ((video.start_time or 0) + video.duration) * Fraction(video.time_base or 1)
 
 
 def _read_sounds(
