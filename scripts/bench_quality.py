@@ -40,7 +40,8 @@ from videnhance.frames import FloatArray
 from videnhance.job import enhance
 from videnhance.settings import OutputSettings, RestoreSettings, Settings, TrackSettings
 from videnhance.trackfile import read_tracks
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
 
 Image = npt.NDArray[np.uint8]
 

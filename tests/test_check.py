@@ -21,7 +21,8 @@ from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings,
 from videnhance.video import mux as mux_module
 from videnhance.video import packets as packets_module
 from videnhance.video.check import Check, check, read_contents
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
 from videnhance.video.window import Window
 
 FRAMES = 25

@@ -104,7 +104,7 @@ def test_a_truncated_mp4(tmp_path: Path, index_first: bool) -> None:
         whole = fast
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
-    err = refused(tmp_path, cut, tmp_path / "out.mp4")
+    err = refused(tmp_path, cut, tmp_path / "out.mp4", "--strict")
     assert ("of 60 frames" if index_first else "index (moov) is missing") in err
 
 
@@ -113,7 +113,7 @@ def test_a_truncated_mkv(tmp_path: Path) -> None:
     write_rgb(whole, square_frames(100, noise=20), codec="libx264", options={"crf": "10"})
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
-    assert "ends at" in refused(tmp_path, cut, tmp_path / "out.mkv")
+    assert "ends at" in refused(tmp_path, cut, tmp_path / "out.mkv", "--strict")
     header = tmp_path / "header.mkv"
     header.write_bytes(whole.read_bytes()[:40])
     refused(tmp_path, header, tmp_path / "out.mkv")

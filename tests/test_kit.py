@@ -32,7 +32,8 @@ from videnhance.settings import (
 )
 from videnhance.streams import Segment
 from videnhance.trackfile import read_tracks
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
 
 YUV420 = PixelLayout("yuv420p", "yuv", 8, (1, 1), False, (0.2126, 0.0722))
 

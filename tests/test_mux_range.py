@@ -27,7 +27,8 @@ from videnhance.streams import Segment
 from videnhance.video import mux as mux_module
 from videnhance.video.check import Check, read_contents
 from videnhance.video.mux import Copying, Cut, mux
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
 from videnhance.video.window import lasting
 
 RATE = 8000
@@ -493,7 +494,8 @@ import resource, pathlib
 from videnhance.errors import OutputError
 from videnhance.streams import Segment
 from videnhance.video.mux import Copying, mux
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
 folder = pathlib.Path({str(tmp_path)!r})
 info = probe(folder / "in.mp4")
 files = [(Segment(0, 0, 12), folder / "00000.mp4")]

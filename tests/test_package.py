@@ -25,7 +25,7 @@ FLOORS = (
     | {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
     {"plan", "detect", "restoring", "invented", "kit", "render"},
-    {"record", "jobdir", "steps", "output", "summary", "request", "job", "status"},
+    {"record", "jobdir", "steps", "output", "summary", "request"} | {"examined", "job", "status"},
     {"batch", "moments", "highlights", "compare", "pairs", "sheet", "pace", "preview"},
     {
         "progress",

@@ -84,6 +84,7 @@ LOOKS = {"look", "track"}
 
 
 SETTINGS: list[tuple[str, Any, set[str]]] = [
+    ("source.strict", True, set()),
     ("detect.detector", "square", LOOKS),
     ("detect.threshold", 0.6, LOOKS),
     ("detect.every", 2, LOOKS),
@@ -196,8 +197,9 @@ def test_every_setting_is_in_the_table_above() -> None:
     fields = {
         f"{group}.{name}" for group, values in Settings().as_json().items() for name in values
     }
-    # They choose the segments; and a network for the upscaler needs its weights.
-    assert fields - told == {"part.start", "part.end", "output.upscaler"}
+    # They choose the segments; a network for the upscaler needs its weights; a rate is only for
+    # sources without times, and in the record's "condition" (test_condition.py).
+    assert fields - told == {"part.start", "part.end", "output.upscaler", "source.fps"}
 
 
 def test_the_content_of_the_input_is_in_every_fingerprint(clip: Path) -> None:

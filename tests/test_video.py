@@ -28,7 +28,8 @@ from videnhance.video.codecs import (
 )
 from videnhance.video.mux import Cut, mux, plan_copying
 from videnhance.video.reader import read_frames, to_frame
-from videnhance.video.source import decodes_by, probe, read_timeline
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import decodes_by, probe
 from videnhance.video.writer import Encoding, SegmentWriter
 
 HERE = sorted(name for name, codec in CODECS.items() if codec.needs is None)

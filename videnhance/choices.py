@@ -19,6 +19,7 @@ from videnhance.settings import (
     PartSettings,
     RestoreSettings,
     Settings,
+    SourceSettings,
     TrackSettings,
 )
 
@@ -34,6 +35,7 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
         return {field: wish[name] for field, name in parameters.items() if name in wish}
 
     settings = Settings(
+        source=SourceSettings(**chosen(fps="fps", strict="strict")),
         detect=DetectSettings(
             **chosen(
                 detector="detector",

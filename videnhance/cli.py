@@ -15,7 +15,7 @@ import typer
 from videnhance import models_cli, options
 from videnhance.choices import settings_of
 from videnhance.errors import UsageError
-from videnhance.options import looking, networks, part, persons, restoring, takes
+from videnhance.options import looking, networks, part, persons, reading, restoring, takes
 from videnhance.session import INTERRUPTED, session
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ app.add_typer(models_cli.app, name="models")
 
 
 @app.command()
-@takes(part, persons, restoring, looking, networks)
+@takes(reading, part, persons, restoring, looking, networks)
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -130,7 +130,7 @@ def enhance(
 
 
 @app.command()
-@takes(part, looking, networks)
+@takes(reading, part, looking, networks)
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -171,7 +171,7 @@ def detect(
 
 
 @app.command()
-@takes(part, persons, restoring, looking, networks)
+@takes(reading, part, persons, restoring, looking, networks)
 def preview(
     context: typer.Context,
     source: options.Source,

@@ -3,7 +3,8 @@
 VidenhanceError                 1   anything below, or a fault we have no name for
 ├── UsageError        ValueError    2   an option or argument that cannot be honoured
 ├── InputError        ValueError    3   the source cannot be read as a video
-│   └── TruncatedError              3   it opens, but ends before it should
+│   ├── TruncatedError              3   it opens, but ends before it should
+│   └── DamagedError                3   a frame is missing or damaged, known once it was decoded
 ├── CheckError        RuntimeError  3   the finished output does not agree with the source
 ├── OutputError       OSError       4   the result cannot be written
 │   └── ContainerError              4   the container cannot hold one of the streams
@@ -52,6 +53,10 @@ class InputError(VidenhanceError, ValueError):
 
 class TruncatedError(InputError):
     """The source opens but ends before its own index or duration says it should."""
+
+
+class DamagedError(InputError):
+    """A frame is missing, damaged or of another size, which is known once it was decoded."""
 
 
 class CheckError(VidenhanceError, RuntimeError):

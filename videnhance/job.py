@@ -6,12 +6,14 @@ beside the output unless told otherwise, and is removed when the output is in pl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from videnhance.equipment import Equipment
 from videnhance.errors import UsageError
+from videnhance.examined import examined_in, sound
 from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
 from videnhance.kit import looking_weights, make_kits, rendering_weights
@@ -25,6 +27,7 @@ from videnhance.summary import Summary, summarize
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
 from videnhance.video.check import Check
+from videnhance.video.examine import Examination
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
 
@@ -57,9 +60,46 @@ def enhance(
     Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
     cure. Its `job` names the directory where finished work was kept, if there is some.
     """
-    run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    began = time.monotonic()
+
+    def attempt(examined: Examination | None) -> Summary:
+        again = examined is not None and examined != known
+        return enhance_as(
+            source,
+            output,
+            settings,
+            examined,
+            overwrite=overwrite,
+            folder=folder,
+            keep_job=keep_job,
+            restart=restart or again,
+            tracks=tracks,
+            identify=identify,
+            run=Run(progress, stop, began),
+        )
+
+    known = examined_in(JobDirectory(folder).record, restart)
+    return sound(attempt, source, settings, Run(progress, stop), known)
+
+
+def enhance_as(
+    source: Path,
+    output: Path,
+    settings: Settings,
+    examined: Examination | None,
+    *,
+    overwrite: bool,
+    folder: Path,
+    keep_job: bool,
+    restart: bool,
+    tracks: Path | str | None,
+    identify: bool,
+    run: Run,
+) -> Summary:
+    """As `enhance`, of a source of which so much is known; raises DamagedError where that is not
+    enough."""
     refuse_inside(JobDirectory(folder), source, output, tracks)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
@@ -69,6 +109,7 @@ def enhance(
             settings,
             overwrite=overwrite or ready,
             progress=lambda packets: run.tell("plan", packets, 0),
+            examined=examined,
         )
     scope = plan.scope
     equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
@@ -128,9 +169,40 @@ def detect_tracks(
 
     A job as `enhance` is, with the same arguments, that ends after tracking.
     """
-    run = Run(progress, stop)
     source, output = Path(source), Path(output)
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
+    began = time.monotonic()
+
+    def attempt(examined: Examination | None) -> Summary:
+        again = examined is not None and examined != known
+        return _detect_as(
+            source,
+            output,
+            settings,
+            examined,
+            overwrite=overwrite,
+            folder=folder,
+            keep_job=keep_job,
+            restart=restart or again,
+            run=Run(progress, stop, began),
+        )
+
+    known = examined_in(JobDirectory(folder).record, restart)
+    return sound(attempt, source, settings, Run(progress, stop), known)
+
+
+def _detect_as(
+    source: Path,
+    output: Path,
+    settings: Settings,
+    examined: Examination | None,
+    *,
+    overwrite: bool,
+    folder: Path,
+    keep_job: bool,
+    restart: bool,
+    run: Run,
+) -> Summary:
     refuse_inside(JobDirectory(folder), source, output, None)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
@@ -139,7 +211,7 @@ def detect_tracks(
             raise UsageError(f"{output}: tracks are written as JSON; name it with .json")
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
-        scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0))
+        scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0), examined)
     equipment = _equipment(scope, run, restoring=False, detecting=True)
     request = Request(scope, output, None, overwrite, keep_job, None, run, equipment)
     with entered(folder, request.record, restart=restart) as (job, record):

@@ -124,6 +124,13 @@ Crf = Annotated[
     int | None, typer.Option(help="Quality, lower is better (h264: 17, h265: 19, av1: 23).")
 ]
 Preset = Annotated[str | None, typer.Option(help="Encoder preset (h264, h265: medium; av1: 8).")]
+Fps = Annotated[
+    str | None,
+    typer.Option(help="Frames a second, such as 25, where a file's frames carry no usable times."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Damage, or times that need repair, are an error.")
+]
 Start = Annotated[
     str | None,
     typer.Option(help="First frame: seconds, hh:mm:ss.mmm or a frame number such as 120f."),
@@ -159,6 +166,10 @@ _GATE = {
 }
 
 # Groups: the parameters of these functions are the options of every command that `takes` them.
+
+
+def reading(fps: Fps = None, strict: Strict = False) -> None:
+    """How the source is read."""
 
 
 def part(start: Start = None, end: End = None) -> None:

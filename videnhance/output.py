@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from videnhance.errors import OutputError
+from videnhance.errors import OutputError, VidenhanceError
 from videnhance.jobdir import JobDirectory, require_room
 from videnhance.plan import Plan
 from videnhance.record import Record
@@ -118,3 +120,20 @@ def is_finished(job: JobDirectory, output: Path) -> bool:
         return bool((note["size"], note["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns))
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+@contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """A hidden folder beside the output, removed at the end however it comes."""
+    beside = output.absolute().parent
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=beside)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+    with folder as path:
+        try:
+            yield Path(path)
+        except VidenhanceError as error:
+            # The job goes with the folder: there is none to go on with.
+            error.job = None
+            raise

@@ -16,11 +16,14 @@ from videnhance.color import upright_rgb
 from videnhance.compare import Layout, Picture
 from videnhance.errors import ContainerError, OutputError
 from videnhance.frames import Frame
+from videnhance.settings import DEFAULTS, SourceSettings
 from videnhance.streams import ColorTags, PictureTags, Segment, Timeline, VideoInfo
 from videnhance.video.codecs import CODECS, CONTAINERS, container_for, working_format
+from videnhance.video.condition import condition_of
+from videnhance.video.examine import Examination
 from videnhance.video.mux import Copying, mux, plan_copying
 from videnhance.video.reader import layout_of, planes_of, read_frames
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.source import probe
 from videnhance.video.writer import Encoding, SegmentWriter, put_in_place
 
 LARGEST = 3840
@@ -36,12 +39,19 @@ class Footage:
     timeline: Timeline
     pix_fmt: str
     """Sample format in which its frames are read."""
+    examined: Examination | None
+    """What decoding all of it showed, where that was needed."""
 
     @staticmethod
-    def of(path: Path) -> Footage:
-        """Reads the packets, decodes nothing; raises InputError."""
-        info = probe(path)
-        return Footage(info, read_timeline(info), working_format(info, CODECS["ffv1"]))
+    def of(
+        path: Path,
+        wish: SourceSettings = DEFAULTS.source,
+        examined: Examination | None = None,
+    ) -> Footage:
+        """Reads the packets; decodes only what they do not tell. Raises InputError, UsageError."""
+        found = condition_of(probe(path), wish, known=examined)
+        pix_fmt = working_format(found.info, CODECS["ffv1"])
+        return Footage(found.info, found.timeline, pix_fmt, found.examination)
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Frames start..stop, half-open."""

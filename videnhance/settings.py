@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from math import isfinite
 from typing import Any
 
@@ -17,6 +18,8 @@ HWACCELS = ("off", "auto", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va")
 PRECISIONS = ("auto", "f32", "bf16", "fp16")
 
 OPTIONS = {
+    "source.fps": "--fps",
+    "source.strict": "--strict",
     "detect.detector": "--detector",
     "detect.threshold": "--threshold",
     "detect.every": "--detect-every",
@@ -62,6 +65,27 @@ OPTIONS = {
 Limit = tuple[float, float] | None
 """(none, full): at `none` and beyond strength is 0, at `full` and beyond 1, between them it rises
 smoothly; None: not judged."""
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """How a source is read (video.condition)."""
+
+    fps: str | None = None
+    """Frames a second, such as 25 or 30000/1001, of a source whose frames carry no usable times."""
+    strict: bool = False
+    """Whether damage, and times that have to be repaired, are errors."""
+
+
+def rate_of(text: str) -> Fraction:
+    """The rate written for `--fps`; raises UsageError."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not Fraction(1, 1000) <= rate <= 1000 or rate.numerator > 10**6:
+        raise UsageError(f"--fps {text}: takes frames a second such as 25, 12.5 or 30000/1001")
+    return rate
 
 
 @dataclass(frozen=True)
@@ -226,6 +250,7 @@ class PartSettings:
 class Settings:
     """All settings of a job."""
 
+    source: SourceSettings = SourceSettings()
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()
     restore: RestoreSettings = RestoreSettings()
@@ -250,6 +275,8 @@ class Settings:
             ("restore.steady", self.restore.steady, 0.0, 1.0),
             ("compute.batch_size", self.compute.batch_size, 0, 1024),
         )
+        if self.source.fps is not None:
+            rate_of(self.source.fps)
         for field, value, low, high in ranges:
             if not low <= value <= high:
                 raise UsageError(f"{OPTIONS[field]} {value:g}: takes {low:g} to {high:g}")

@@ -117,6 +117,34 @@ class VideoInfo:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A packet at which decoding can start."""
+
+    packet: int
+    """Counted from the file's first video packet."""
+    index: int
+    """The first frame that is shown from here on."""
+    isolated: bool
+    """Whether there is damage from here to the next entry: decoded alone, so that the result does
+    not depend on where decoding began."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Which packet each frame comes from, where a decoder, not the packets' times, has to tell."""
+
+    packets: tuple[int, ...]
+    """Of every frame, in the order shown."""
+    entries: tuple[Entry, ...]
+    """In order of both packet and index."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is no damage anywhere."""
+        return not any(entry.isolated for entry in self.entries)
+
+
+@dataclass(frozen=True)
 class Timeline:
     """When every frame is shown: pts strictly increasing, in the video stream's time_base."""
 
@@ -126,6 +154,8 @@ class Timeline:
     """Frame indices at which decoding can start."""
     last_duration: int
     """How long the last frame is shown, in time_base units."""
+    decoding: Decoding | None = None
+    """None where a frame is known by the pts of its packet."""
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 
 from videnhance.errors import OutputError
 from videnhance.streams import Segment, Timeline
-from videnhance.video.source import open_source
+from videnhance.video.source import open_source, packets_of
 from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting
 
 RUN_IN = 10
@@ -94,8 +94,8 @@ def other_packets(
     if not chosen:
         return
     latest = 0.0
-    for packet in source.demux(*chosen):
-        if packet.size == 0 or packet.time_base is None:
+    for packet in packets_of(source, *chosen):
+        if packet.time_base is None:
             continue
         if packet.dts is None:
             packet.dts = packet.pts
@@ -203,8 +203,8 @@ def _until_over(
 ) -> Iterator[Packet[Any]]:
     """All packets with content, until nothing more can follow that the window keeps."""
     sounds = {k for k, stream in timed.items() if stream.type == "audio"}
-    for packet in source.demux():
-        if packet.size == 0 or packet.time_base is None:
+    for packet in packets_of(source):
+        if packet.time_base is None:
             continue
         index, begin = packet.stream_index, begin_of(packet)
         yield packet  # to be changed by whoever takes it

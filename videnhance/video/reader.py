@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,10 +11,12 @@ import av.error
 import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 
-from videnhance.errors import InputError
+from videnhance.errors import DamagedError, InputError
 from videnhance.frames import Array, Frame, PixelLayout
-from videnhance.streams import Timeline, VideoInfo
+from videnhance.streams import Decoding, Timeline, VideoInfo
+from videnhance.video.examine import frames_of
 from videnhance.video.source import open_source, video_stream
 
 _LUMA_WEIGHTS = {
@@ -38,9 +41,15 @@ def read_frames(
 ) -> Iterator[Frame]:
     """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be.
 
-    Decoding begins at the keyframe before `start`. Raises InputError, naming the time, where a
-    frame is missing, broken, or of another size than the stream declares.
+    Decoding begins at the keyframe before `start`. Of a source that was examined (the timeline has
+    a `decoding`), the same frames come from every reading, whatever their size made that of the
+    stream; of another one, raises DamagedError, naming the time, where a frame is missing, damaged,
+    or of another size than the stream declares.
     """
+    if timeline.decoding is not None:
+        for place, picture in _decode_examined(info, timeline, timeline.decoding, start, stop):
+            yield to_frame(_fitted(picture, info), place, timeline.pts[place], pix_fmt)
+        return
     following = start
     for pts, decoded in _decode(info, timeline, start):
         index = timeline.index_of(pts) if pts is not None else None
@@ -53,18 +62,23 @@ def read_frames(
         if decoded.is_corrupt:
             raise _broken(info, timeline, index, "is damaged")
         if (decoded.width, decoded.height) != (info.width, info.height):
-            raise _broken(
-                info,
-                timeline,
-                index,
-                f"changes size to {decoded.width}x{decoded.height} from {info.width}x{info.height}",
-            )
+            size = f"{decoded.width}x{decoded.height} from {info.width}x{info.height}"
+            raise _broken(info, timeline, index, f"changes size to {size}")
+        if info.hwaccel is None and decoded.format.name != info.pix_fmt:
+            raise _broken(info, timeline, index, f"changes format to {decoded.format.name}")
         yield to_frame(decoded, index, timeline.pts[index], pix_fmt)
         following = index + 1
         if following == stop:
             return
     if following < stop:
         raise _broken(info, timeline, following, "cannot be decoded")
+
+
+def _fitted(decoded: VideoFrame, info: VideoInfo) -> VideoFrame:
+    """The whole picture at the size that the stream declares."""
+    if (decoded.width, decoded.height) == (info.width, info.height):
+        return decoded
+    return decoded.reformat(info.width, info.height, interpolation=Interpolation.BICUBIC, threads=1)
 
 
 def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
@@ -166,14 +180,46 @@ def _decode(
                 first = False
                 yield picture.pts, picture
         except av.error.FFmpegError as error:
-            raise InputError(
-                f"{info.path}: decoding stops ({error.strerror}); the file is damaged: "
-                "copy it again from its source"
+            raise DamagedError(
+                f"{info.path}: decoding stops after {timeline.seconds(start):.3f} s "
+                f"({error.strerror}); {_CURE}"
             ) from error
 
 
-def _broken(info: VideoInfo, timeline: Timeline, index: int, what: str) -> InputError:
-    return InputError(
-        f"{info.path}: frame {index} at {timeline.seconds(index):.3f} s {what}; "
-        "copy the file again from its source"
+def _decode_examined(
+    info: VideoInfo, timeline: Timeline, decoding: Decoding, start: int, stop: int
+) -> Iterator[tuple[int, VideoFrame]]:
+    """(index, picture) of the frames start..stop, each part with damage decoded alone."""
+    entries, following = decoding.entries, start
+    while following < stop:
+        begin = bisect_right(entries, following, key=lambda entry: entry.index) - 1
+        end = begin + 1
+        while end < len(entries) and not (entries[begin].isolated or entries[end].isolated):
+            end += 1
+        after = entries[end].index if end < len(entries) else len(timeline)
+        numbers = decoding.packets[entries[begin].index : after]
+        place = {number: entries[begin].index + k for k, number in enumerate(numbers)}
+        stop_at, until = (entries[k].packet if k < len(entries) else None for k in (end, end + 1))
+        for picture in frames_of(
+            info, entries[begin].packet, stop_at, until, threads=decoding.is_sound
+        ):
+            index = place.get(picture.pts) if picture.pts is not None else None
+            if index == following:
+                yield index, picture
+                following += 1
+            if following == min(after, stop):
+                break
+        if following < min(after, stop):
+            raise InputError(
+                f"{info.path}: frame {following} at {timeline.seconds(following):.3f} s does not "
+                "decode as before; was the file changed? begin again with --restart"
+            )
+
+
+_CURE = "copy the file again from its source, or leave --strict out to enhance what decodes"
+
+
+def _broken(info: VideoInfo, timeline: Timeline, index: int, what: str) -> DamagedError:
+    return DamagedError(
+        f"{info.path}: frame {index} at {timeline.seconds(index):.3f} s {what}; {_CURE}"
     )

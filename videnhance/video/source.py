@@ -1,4 +1,4 @@
-"""Opening a source, saying what it is, and listing when its frames are shown.
+"""Opening a source, and saying what it is.
 
 The source is opened for reading only. FFmpeg's errors become ours here and nowhere else.
 """
@@ -6,10 +6,12 @@ The source is opened for reading only. FFmpeg's errors become ours here and nowh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -19,19 +21,19 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.errors import InputError, TruncatedError, UsageError
-from videnhance.streams import ColorTags, PictureTags, StreamInfo, Timeline, VideoInfo
+from videnhance.errors import InputError, UsageError
+from videnhance.streams import ColorTags, PictureTags, StreamInfo, VideoInfo
 from videnhance.video.matroska import picture_tags
 
-TRUNCATION_SLACK = 0.75
-"""Seconds by which the packets may fall short of the declared duration: containers round, and
-count the last frame's or audio packet's length differently."""
+_RETRIES = 16
+"""Failed reads in a row after which the rest of a file is given up."""
 
 
 @contextmanager
@@ -57,6 +59,26 @@ def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContain
         ) from error
     with container:
         yield container
+
+
+def packets_of(
+    container: InputContainer, *streams: Stream, failed: Callable[[], None] = lambda: None
+) -> Iterator[Packet[Any]]:
+    """Every packet with content (of all streams if none is named), whatever lies between.
+
+    A read that fails is told to `failed`, and tried further on.
+    """
+    failures = 0
+    while failures < _RETRIES:
+        try:
+            for packet in container.demux(*streams):
+                failures = 0
+                if packet.size:
+                    yield packet
+            return
+        except av.error.FFmpegError:
+            failures += 1
+            failed()
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -138,91 +160,6 @@ def decodes_by(info: VideoInfo, wish: str) -> str | None:
     raise UsageError(f"--hwaccel {wish}: not usable ({reason}); leave it out, or use auto")
 
 
-def read_timeline(
-    info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
-) -> Timeline:
-    """Every frame's pts and the keyframes, from the packets alone, without decoding.
-
-    Raises InputError where frames have no or repeated times, TruncatedError where the file ends
-    before its own frame count or duration says.
-    """
-    path = info.path
-    shown: list[tuple[int, bool, int]] = []
-    end = 0.0
-    with open_source(path) as container:
-        stream = container.streams[info.stream]
-        packets = 0
-        try:
-            for packet in container.demux():
-                base = packet.time_base
-                if packet.size == 0 or base is None:
-                    continue
-                length = packet.duration or 0
-                if packet.pts is not None:
-                    end = max(end, float((packet.pts + length) * base))
-                if packet.stream_index != stream.index:
-                    continue
-                packets += 1
-                progress(packets)
-                if packet.is_discard:
-                    continue
-                if packet.pts is None:
-                    raise InputError(
-                        f"{path}: a frame carries no time (pts), as in a raw {info.codec} stream; "
-                        "put it into a container first: ffmpeg -r RATE -i FILE -c copy FILE.mkv"
-                    )
-                shown.append((packet.pts, packet.is_keyframe, length))
-        except av.error.FFmpegError as error:
-            raise InputError(
-                f"{path}: reading stops after {packets} video packets ({error.strerror}); "
-                "copy the file again from its source"
-            ) from error
-        start = (container.start_time or 0) / 1e6
-        over = (stream.start_time or 0) + (stream.duration or 0)
-    if not shown:
-        raise InputError(f"{path}: its video stream holds no frames; nothing to enhance")
-    _refuse_truncated(info, packets, end, start)
-    decoded_last = shown[-1]
-    shown.sort(key=lambda entry: entry[0])
-    if "mov" in info.container and decoded_last[0] != shown[-1][0]:
-        # MP4 has lengths from one decoding to the next: with B-frames another frame's. The track's
-        # end is that of the frame shown last.
-        length = over - shown[-1][0]
-        if 0 < length <= max(entry[2] for entry in shown):
-            shown[-1] = (*shown[-1][:2], length)
-    pts = tuple(entry[0] for entry in shown)
-    if len(set(pts)) != len(pts):
-        raise InputError(
-            f"{path}: {len(pts) - len(set(pts))} frames repeat another frame's time (pts); "
-            "rewrite the times first: ffmpeg -i FILE -c copy -bsf:v setts=... FILE.mkv"
-        )
-    usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
-    one = int(1 / (info.average_rate * info.time_base)) if info.average_rate else 1
-    return Timeline(
-        time_base=info.time_base,
-        pts=pts,
-        keyframes=tuple(k for k, entry in enumerate(shown) if entry[1]) or (0,),
-        last_duration=shown[-1][2] or usual or max(one, 1),
-    )
-
-
-def _refuse_truncated(info: VideoInfo, packets: int, end: float, start: float) -> None:
-    cure = (
-        "the file is cut off: copy it again from its source, or make what is left of it a file of "
-        "its own: ffmpeg -i FILE -c copy REST.mkv"
-    )
-    if info.declared_frames > packets:
-        raise TruncatedError(
-            f"{info.path}: holds {packets} of {info.declared_frames} frames; {cure}"
-        )
-    # FFmpeg counts Matroska's duration from 0, wherever the first frame is; others' from there.
-    reached = end if "matroska" in info.container else end - start
-    if info.duration is not None and info.duration - reached > TRUNCATION_SLACK:
-        raise TruncatedError(
-            f"{info.path}: ends at {reached:.2f} s of {info.duration:.2f} s; {cure}"
-        )
-
-
 def _why_unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"{path}: may not be read; check its permissions"
@@ -270,14 +207,15 @@ def _describe(stream: Stream) -> StreamInfo:
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
-    try:
-        for frame in container.decode(stream):
-            return frame
-    except av.error.FFmpegError as error:
-        raise InputError(
-            f"{path}: its first frame cannot be decoded ({error.strerror}); the file is damaged"
-        ) from error
-    raise InputError(f"{path}: no frame of its video stream can be decoded; nothing to enhance")
+    """The first that decodes."""
+    for packet in chain(packets_of(container, stream), (None,)):
+        with suppress(av.error.FFmpegError):
+            for frame in stream.codec_context.decode(packet):
+                return frame
+    raise InputError(
+        f"{path}: no frame of its video stream can be decoded: it is damaged, or cut off near its "
+        "start; copy it again from its source"
+    )
 
 
 def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:

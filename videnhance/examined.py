@@ -1,0 +1,52 @@
+"""Work on a source that turns out to be damaged begins again, once all of it was examined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from videnhance.errors import DamagedError, JobError
+from videnhance.record import read_record
+from videnhance.settings import Settings
+from videnhance.steps import Run
+from videnhance.video.condition import condition_of, examination_in
+from videnhance.video.examine import Examination
+from videnhance.video.source import probe
+
+T = TypeVar("T")
+
+
+def sound(
+    attempt: Callable[[Examination | None], T],
+    source: Path,
+    settings: Settings,
+    run: Run,
+    known: Examination | None = None,
+) -> T:
+    """What `attempt` gives, which is told what is known of the source's damage.
+
+    Damage that packets do not show is met where frames are decoded. Then every frame is decoded
+    once, and the attempt made again: what each reading gives is settled before any of it is used.
+    Raises what `attempt` raises; DamagedError only with `--strict`.
+    """
+    try:
+        return attempt(known)
+    except DamagedError:
+        if settings.source.strict:
+            raise
+        found = condition_of(
+            probe(source),
+            settings.source,
+            lambda done: run.tell("examine", done, 0),
+            thorough=True,
+        )
+        return attempt(found.examination)
+
+
+def examined_in(record: Path, restart: bool) -> Examination | None:
+    """What the job of this record found when it examined its source; None where it did not."""
+    try:
+        return None if restart else examination_in(read_record(record).document.get("condition"))
+    except JobError:
+        return None

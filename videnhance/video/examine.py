@@ -1,0 +1,302 @@
+"""Which frames an odd or damaged source really holds: one decoding of all of it settles that.
+
+Where packets and decoded frames may disagree, each packet is given its number as its time, and
+frames are known by the packet they come from. Damage stays between two entries, packets at which
+decoding can start: there it is decoded alone, by one thread, so that every reading of the same file
+gives the same frames, wherever it begins.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+
+from videnhance.errors import InputError
+from videnhance.streams import Decoding, Entry, VideoInfo
+from videnhance.video.scan import Scan
+from videnhance.video.source import open_source, packets_of, video_stream
+
+
+class Look(NamedTuple):
+    """How a frame looks that differs from what the stream declares."""
+
+    begin: int
+    """The first frame that looks so."""
+    width: int
+    height: int
+    pix_fmt: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What decoding all of a source showed."""
+
+    packets: int
+    """How many there were."""
+    decoding: Decoding
+    damaged: tuple[int, ...]
+    """Frames that are shown as the decoder conceals what is damaged or missing in them, and those
+    that may be built on them."""
+    lost: tuple[int, ...]
+    """Packets whose frame does not decode."""
+    looks: tuple[Look, ...]
+    """Where size or pixel format changes, and back."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values; `from_json` is the way back."""
+        entries = self.decoding.entries
+        return {
+            "packets": self.packets,
+            "order": _packed(self.decoding.packets),
+            "entries": _packed([entry.packet for entry in entries]),
+            "indices": _packed([entry.index for entry in entries]),
+            "isolated": _packed([int(entry.isolated) for entry in entries]),
+            "damaged": _packed(self.damaged),
+            "lost": _packed(self.lost),
+            "looks": [list(look) for look in self.looks],
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Examination:
+        """Raises KeyError, TypeError or ValueError where `values` are not those of `as_json`."""
+        columns = (_unpacked(values[name]) for name in ("entries", "indices", "isolated"))
+        entries = tuple(Entry(p, k, bool(alone)) for p, k, alone in zip(*columns, strict=True))
+        return Examination(
+            packets=int(values["packets"]),
+            decoding=Decoding(_unpacked(values["order"]), entries),
+            damaged=_unpacked(values["damaged"]),
+            lost=_unpacked(values["lost"]),
+            looks=tuple(Look(*look) for look in values["looks"]),
+        )
+
+
+def examine(
+    info: VideoInfo, found: Scan, progress: Callable[[int], None] = lambda frames: None
+) -> Examination:
+    """Decode all of a source; `progress` gets the number of frames. Raises InputError where nothing
+    decodes."""
+    first = _decoded_whole(info, found, progress)
+    keys = _entries(found, first.shown)
+    bad = {k for k, packet in enumerate(found.packets) if packet.is_corrupt} | first.failed
+    bad |= {shown.packet for shown in first.shown if shown.is_corrupt}
+    broken = {_part_of(keys, packet) for packet in bad} - {-1}
+    if broken:
+        shown, entries = _decoded_in_parts(info, keys, broken, progress)
+        bad |= {picture.packet for picture in shown if picture.is_corrupt}
+    else:
+        begin = next((k for k, p in enumerate(first.shown) if p.packet >= keys[0]), None)
+        shown = first.shown[begin:] if begin is not None else []
+        place = {picture.packet: k for k, picture in enumerate(shown)}
+        entries = [Entry(key, place[key] if k else 0, False) for k, key in enumerate(keys)]
+    if not shown:
+        raise InputError(
+            f"{info.path}: no frame of its video stream can be decoded; nothing to enhance"
+        )
+    return Examination(
+        packets=len(found.packets),
+        decoding=Decoding(tuple(picture.packet for picture in shown), tuple(entries)),
+        damaged=_damaged(keys, bad, shown),
+        lost=_lost(found, keys, broken, {picture.packet for picture in shown}),
+        looks=_looks(info, shown),
+    )
+
+
+def frames_of(
+    info: VideoInfo,
+    entry: int,
+    stop: int | None,
+    until: int | None,
+    failed: Callable[[int], None] = lambda packet: None,
+    *,
+    threads: bool = False,
+) -> Iterator[VideoFrame]:
+    """Frames from the packet `entry` on, their pts being the numbers of their packets.
+
+    Ends before the frame of packet `stop`; packets from `until` on are not decoded. The number of
+    a packet that does not decode is told to `failed`.
+    """
+    with open_source(info.path) as container:
+        stream = video_stream(container, info.path)
+        decoder = stream.codec_context
+        decoder.thread_type = "AUTO" if threads else "NONE"
+        if not threads:
+            decoder.thread_count = 1
+        number = -1
+        for packet in packets_of(container, stream):
+            number += 1
+            if number < entry:
+                continue
+            if until is not None and number >= until:
+                break
+            packet.pts = number
+            try:
+                pictures = decoder.decode(packet)
+            except av.error.FFmpegError:
+                failed(number)
+                continue
+            for picture in pictures:
+                if picture.pts == stop:
+                    return
+                yield picture
+        try:
+            for picture in decoder.decode(None):
+                if picture.pts == stop:
+                    return
+                yield picture
+        except av.error.FFmpegError:
+            failed(number)
+
+
+class _Shown(NamedTuple):
+    packet: int
+    is_corrupt: bool
+    is_key: bool
+    width: int
+    height: int
+    pix_fmt: str
+
+
+@dataclass(frozen=True)
+class _Whole:
+    shown: list[_Shown]
+    failed: set[int]
+
+
+def _decoded_whole(info: VideoInfo, found: Scan, progress: Callable[[int], None]) -> _Whole:
+    failed: set[int] = set()
+    shown = _collected(frames_of(info, 0, None, None, failed.add), progress, 0)
+    return _Whole(shown, failed)
+
+
+def _collected(
+    pictures: Iterator[VideoFrame], progress: Callable[[int], None], before: int
+) -> list[_Shown]:
+    shown: dict[int, _Shown] = {}
+    for picture in pictures:
+        if picture.pts is not None and picture.pts not in shown:
+            shown[picture.pts] = _Shown(
+                picture.pts,
+                picture.is_corrupt,
+                picture.key_frame,
+                picture.width,
+                picture.height,
+                picture.format.name,
+            )
+            progress(before + len(shown))
+    return list(shown.values())
+
+
+def _entries(found: Scan, shown: Sequence[_Shown]) -> list[int]:
+    """Packets at which decoding can start: said so by the container and by the decoder.
+
+    Where there is none, the first packet has to do.
+    """
+    keys = [
+        picture.packet
+        for picture in shown
+        if picture.is_key and not picture.is_corrupt and found.packets[picture.packet].is_keyframe
+    ]
+    rising: list[int] = []
+    for key in keys:
+        if not rising or key > rising[-1]:
+            rising.append(key)
+    return rising or [0]
+
+
+def _part_of(keys: Sequence[int], packet: int) -> int:
+    """The number of the entry a packet follows, -1 before the first."""
+    return bisect_right(keys, packet) - 1
+
+
+def _decoded_in_parts(
+    info: VideoInfo, keys: Sequence[int], broken: set[int], progress: Callable[[int], None]
+) -> tuple[list[_Shown], list[Entry]]:
+    """What is shown where each broken part is decoded alone, the sound ones between together."""
+    shown: list[_Shown] = []
+    entries: list[Entry] = []
+    begin = 0
+    while begin < len(keys):
+        end = begin + 1
+        while begin not in broken and end < len(keys) and end not in broken:
+            end += 1
+        stop, until = (_at(keys, end), _at(keys, end + 1))
+        pictures = _collected(frames_of(info, keys[begin], stop, until), progress, len(shown))
+        # Of the frames that are shown before the entry's own, the part before has taken care.
+        own = next((k for k, p in enumerate(pictures) if p.packet == keys[begin]), len(pictures))
+        pictures = pictures[own if begin else 0 :]
+        place = {picture.packet: len(shown) + k for k, picture in enumerate(pictures)}
+        for part in range(begin, end):
+            if part == begin or keys[part] in place:
+                index = len(shown) if part == begin else place[keys[part]]
+                entries.append(Entry(keys[part], index, part in broken))
+        shown += pictures
+        begin = end
+    return shown, entries
+
+
+def _at(keys: Sequence[int], part: int) -> int | None:
+    return keys[part] if part < len(keys) else None
+
+
+def _damaged(keys: Sequence[int], bad: set[int], shown: Sequence[_Shown]) -> tuple[int, ...]:
+    """Frames from the first that is damaged, or decoded after what is, up to the next entry's."""
+    first: dict[int, int] = {}
+    for packet in sorted(bad, reverse=True):
+        first[_part_of(keys, packet)] = packet
+    damaged, begun = [], set()
+    for index, picture in enumerate(shown):
+        part = _part_of(keys, picture.packet)
+        if part in first and (part in begun or picture.packet >= first[part]):
+            begun.add(part)
+            damaged.append(index)
+    return tuple(damaged)
+
+
+def _lost(found: Scan, keys: Sequence[int], broken: set[int], shown: set[int]) -> tuple[int, ...]:
+    """Packets without a frame that should have one.
+
+    A packet may have none where nothing is wrong: a second field, a frame that is never shown. So
+    only those count that lie in a broken part, before the first entry, or are shown before it.
+    """
+    begin = found.packets[keys[0]].pts
+    lost = []
+    for number, packet in enumerate(found.packets):
+        if number in shown or packet.is_discard:
+            continue
+        part = _part_of(keys, number)
+        leads = part == 0 and None not in (packet.pts, begin) and (packet.pts or 0) < (begin or 0)
+        if part == -1 or part in broken or leads:
+            lost.append(number)
+    return tuple(lost)
+
+
+def _looks(info: VideoInfo, shown: Sequence[_Shown]) -> tuple[Look, ...]:
+    looks: list[Look] = []
+    now = (info.width, info.height, info.pix_fmt)
+    for index, picture in enumerate(shown):
+        if picture[3:] != now:
+            now = picture[3:]
+            looks.append(Look(index, *now))
+    return tuple(looks)
+
+
+def _packed(numbers: Sequence[int]) -> str:
+    """As text: differences, deflated. Frames of regular video take next to nothing."""
+    steps = np.diff(np.array(numbers, np.int32), prepend=0).astype("<i4")
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode()
+
+
+def _unpacked(text: str) -> tuple[int, ...]:
+    try:
+        data = zlib.decompress(base64.b64decode(text))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return tuple(int(n) for n in np.cumsum(np.frombuffer(data, "<i4")))
