@@ -11,6 +11,7 @@ import pytest
 from tests.clips import picture
 from videnhance.alignment import scaling, translation
 from videnhance.color import (
+    enlarged,
     frame_to_plane,
     resize,
     rgb_to_samples,
@@ -70,6 +71,36 @@ def test_chroma_lies_where_the_format_puts_it() -> None:
     affine = frame_to_plane(layout, 1)
     np.testing.assert_allclose(affine @ [2 * 3 + 0.5, 2 * 5 + 1.0, 1.0], [3.5, 5.5])
     np.testing.assert_allclose(frame_to_plane(layout, 0) @ [7.0, 9.0, 1.0], [7.0, 9.0])
+
+
+def ramp(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Chroma that rises across and down, in samples of 16 bits, at points in pixels."""
+    return 20000.0 + 300.0 * x + 170.0 * y
+
+
+@pytest.mark.parametrize("site", [(1, 2), (2, 2), (1, 1), (2, 1)])
+def test_chroma_is_read_and_written_where_the_stream_sites_it(site: tuple[int, int]) -> None:
+    """A chroma sample lies on the first luma sample of its group, or halfway to the next."""
+    layout = layout_of("yuv420p16le", full_range=True, matrix=1, site=site)
+    rows, columns = np.mgrid[:24, :32].astype(np.float64)
+    x, y = (2 * n + (0.5 if s == 1 else 1.0) for n, s in zip((columns, rows), site, strict=True))
+    chroma = np.rint(ramp(x, y)).astype(np.uint16)
+    frame = Frame(0, 0, (np.full((48, 64), 30000, np.uint16), chroma, chroma), layout)
+    seen = sample_rgb(frame, scaling(1.0), (48, 64)).astype(np.float64)
+    # R = Y + 2 (1 - Kr) Cr and B = Y + 2 (1 - Kb) Cb: back to samples.
+    rows, columns = np.mgrid[:48, :64] + 0.5
+    for channel, weight in ((0, 0.2126), (2, 0.0722)):
+        found = (seen[..., channel] - 30000 / 65535) / (2 * (1 - weight)) * 65535 + 32768
+        # Cubic interpolation ripples on a ramp; half a pixel aside would be 150 or 85.
+        assert abs((found - ramp(columns, rows))[2:-2, 2:-2].mean()) < 5.0
+
+    class Same:
+        def enlarge(self, images: list[np.ndarray]) -> list[np.ndarray]:
+            return images
+
+    back = enlarged(frame, 1, Same())  # type: ignore[arg-type]
+    for plane in back.planes[1:]:
+        assert abs((plane.astype(int) - chroma.astype(int))[2:-2, 2:-2].mean()) < 5.0
 
 
 def test_sampling_moves_with_the_affine() -> None:

@@ -17,6 +17,8 @@ from videnhance.job import enhance
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
 from videnhance.streams import PictureTags
 from videnhance.video.matroska import FILLER, Element, elements_of, encoded, with_tags, write_aspect
+from videnhance.video.reader import read_frames
+from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 
 MASTERED = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 1000.0, 0.005)
@@ -181,3 +183,20 @@ def test_the_name_of_a_track_stays(tmp_path: Path) -> None:
     assert [e.id for e in (summed, track, void)] == [0xBF, 0xAE, 0xEC]
     assert not any(void.data)
     assert summed.data == zlib.crc32(tracks[6:]).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "suffix", "site"),
+    [
+        ("libx264", "yuv420p", ".mp4", (1, 2)),
+        ("mjpeg", "yuvj420p", ".avi", (2, 2)),
+        ("mpeg1video", "yuv420p", ".mpg", (2, 2)),
+    ],
+)
+def test_frames_know_where_their_chroma_lies(
+    tmp_path: Path, codec: str, pix_fmt: str, suffix: str, site: tuple[int, int]
+) -> None:
+    source = write_odd_clip(tmp_path / f"in{suffix}", codec=codec, pix_fmt=pix_fmt)
+    info = probe(source)
+    (frame,) = read_frames(info, read_timeline(info), 0, 1, "yuv420p")
+    assert frame.layout.chroma_site == site

@@ -1,7 +1,7 @@
 """Between the planes of a frame and RGB: one linear map, and its exact inverse for differences.
 
-Planes are read where the pixel format puts their samples (4:2:0 chroma is sited left, as H.264,
-H.265 and MPEG-2 have it by default), so that no intermediate picture is resampled twice.
+Planes are read where the stream sites their samples (4:2:0 chroma left, as H.264, H.265 and MPEG-2
+have it, unless it says otherwise), so that no intermediate picture is resampled twice.
 """
 
 from __future__ import annotations
@@ -59,9 +59,11 @@ def frame_to_plane(layout: PixelLayout, plane: int) -> Matrix:
     """Affine from the frame's pixels to the samples of one of its planes."""
     if plane in (1, 2) and layout.kind == "yuv":
         x, y = layout.chroma_shift
-        # Left siting: chroma sample j lies on luma sample 2^x j, not in the middle of its group.
-        left = 0.5 - 0.5 ** (x + 1)
-        return compose(translation(left, 0.0), scaling(0.5**x, 0.5**y))
+        # Sited on the first: chroma sample j lies on luma sample 2^x j, not amid its group.
+        across, down = layout.chroma_site
+        left = 0.5 - 0.5 ** (x + 1) if across == 1 else 0.0
+        top = 0.5 - 0.5 ** (y + 1) if down == 1 else 0.0
+        return compose(translation(left, top), scaling(0.5**x, 0.5**y))
     return scaling(1.0)
 
 
@@ -180,13 +182,18 @@ def _planes(rgb: FloatArray, layout: PixelLayout, like: Sequence[Array]) -> Iter
         plane = samples if samples.ndim == 2 else samples[..., k]
         height, width = like[k].shape
         if plane.shape != (height, width):
-            # Left siting: a chroma sample is the middle of three, weighed 1 2 1, on even columns.
-            plane = cv2.resize(plane, (plane.shape[1], height), interpolation=cv2.INTER_AREA)
-            if layout.chroma_shift[0] == 1:
-                soft = cv2.filter2D(
-                    plane, -1, np.array([[0.25, 0.5, 0.25]]), borderType=cv2.BORDER_REPLICATE
-                )
-                plane = soft[:, ::2]
-            else:
-                plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+            plane = _halved(plane.T, layout.chroma_shift[1], layout.chroma_site[1], height).T
+            plane = _halved(plane, layout.chroma_shift[0], layout.chroma_site[0], width)
         yield np.asarray(np.clip(np.rint(plane), 0, top), like[k].dtype)
+
+
+def _halved(plane: FloatArray, shift: int, site: int, width: int) -> FloatArray:
+    """The columns of a chroma plane, `width` of them, each from the 2^shift that it stands for."""
+    if shift == 1 and site == 1:
+        # On the first luma sample: the middle of three, weighed 1 2 1, on even columns.
+        soft = cv2.filter2D(
+            plane, -1, np.array([[0.25, 0.5, 0.25]]), borderType=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(soft[:, ::2])
+    size = (width, plane.shape[0])
+    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA))

@@ -25,6 +25,9 @@ Crop: TypeAlias = Any
 """A crop or a mask of one: float32, (S, S, 3) RGB nominally 0..1 or (S, S), a NumPy array, or a
 torch tensor where pixels are worked on on a GPU (pixels.Pixels)."""
 
+LEFT = (1, 2)
+"""Where H.264, H.265 and MPEG-2 have chroma (PixelLayout.chroma_site) where nothing is said."""
+
 
 @dataclass(frozen=True)
 class PixelLayout:
@@ -40,6 +43,8 @@ class PixelLayout:
     full_range: bool
     luma_weights: tuple[float, float]
     """(Kr, Kb) of the YCbCr matrix, as in ITU-R BT.601 / BT.709 / BT.2020."""
+    chroma_site: tuple[int, int] = LEFT
+    """Where subsampled chroma lies, across and down: 1 on the first luma sample, 2 halfway."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
 from videnhance.errors import DamagedError, InputError
-from videnhance.frames import Array, Frame, PixelLayout
+from videnhance.frames import LEFT, Array, Frame, PixelLayout
 from videnhance.streams import Decoding, Timeline, VideoInfo
 from videnhance.video.examine import frames_of
 from videnhance.video.source import open_source, video_stream
@@ -46,9 +46,10 @@ def read_frames(
     stream; of another one, raises DamagedError, naming the time, where a frame is missing, damaged,
     or of another size than the stream declares.
     """
+    site = info.picture.chroma or LEFT
     if timeline.decoding is not None:
         for place, picture in _decode_examined(info, timeline, timeline.decoding, start, stop):
-            yield to_frame(_fitted(picture, info), place, timeline.pts[place], pix_fmt)
+            yield to_frame(_fitted(picture, info), place, timeline.pts[place], pix_fmt, site)
         return
     following = start
     for pts, decoded in _decode(info, timeline, start):
@@ -66,7 +67,7 @@ def read_frames(
             raise _broken(info, timeline, index, f"changes size to {size}")
         if info.hwaccel is None and decoded.format.name != info.pix_fmt:
             raise _broken(info, timeline, index, f"changes format to {decoded.format.name}")
-        yield to_frame(decoded, index, timeline.pts[index], pix_fmt)
+        yield to_frame(decoded, index, timeline.pts[index], pix_fmt, site)
         following = index + 1
         if following == stop:
             return
@@ -81,8 +82,13 @@ def _fitted(decoded: VideoFrame, info: VideoInfo) -> VideoFrame:
     return decoded.reformat(info.width, info.height, interpolation=Interpolation.BICUBIC, threads=1)
 
 
-def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
-    """A decoded picture as planes; views of the decoder's memory, never to be written to."""
+def to_frame(
+    decoded: VideoFrame, index: int, pts: int, pix_fmt: str, site: tuple[int, int] = LEFT
+) -> Frame:
+    """A decoded picture as planes; views of the decoder's memory, never to be written to.
+
+    `site` is where its chroma lies (PixelLayout.chroma_site).
+    """
     source_full = decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
     name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
     matrix = int(decoded.colorspace)
@@ -101,11 +107,13 @@ def to_frame(decoded: VideoFrame, index: int, pts: int, pix_fmt: str) -> Frame:
             threads=1,
         )
         source_full = full == "JPEG"
-    layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix)
+    layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix, site=site)
     return Frame(index, pts, planes_of(decoded), layout)
 
 
-def layout_of(pix_fmt: str, *, full_range: bool, matrix: int) -> PixelLayout:
+def layout_of(
+    pix_fmt: str, *, full_range: bool, matrix: int, site: tuple[int, int] = LEFT
+) -> PixelLayout:
     """What arithmetic needs to know of a pixel format; `matrix` by its H.273 number."""
     form = VideoFormat(pix_fmt, 64, 64)
     first = form.components[0]
@@ -121,6 +129,7 @@ def layout_of(pix_fmt: str, *, full_range: bool, matrix: int) -> PixelLayout:
         chroma_shift=shift,
         full_range=full_range,
         luma_weights=_LUMA_WEIGHTS.get(matrix, _BT601),
+        chroma_site=site,
     )
 
 

@@ -106,14 +106,7 @@ def probe(path: Path) -> VideoInfo:
             raise InputError(f"{path}: its video stream cannot be decoded; is the codec known?")
         aspect = stream.sample_aspect_ratio
         declared = aspect is not None and aspect > 0
-        color = ColorTags(
-            range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
-            matrix=context.colorspace,
-            primaries=context.color_primaries,
-            transfer=context.color_trc,
-        )  # before a decoder, which may know less than the container, overwrites it
-        first = _first_frame(container, stream, path)
-        return VideoInfo(
+        info = VideoInfo(
             path=path,
             container=container.format.name,
             duration=container.duration / 1e6 if container.duration is not None else None,
@@ -127,10 +120,19 @@ def probe(path: Path) -> VideoInfo:
             declared_frames=stream.frames,
             sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
             declares_aspect=declared,
-            color=color,
+            color=ColorTags(
+                range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
+                matrix=context.colorspace,
+                primaries=context.color_primaries,
+                transfer=context.color_trc,
+            ),
             streams=tuple(_describe(s) for s in container.streams),
-            display_matrix=_display_matrix(first),
-            picture=_picture_tags(stream, first),
+            display_matrix=None,
+        )
+        # Only now: a decoder, which may know less than the container, overwrites what is above.
+        first = _first_frame(container, stream, path)
+        return replace(
+            info, display_matrix=_display_matrix(first), picture=_picture_tags(stream, first)
         )
 
 
