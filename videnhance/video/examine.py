@@ -24,6 +24,9 @@ from videnhance.streams import Decoding, Entry, VideoInfo
 from videnhance.video.scan import Scan
 from videnhance.video.source import open_source, packets_of, video_stream
 
+_HIDING = ("vp8", "vp9", "av1", "mpeg4", "msmpeg4v3")
+"""Codecs with packets that are only referred to, or that repeat the frame before."""
+
 
 class Look(NamedTuple):
     """How a frame looks that differs from what the stream declares."""
@@ -87,6 +90,8 @@ def examine(
     keys = _entries(found, first.shown)
     bad = {k for k, packet in enumerate(found.packets) if packet.is_corrupt} | first.failed
     bad |= {shown.packet for shown in first.shown if shown.is_corrupt}
+    missing = _unshown(info, found, keys, first.shown)
+    bad |= {packet for packet in missing if not _leads(found, keys, packet)}
     broken = {_part_of(keys, packet) for packet in bad} - {-1}
     if broken:
         shown, entries = _decoded_in_parts(info, keys, broken, progress)
@@ -104,7 +109,7 @@ def examine(
         packets=len(found.packets),
         decoding=Decoding(tuple(picture.packet for picture in shown), tuple(entries)),
         damaged=_damaged(keys, bad, shown),
-        lost=_lost(found, keys, broken, {picture.packet for picture in shown}),
+        lost=tuple(_unshown(info, found, keys, shown)),
         looks=_looks(info, shown),
     )
 
@@ -162,6 +167,7 @@ class _Shown(NamedTuple):
     width: int
     height: int
     pix_fmt: str
+    is_interlaced: bool
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,7 @@ def _collected(
                 picture.width,
                 picture.height,
                 picture.format.name,
+                picture.interlaced_frame,
             )
             progress(before + len(shown))
     return list(shown.values())
@@ -260,30 +267,40 @@ def _damaged(keys: Sequence[int], bad: set[int], shown: Sequence[_Shown]) -> tup
     return tuple(damaged)
 
 
-def _lost(found: Scan, keys: Sequence[int], broken: set[int], shown: set[int]) -> tuple[int, ...]:
+def _unshown(
+    info: VideoInfo, found: Scan, keys: Sequence[int], shown: Sequence[_Shown]
+) -> Iterator[int]:
     """Packets without a frame that should have one.
 
-    A packet may have none where nothing is wrong: a second field, a frame that is never shown. So
-    only those count that lie in a broken part, before the first entry, or are shown before it.
+    A packet may have none where nothing is wrong: the second field of a frame, or one that the
+    codec does not mean to be shown.
     """
-    begin = found.packets[keys[0]].pts
-    lost = []
+    interlaced = {picture.packet: picture.is_interlaced for picture in shown}
     for number, packet in enumerate(found.packets):
-        if number in shown or packet.is_discard:
+        if number in interlaced or packet.is_discard:
             continue
-        part = _part_of(keys, number)
-        leads = part == 0 and None not in (packet.pts, begin) and (packet.pts or 0) < (begin or 0)
-        if part == -1 or part in broken or leads:
-            lost.append(number)
-    return tuple(lost)
+        at_start = _part_of(keys, number) < 1 and _leads(found, keys, number)
+        second_field = interlaced.get(number - 1, False)
+        if at_start or not (second_field or info.codec in _HIDING):
+            yield number
+
+
+def _leads(found: Scan, keys: Sequence[int], number: int) -> bool:
+    """Whether a packet's frame is shown before that of the entry it follows, or follows none: it
+    may need what lies before, and nothing after the entry needs it."""
+    part = _part_of(keys, number)
+    if part < 0:
+        return True
+    own, entry = found.packets[number].pts, found.packets[keys[part]].pts
+    return own is not None and entry is not None and own < entry
 
 
 def _looks(info: VideoInfo, shown: Sequence[_Shown]) -> tuple[Look, ...]:
     looks: list[Look] = []
     now = (info.width, info.height, info.pix_fmt)
     for index, picture in enumerate(shown):
-        if picture[3:] != now:
-            now = picture[3:]
+        if picture[3:6] != now:
+            now = picture[3:6]
             looks.append(Look(index, *now))
     return tuple(looks)
 

@@ -180,14 +180,19 @@ def _decode(
         try:
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)
-            first = True
-            for picture in container.decode(stream):
-                if first and key > 0 and (picture.pts is None or picture.pts > timeline.pts[start]):
-                    # The container cannot seek this far back (GIF, some streams): from the top.
-                    yield from _decode(info, replace(timeline, keyframes=(0,)), start)
-                    return
-                first = False
-                yield picture.pts, picture
+            entered = key == 0
+            for packet in container.demux(stream):
+                if not entered and (packet.is_keyframe or packet.size == 0):
+                    at = None if packet.pts is None else timeline.index_of(packet.pts)
+                    if at is None or at > key or timeline.keyframe_before(at) != at:
+                        # The container cannot seek this far back (GIF, some streams), or gives
+                        # other times after seeking (MPEG-PS): from the top.
+                        yield from _decode(info, replace(timeline, keyframes=(0,)), start)
+                        return
+                    entered = True
+                if entered:
+                    for picture in packet.decode():
+                        yield picture.pts, picture
         except av.error.FFmpegError as error:
             raise DamagedError(
                 f"{info.path}: decoding stops after {timeline.seconds(start):.3f} s "
