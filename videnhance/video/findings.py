@@ -96,8 +96,8 @@ def told_gaps(timeline: Timeline, lost: Sequence[Finding] = ()) -> Iterator[Find
     if not len(steps) or np.mean(np.abs(steps - usual) <= max(1.0, usual / 10)) < _EVEN:
         return
     for index in np.flatnonzero(steps > _GAP * usual):
-        start, end = _end(timeline, int(index)), timeline.seconds(int(index) + 1)
-        start -= float((int(steps[index]) - usual) * timeline.time_base)
+        over = timeline.pts[index] + round(usual) - timeline.pts[0]
+        start, end = float(over * timeline.time_base), timeline.seconds(int(index) + 1)
         count = round(float(steps[index]) / usual) - 1
         if any(
             f.start is not None and f.end is not None and f.start < end and start < f.end

@@ -1,0 +1,412 @@
+"""Odd times and damage: what is repaired, what is left out, what is told, and that it is always the
+same, wherever reading begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.bitstream import BitStreamFilterContext
+from av.packet import Packet
+
+from tests.clips import decoded, square_frames, times, write_clip, write_rgb
+from videnhance import plan
+from videnhance.errors import DamagedError, InputError, Stopped, TruncatedError, UsageError
+from videnhance.job import detect_tracks, enhance, resume
+from videnhance.preview import make_preview
+from videnhance.settings import (
+    DetectSettings,
+    OutputSettings,
+    RestoreSettings,
+    Settings,
+    SourceSettings,
+    rate_of,
+)
+from videnhance.trackfile import read_tracks
+from videnhance.video import condition as condition_module
+from videnhance.video import examine as examine_module
+from videnhance.video.condition import Condition, condition_of, examination_in
+from videnhance.video.examine import Examination
+from videnhance.video.reader import read_frames
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
+
+GOPS = {"g": "10", "bf": "2", "sc_threshold": "0"}
+"""A keyframe every ten frames."""
+MADE = Settings(
+    detect=DetectSettings(detector="square", every=1),
+    restore=RestoreSettings(restorer="identity"),
+    output=OutputSettings(codec="ffv1"),
+)
+
+
+def rewritten(
+    source: Path,
+    target: Path,
+    *,
+    spoil: Sequence[int] = (),
+    leave_out: Sequence[int] = (),
+    pts: Sequence[int] | None = None,
+    form: str | None = None,
+    annexb: bool = False,
+) -> Path:
+    """The packets of the video, some spoilt from their 12th byte on, some left out, at `pts`."""
+    with av.open(str(source)) as a, av.open(str(target), "w", format=form) as b:
+        stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+        found = [packet for packet in a.demux(video=0) if packet.size]
+        if annexb:
+            bits = BitStreamFilterContext("h264_mp4toannexb", a.streams.video[0], stream)
+            found = [part for packet in found for part in bits.filter(packet)]
+        for number, packet in enumerate(found):
+            if number in leave_out:
+                continue
+            if number in spoil:
+                data = bytearray(bytes(packet))
+                data[12 : len(data) // 2] = bytes(255 - byte for byte in data[12 : len(data) // 2])
+                spoilt: Packet[Any] = Packet(bytes(data))
+                spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
+                spoilt.is_keyframe, spoilt.duration = packet.is_keyframe, packet.duration
+                packet = spoilt
+            if pts is not None:
+                packet.pts = packet.dts = pts[number]
+            packet.stream = stream
+            b.mux(packet)
+    return target
+
+
+def planes(found: Condition, start: int = 0, stop: int | None = None) -> list[list[np.ndarray]]:
+    """Of the frames start..stop, copied."""
+    last = len(found.timeline) if stop is None else stop
+    frames = list(read_frames(found.info, found.timeline, start, last, found.info.pix_fmt))
+    assert [frame.index for frame in frames] == list(range(start, last))
+    assert [frame.pts for frame in frames] == list(found.timeline.pts[start:last])
+    return [[plane.copy() for plane in frame.planes] for frame in frames]
+
+
+def equal(one: Sequence[Sequence[np.ndarray]], other: Sequence[Sequence[np.ndarray]]) -> bool:
+    return len(one) == len(other) and all(
+        np.array_equal(p, q)
+        for a, b in zip(one, other, strict=True)
+        for p, q in zip(a, b, strict=True)
+    )
+
+
+def examined(path: Path) -> Condition:
+    return condition_of(probe(path), thorough=True)
+
+
+def same_from_everywhere(found: Condition) -> list[list[np.ndarray]]:
+    """The frames, after reading them from every third on and over again."""
+    whole = planes(found)
+    for start in range(0, len(whole), 3):
+        stop = min(start + 5, len(whole))
+        assert equal(planes(found, start, stop), whole[start:stop]), start
+    return whole
+
+
+def kinds(found: Condition) -> list[str]:
+    return [finding.kind for finding in found.findings]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """50 frames of H.264 with B-frames, a keyframe every ten, 25 a second."""
+    path = tmp_path_factory.mktemp("condition") / "in.mkv"
+    return write_clip(path, pts=range(50), codec="libx264", options={**GOPS, "crf": "12"})
+
+
+# Times
+
+
+def test_a_plain_file_is_not_decoded(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_module, "examine", None)
+    found = condition_of(probe(clip))
+    assert found.timeline == read_timeline(probe(clip))
+    assert (found.findings, found.examination, found.as_json()) == ((), None, None)
+
+
+@pytest.mark.parametrize("fps", [None, "12.5", "30000/1001"])
+def test_a_raw_stream_gets_its_times_from_a_rate(
+    tmp_path: Path, clip: Path, fps: str | None
+) -> None:
+    raw = rewritten(clip, tmp_path / "in.h264", form="h264", annexb=True)
+    found = condition_of(probe(raw), SourceSettings(fps=fps))
+    step = 1 / rate_of(fps or "25")  # libx264 writes its rate into the stream
+    assert [t * found.timeline.time_base for t in found.timeline.pts] == [
+        k * step for k in range(50)
+    ]
+    assert found.timeline.last_duration * found.timeline.time_base == step
+    assert kinds(found) == ["rate"]
+    assert equal(same_from_everywhere(found), decoded(clip))
+
+
+def test_a_rate_that_nobody_tells_is_asked_for(tmp_path: Path) -> None:
+    options = {"x265-params": "log-level=error:vui-timing-info=0"}
+    raw = tmp_path / "in.hevc"
+    with av.open(str(raw), "w", format="hevc") as container:
+        stream = container.add_stream("libx265", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in square_frames(6, size=(64, 48)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match=r"carry no times.*--fps RATE, such as 25"):
+        condition_of(probe(raw))
+    assert len(condition_of(probe(raw), SourceSettings(fps="5", strict=True)).timeline) == 6
+
+
+def test_a_rate_is_refused_where_times_are_good(clip: Path) -> None:
+    with pytest.raises(UsageError, match=r"--fps 25: all frames .* have times of their own"):
+        condition_of(probe(clip), SourceSettings(fps="25"))
+
+
+@pytest.mark.parametrize("text", ["0", "-25", "fast", "1/0", "1e9"])
+def test_rates_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="--fps"):
+        Settings(source=SourceSettings(fps=text)).check()
+
+
+def test_times_of_decoding_as_avi_stores_them_are_sorted(tmp_path: Path, clip: Path) -> None:
+    path = write_clip(tmp_path / "in.avi", pts=range(50), options={**GOPS, "crf": "12"})
+    with pytest.raises(DamagedError):  # packets alone mislead
+        planes(condition_of(probe(path)))
+    found = examined(path)
+    first = found.timeline.pts[0]
+    assert found.timeline.pts == tuple(range(first, first + 50))
+    assert kinds(found) == ["times"]
+    assert equal(same_from_everywhere(found), decoded(clip))
+
+
+def test_repeated_times_are_spread_and_a_rate_may_replace_them(tmp_path: Path) -> None:
+    good = write_clip(tmp_path / "good.mkv", codec="ffv1")
+    wrong = (40, 80, 120, 120, 200, 240, 280, 320, 360, 400, 440, 480)
+    path = rewritten(good, tmp_path / "in.mkv", pts=wrong)
+    assert times(path) == sorted(Fraction(t, 1000) for t in wrong)
+    found = condition_of(probe(path))
+    assert found.timeline.pts == tuple(range(40, 520, 40))
+    (finding,) = found.findings
+    assert (finding.kind, finding.frames, finding.start) == ("times", 1, 0.12)
+    assert equal(same_from_everywhere(found), decoded(good))
+    even = condition_of(probe(path), SourceSettings(fps="30"))
+    base = even.timeline.time_base
+    assert [t * base for t in even.timeline.pts] == [
+        Fraction(40, 1000) + Fraction(k, 30) for k in range(12)
+    ]
+    with pytest.raises(InputError, match=r"1 frames repeat.*leave --strict out"):
+        condition_of(probe(path), SourceSettings(strict=True))
+
+
+def test_a_gap_in_an_even_rate_is_told_and_kept(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "in.mp4", pts=[*range(12), *range(40, 52)])
+    found = condition_of(probe(path), SourceSettings(strict=True))
+    assert found.timeline.pts == (*range(12), *range(40, 52))
+    (finding,) = found.findings
+    assert (finding.kind, finding.start, finding.end, finding.frames) == ("gap", 0.48, 1.6, 28)
+    uneven = write_clip(tmp_path / "vfr.mp4", pts=[0, 1, 4, 5, 9, 14, 30, 31])
+    assert condition_of(probe(uneven)).findings == ()
+
+
+# Damage
+
+
+def test_damage_is_kept_and_told_up_to_the_next_keyframe(tmp_path: Path, clip: Path) -> None:
+    path = rewritten(clip, tmp_path / "in.mkv", spoil=(21,))
+    with pytest.raises(DamagedError, match="--strict"):
+        planes(condition_of(probe(path)))
+    found = examined(path)
+    assert found.timeline.pts == read_timeline(probe(clip)).pts
+    assert kinds(found) == ["damaged"]
+    (finding,) = found.findings
+    assert finding.end == 1.2  # the keyframe after is frame 30
+    assert 0.8 < (finding.start or 0) <= 0.96
+    whole, sound = same_from_everywhere(found), decoded(clip)
+    first = round((finding.start or 0) * 25)
+    assert finding.frames == 30 - first
+    assert equal(whole[:first], sound[:first])
+    assert equal(whole[30:], sound[30:])
+    assert not equal(whole[first:30], sound[first:30])
+
+
+def test_what_does_not_decode_is_left_out_and_told(tmp_path: Path) -> None:
+    good = write_clip(tmp_path / "good.mkv", pts=range(20), codec="mjpeg", pix_fmt="yuvj420p")
+    path = tmp_path / "in.mkv"
+    with av.open(str(good)) as a, av.open(str(path), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+        for number, packet in enumerate(p for p in a.demux(video=0) if p.size):
+            if number in (7, 8, 15):
+                noise: Packet[Any] = Packet(b"no picture at all")
+                noise.pts, noise.dts, noise.time_base = packet.pts, packet.dts, packet.time_base
+                noise.is_keyframe = True
+                packet = noise
+            packet.stream = stream
+            b.mux(packet)
+    found = examined(path)
+    kept = [k for k in range(20) if k not in (7, 8, 15)]
+    assert found.timeline.pts == tuple(40 * k for k in kept)
+    assert [(f.kind, f.start, f.end, f.frames) for f in found.findings] == [
+        ("lost", 0.28, 0.36, 2),
+        ("lost", 0.6, 0.64, 1),
+    ]
+    sound = decoded(good)
+    assert equal(same_from_everywhere(found), [sound[k] for k in kept])
+
+
+def test_a_stream_that_begins_amid_a_gop_begins_with_its_keyframe(tmp_path: Path) -> None:
+    good = write_clip(
+        tmp_path / "good.mkv", pts=range(30), codec="mpeg2video", options={"g": "10", "bf": "2"}
+    )
+    path = rewritten(good, tmp_path / "in.mkv", leave_out=range(4))
+    found = examined(path)
+    shown = [Fraction(t) * found.timeline.time_base for t in found.timeline.pts]
+    before = read_timeline(probe(good))
+    first = before.keyframes[1]
+    assert shown == [Fraction(t) * before.time_base for t in before.pts[first:]]
+    assert set(kinds(found)) == {"lost"}
+    assert equal(same_from_everywhere(found), decoded(good)[first:])
+
+
+def test_open_gops_are_read_the_same_from_everywhere(tmp_path: Path, clip: Path) -> None:
+    options = {"x265-params": "log-level=error:keyint=10:min-keyint=10:bframes=3:open-gop=1"}
+    good = write_clip(tmp_path / "good.mkv", pts=range(40), codec="libx265", options=options)
+    plain = condition_of(probe(good))
+    assert equal(same_from_everywhere(plain), decoded(good))
+    found = examined(good)
+    assert found.findings == ()
+    assert equal(same_from_everywhere(found), decoded(good))
+
+
+def test_a_file_that_is_cut_off_goes_as_far_as_it_goes(tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
+    found = condition_of(probe(path))
+    assert kinds(found)[-1] == "cut off"
+    count = len(found.timeline)
+    assert 15 < count < 45
+    assert found.timeline.pts == read_timeline(probe(clip)).pts[:count]
+    assert found.findings[-1].end == pytest.approx(2.0, abs=0.05)  # as was declared
+    same_from_everywhere(found)
+    with pytest.raises(TruncatedError, match=r"cut off.*--strict"):
+        condition_of(probe(path), SourceSettings(strict=True))
+
+
+def two_sizes(tmp_path: Path) -> Path:
+    """Raw H.264: the square, 16 frames at 192x128, then the next 16 at 96x64."""
+    images = square_frames(32)
+    path = tmp_path / "in.h264"
+    with path.open("wb") as joined:
+        for part, size in ((images[:16], (192, 128)), (images[16:], (96, 64))):
+            one = tmp_path / "part.h264"
+            with av.open(str(one), "w", format="h264") as container:
+                stream = container.add_stream("libx264", rate=25, options={"crf": "12"})
+                stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+                for index, image in enumerate(part):
+                    frame = av.VideoFrame.from_ndarray(image).reformat(*size, "yuv420p")
+                    frame.pts, frame.time_base = index, Fraction(1, 25)
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
+            joined.write(one.read_bytes())
+    return path
+
+
+def test_another_size_is_scaled_and_faces_stay_in_place(
+    tmp_path: Path, square_detector: str
+) -> None:
+    path = two_sizes(tmp_path)
+    found = condition_of(probe(path))
+    assert len(found.timeline) == 32
+    assert [(f.kind, f.start, f.frames) for f in found.findings] == [
+        ("rate", None, 0),
+        ("size", 0.64, 16),
+    ]
+    assert "96x64 yuv420p, made 192x128" in found.findings[1].text
+    assert {plane[0].shape for plane in same_from_everywhere(found)} == {(128, 192)}
+    detect_tracks(path, tmp_path / "tracks.json", MADE)
+    (track,) = read_tracks(tmp_path / "tracks.json", found.info, found.timeline).tracklets
+    assert (track.start, track.stop) == (0, 32)
+    centres = track.poses[:, 0]
+    # The square moves by half a pixel a frame, through the change too.
+    np.testing.assert_allclose(np.diff(centres), 0.5, atol=0.25)
+    with pytest.raises(InputError, match="96x64"):
+        condition_of(probe(path), SourceSettings(strict=True))
+
+
+def test_what_an_examination_found_survives_a_record(tmp_path: Path, clip: Path) -> None:
+    path = rewritten(clip, tmp_path / "in.mkv", spoil=(21,))
+    found = examined(path)
+    kept = json.loads(json.dumps(found.as_json()))
+    known = examination_in(kept)
+    assert known is not None
+    assert known == found.examination
+    assert condition_of(probe(path), known=known) == found
+    assert examination_in({"examination": {"packets": 3}}) is None
+    assert examination_in(None) is None
+    # What was found in another file does not count.
+    assert condition_of(probe(clip), known=replace(known, packets=7)).examination is None
+
+
+# Whole jobs
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    good = tmp_path / "good.mkv"
+    write_rgb(good, square_frames(40), codec="libx264", options={**GOPS, "crf": "12"})
+    return rewritten(good, tmp_path / "in.mkv", spoil=(21,))
+
+
+def test_a_damaged_file_is_enhanced_the_same_stopped_or_not(
+    tmp_path: Path, damaged: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 8)
+    looked: list[Path] = []
+    examine = examine_module.examine
+
+    def counted(info: object, *rest: object) -> Examination:
+        looked.append(damaged)
+        return examine(info, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(condition_module, "examine", counted)
+    whole = enhance(damaged, tmp_path / "whole.mkv", MADE)
+    assert len(looked) == 1
+    assert whole.frames == 40
+    assert any("damaged, or built on damaged" in note for note in whole.notes)
+    found = examined(damaged)
+    assert equal(decoded(tmp_path / "whole.mkv"), planes(found))
+    assert times(tmp_path / "whole.mkv") == [Fraction(k, 25) for k in range(40)]
+
+    looked.clear()
+    out, folder = tmp_path / "out.mkv", tmp_path / "job"
+    with pytest.raises(Stopped):
+        stop = lambda: len([*folder.glob("segments/*.mp4")]) >= 2  # noqa: E731
+        enhance(damaged, out, MADE, job_dir=folder, keep_job=True, stop=stop)
+    assert json.loads((folder / "job.json").read_text())["condition"]["findings"]
+    resume(folder)
+    assert len(looked) == 1
+    assert equal(decoded(out), decoded(tmp_path / "whole.mkv"))
+    with pytest.raises(DamagedError):
+        enhance(damaged, tmp_path / "no.mkv", replace(MADE, source=SourceSettings(strict=True)))
+    assert not (tmp_path / "no.mkv").exists()
+
+
+def test_a_raw_stream_is_enhanced_at_its_rate(tmp_path: Path, square_detector: str) -> None:
+    good = tmp_path / "good.mkv"
+    write_rgb(good, square_frames(12), codec="libx264", options={**GOPS, "crf": "12"})
+    raw = rewritten(good, tmp_path / "in.h264", form="h264", annexb=True)
+    out = tmp_path / "out.mp4"
+    wish = replace(MADE, source=SourceSettings(fps="30000/1001"))
+    assert enhance(raw, out, wish).frames == 12
+    assert times(out) == [Fraction(1001 * k, 30000) for k in range(12)]
+    assert equal(decoded(out), decoded(good))
+
+
+def test_a_preview_of_a_damaged_file(tmp_path: Path, damaged: Path, square_detector: str) -> None:
+    found = make_preview(damaged, tmp_path / "preview.mp4", MADE, seconds=1.0)
+    assert found.video is not None
+    assert found.video.exists()
+    assert any("damaged" in note for note in found.notes)
