@@ -147,7 +147,7 @@ def make_plan(
         time_base=info.time_base,
         rate=info.average_rate or Fraction(25),
         sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
-        color=color_written(info, pix_fmt),
+        color=color_written(info, pix_fmt, wish.codec),
     )
     return Plan(
         scope=scope,

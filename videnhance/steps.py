@@ -255,7 +255,14 @@ def render_segment(
     to_output = upright_to_output(source.upright, scale)
     keep_out = frame_boxes(tracks.zones, to_output)
     start, stop = render_margins(segment, len(timeline), kit.restorer, wish.restore)
-    frames = read_frames(source, timeline, start, stop, plan.encoding.pix_fmt)
+    frames = read_frames(
+        source,
+        timeline,
+        start,
+        stop,
+        plan.encoding.pix_fmt,
+        limited=(source.color.range, plan.encoding.color.range) == (2, 1),
+    )
     restored = restore(
         prefetch(sample(frames, tracklets, source.upright, scale, kit.pixels), READ_AHEAD),
         segment,

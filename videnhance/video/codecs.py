@@ -185,12 +185,13 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
     return str(best if isinstance(best, str) else best.name)
 
 
-def color_written(info: VideoInfo, pix_fmt: str) -> ColorTags:
-    """The source's tags; an RGB source encoded as YCbCr is tagged as what it is turned into."""
+def color_written(info: VideoInfo, pix_fmt: str, codec: str) -> ColorTags:
+    """The source's tags; what is converted is tagged as what it is turned into: an RGB source
+    encoded as YCbCr, and full range in ProRes, which knows none."""
     source = VideoFormat(info.pix_fmt)
     if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
         return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
-    return info.color
+    return replace(info.color, range=1) if codec == "prores" else info.color
 
 
 def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:

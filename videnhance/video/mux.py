@@ -238,7 +238,7 @@ def _add_video(target: OutputContainer, rendered: VideoStream, info: VideoInfo) 
         context.codec_tag = "hvc1"
     if info.declares_aspect:
         context.sample_aspect_ratio = info.sample_aspect_ratio
-    color = color_written(info, pix_fmt)
+    color = color_written(info, pix_fmt, codec_name(rendered))
     context.color_range, context.colorspace = color.range, color.matrix
     context.color_primaries, context.color_trc = color.primaries, color.transfer
     if info.display_matrix is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import av
 import av.error
@@ -13,6 +14,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 
+from videnhance.color import samples_to_rgb
 from videnhance.errors import DamagedError, InputError
 from videnhance.frames import LEFT, Array, Frame, PixelLayout
 from videnhance.streams import Decoding, Timeline, VideoInfo
@@ -37,19 +39,26 @@ _PACKED = {"bgr0": (4, (1, 0, 2)), "bgra": (4, (1, 0, 2, 3)), "ya8": (2, (0, 1))
 
 
 def read_frames(
-    info: VideoInfo, timeline: Timeline, start: int, stop: int, pix_fmt: str
+    info: VideoInfo,
+    timeline: Timeline,
+    start: int,
+    stop: int,
+    pix_fmt: str,
+    *,
+    limited: bool = False,
 ) -> Iterator[Frame]:
-    """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be.
+    """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be, and
+    from full range to limited if that is wanted.
 
     Decoding begins at the keyframe before `start`. Of a source that was examined (the timeline has
     a `decoding`), the same frames come from every reading, whatever their size made that of the
     stream; of another one, raises DamagedError, naming the time, where a frame is missing, damaged,
     or of another size than the stream declares.
     """
-    site = info.picture.chroma or LEFT
+    framed = partial(to_frame, pix_fmt=pix_fmt, site=info.picture.chroma or LEFT, limited=limited)
     if timeline.decoding is not None:
         for place, picture in _decode_examined(info, timeline, timeline.decoding, start, stop):
-            yield to_frame(_fitted(picture, info), place, timeline.pts[place], pix_fmt, site)
+            yield framed(_fitted(picture, info), place, timeline.pts[place])
         return
     following = start
     for pts, decoded in _decode(info, timeline, start):
@@ -67,7 +76,7 @@ def read_frames(
             raise _broken(info, timeline, index, f"changes size to {size}")
         if info.hwaccel is None and decoded.format.name != info.pix_fmt:
             raise _broken(info, timeline, index, f"changes format to {decoded.format.name}")
-        yield to_frame(decoded, index, timeline.pts[index], pix_fmt, site)
+        yield framed(decoded, index, timeline.pts[index])
         following = index + 1
         if following == stop:
             return
@@ -83,32 +92,60 @@ def _fitted(decoded: VideoFrame, info: VideoInfo) -> VideoFrame:
 
 
 def to_frame(
-    decoded: VideoFrame, index: int, pts: int, pix_fmt: str, site: tuple[int, int] = LEFT
+    decoded: VideoFrame,
+    index: int,
+    pts: int,
+    pix_fmt: str,
+    site: tuple[int, int] = LEFT,
+    *,
+    limited: bool = False,
 ) -> Frame:
     """A decoded picture as planes; views of the decoder's memory, never to be written to.
 
-    `site` is where its chroma lies (PixelLayout.chroma_site).
+    `site` is where its chroma lies (PixelLayout.chroma_site); `limited`: whether full range is to
+    become limited.
     """
     source_full = decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
     name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
     matrix = int(decoded.colorspace)
-    if name != pix_fmt:
+    if name.startswith(("gray", "ya")) and pix_fmt.startswith("yuv4"):
+        decoded = _colored(decoded, pix_fmt, source_full, source_full and not limited)
+        source_full = source_full and not limited
+    elif name != pix_fmt or (source_full and limited):
         # swscale is told both ranges and both matrices, or it guesses: BT.601, limited. On several
         # threads it gives other samples once in some hundred small pictures of odd sizes.
         from_rgb = decoded.format.is_rgb or decoded.format.has_palette
-        full = "JPEG" if source_full and not from_rgb else "MPEG"
+        was = "JPEG" if from_rgb or source_full else "MPEG"
+        full = "JPEG" if source_full and not (from_rgb or limited) else "MPEG"
         matrix = matrix if matrix in _LUMA_WEIGHTS else (1 if from_rgb else 5)
         decoded = decoded.reformat(
             format=pix_fmt,
             src_colorspace=matrix,
             dst_colorspace=matrix,
-            src_color_range="JPEG" if from_rgb else full,
+            src_color_range=was,
             dst_color_range=full,
             threads=1,
         )
         source_full = full == "JPEG"
     layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix, site=site)
     return Frame(index, pts, planes_of(decoded), layout)
+
+
+def _colored(gray: VideoFrame, pix_fmt: str, was_full: bool, full: bool) -> VideoFrame:
+    """A gray picture with chroma added. FFmpeg would read any gray as of full range."""
+    if not is_handled(gray.format.name):
+        deep = gray.format.components[0].bits > 8
+        gray = gray.reformat(format="gray16le" if deep else "gray", threads=1)
+    colored = VideoFrame(gray.width, gray.height, pix_fmt)
+    layout = replace(layout_of(pix_fmt, full_range=full, matrix=2), kind="gray")
+    scale, offset = samples_to_rgb(layout_of(gray.format.name, full_range=was_full, matrix=2))[0]
+    new_scale, new_offset = samples_to_rgb(layout)[0]
+    luma, *chroma = planes_of(colored)
+    shade = (planes_of(gray)[0] * scale + offset - new_offset) / new_scale
+    luma[...] = np.clip(np.rint(shade), 0, (1 << layout.depth) - 1)
+    for plane in chroma:
+        plane[...] = 1 << (layout.depth - 1)
+    return colored
 
 
 def layout_of(
