@@ -16,7 +16,7 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 
-from tests.clips import decoded, square_frames, times, write_clip, write_rgb
+from tests.clips import decoded, packets, square_frames, times, write_clip, write_rgb
 from videnhance import plan
 from videnhance.errors import DamagedError, InputError, Stopped, TruncatedError, UsageError
 from videnhance.job import detect_tracks, enhance, resume
@@ -410,3 +410,58 @@ def test_a_preview_of_a_damaged_file(tmp_path: Path, damaged: Path, square_detec
     assert found.video is not None
     assert found.video.exists()
     assert any("damaged" in note for note in found.notes)
+
+
+# Sound beside it
+
+
+def with_sound(tmp_path: Path) -> Path:
+    """Two seconds in MPEG-TS, with AAC that carries its header in every packet."""
+    path = tmp_path / "sound.ts"
+    options = {**GOPS, "crf": "12"}
+    return write_rgb(path, square_frames(50), codec="libx264", options=options, audio="aac")
+
+
+def test_sound_with_a_broken_header_is_left_out_and_told(
+    tmp_path: Path, square_detector: str
+) -> None:
+    path = with_sound(tmp_path)
+    sound = packets(path, "audio")
+    data = bytearray(path.read_bytes())
+    data[data.index(sound[5][:20]) + 1] = 0
+    path.write_bytes(data)
+    out = tmp_path / "out.mkv"
+    told = enhance(path, out, MADE).notes
+    (finding,) = condition_of(probe(path)).findings
+    assert told[0] == finding.text
+    assert finding.kind == "sound"
+    # The sixth packet of 1024 samples at 8000 a second; the picture begins at its own time.
+    assert finding.start == pytest.approx(float(5 * Fraction(1024, 8000) - times(path)[0]))
+    kept = packets(out, "audio")  # without the headers of 7 bytes
+    assert kept[:5] == [packet[7:] for packet in sound[:5]]
+    assert set(kept) < {packet[7:] for packet in sound}
+    with pytest.raises(InputError, match="packets are damaged"):
+        condition_of(probe(path), SourceSettings(strict=True))
+
+
+def test_a_clock_that_is_set_back_moves_sound_as_it_moves_the_picture(
+    tmp_path: Path, square_detector: str
+) -> None:
+    path = with_sound(tmp_path)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(path.read_bytes() * 2)
+    out = tmp_path / "out.mkv"
+    told = enhance(twice, out, MADE).notes
+    assert any("the clock is set back at 2.000 s" in note for note in told)
+    first, shown = times(path), times(out)
+    assert len(shown) == 100
+    for k, time in enumerate(shown):
+        assert abs(time - (first[k % 50] + 2 * (k // 50))) <= Fraction(1, 2000)
+    one, both = packets(path, "audio"), packets(out, "audio")
+    assert both == [packet[7:] for packet in one * 2]
+    with av.open(str(out)) as container:
+        begins = [Fraction(p.pts or 0, 1000) for p in container.demux(audio=0) if p.size]
+    again = begins[len(one) :]
+    assert again[0] > begins[len(one) - 1]  # the sound before reaches beyond its picture
+    for early, late in zip(begins[1 : len(one)], again[1:], strict=True):
+        assert abs(late - early - 2) <= Fraction(1, 500)

@@ -84,6 +84,8 @@ class VideoInfo:
     streams: tuple[StreamInfo, ...]
     hwaccel: str | None = None
     """What it is decoded by, as FFmpeg names it; None is the processor."""
+    clock: tuple[Fraction, ...] = ()
+    """Seconds by which times are moved after each time the clock is set back (video.timing)."""
     picture: PictureTags = PictureTags()
 
     @property

@@ -272,7 +272,7 @@ def _read_sounds(
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: _Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
         codecs = {k: codec_name(s) for k, s in streams.items()}
-        for packet, end in source_packets(info.path, source, streams, window) if found else ():
+        for packet, end in source_packets(info, source, streams, window) if found else ():
             index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)
             if begin is not None and not window.overlaps(begin, end):
                 continue

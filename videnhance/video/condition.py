@@ -156,6 +156,7 @@ def _understood(
             plain = plain_timeline(info, found)
             last_duration = plain.last_duration if plain.pts[-1] == pts[-1] else last_duration
         times = [*told_times(mended, info.time_base)]
+        info = replace(info, clock=tuple(ticks * info.time_base for ticks in mended.moved))
     indices = sorted({e.index for e in examined.decoding.entries if e.index < len(pts)})
     timeline = Timeline(info.time_base, pts, tuple(indices), last_duration, examined.decoding)
     findings = (

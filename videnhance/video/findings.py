@@ -28,7 +28,8 @@ class Finding:
     """Something that is not right with a source, and what was done about it."""
 
     kind: str
-    """rate, times, lost, gap, damaged, size, hidden, cut off, unread."""
+    """rate, times, lost, gap, damaged, size, hidden, cut off, sound,
+    unread."""
     text: str
     """One sentence."""
     start: float | None = None
@@ -152,7 +153,12 @@ def told_end(info: VideoInfo, found: Scan, timeline: Timeline) -> Iterator[Findi
         end = _end(timeline, len(timeline) - 1)
         text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
         yield Finding("cut off", text, end, info.duration)
-    elif found.unread:
+    first = timeline.pts[0] * timeline.time_base
+    for begin, over in found.broken_sound:
+        start, stop = float(begin - first), float(over - first)
+        text = f"sound {_from_to(start, stop)}: damaged packets, left out"
+        yield Finding("sound", text, start, stop)
+    if found.unread and found.cut_off is None:
         yield Finding("unread", "parts of the file cannot be read; what lies between them is used")
 
 

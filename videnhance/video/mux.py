@@ -165,9 +165,9 @@ def _write(
         written = 0
         packets = heapq.merge(
             video_packets(timeline, segments, video),
-            other_packets(source, routes, info.stream)
+            other_packets(source, routes, info)
             if whole
-            else packets_within(info.path, source, routes, info.stream, window),
+            else packets_within(info, source, routes, window),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:

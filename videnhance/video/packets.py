@@ -15,8 +15,9 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.errors import OutputError
-from videnhance.streams import Segment, Timeline
-from videnhance.video.source import open_source, packets_of
+from videnhance.streams import Segment, Timeline, VideoInfo
+from videnhance.video.sounds import mended_packets
+from videnhance.video.source import open_source
 from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting
 
 RUN_IN = 10
@@ -86,15 +87,16 @@ def _segment_packets(
 
 
 def other_packets(
-    source: InputContainer, routes: Mapping[int, Stream], video: int
+    source: InputContainer, routes: Mapping[int, Stream], info: VideoInfo
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """(seconds, packet) of every copied stream, data and times as they are in the source."""
+    """(seconds, packet) of every copied stream, data and times as they are in the source; where
+    that is damaged, as sounds.py mends them."""
     chosen = [stream for stream in source.streams if stream.index in routes]
-    chosen = [stream for stream in chosen if stream.index != video]
+    chosen = [stream for stream in chosen if stream.index != info.stream]
     if not chosen:
         return
     latest = 0.0
-    for packet in packets_of(source, *chosen):
+    for packet in mended_packets(source, info.clock, *chosen):
         if packet.time_base is None:
             continue
         if packet.dts is None:
@@ -106,10 +108,9 @@ def other_packets(
 
 
 def packets_within(
-    path: Path,
+    info: VideoInfo,
     source: InputContainer,
     routes: Mapping[int, Stream],
-    video: int,
     window: Window,
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """As `other_packets`, but only what the window keeps, less what it moves times by.
@@ -120,13 +121,13 @@ def packets_within(
     which has no time, is kept. Of packets that begin before the window, those are left out whose
     time the output's container cannot express.
     """
-    copied = {s.index: s for s in source.streams if s.index in routes and s.index != video}
+    copied = {s.index: s for s in source.streams if s.index in routes and s.index != info.stream}
     if not copied:
         return
     timed = _timed(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest = 0.0
-    for packet, end in source_packets(path, source, copied, window):
+    for packet, end in source_packets(info, source, copied, window):
         index, begin = packet.stream_index, begin_of(packet)
         if index in timed:
             if begin is None or not window.overlaps(begin, end):
@@ -155,14 +156,16 @@ def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:
 
 
 def source_packets(
-    path: Path, source: InputContainer, streams: Mapping[int, Stream], window: Window
+    info: VideoInfo, source: InputContainer, streams: Mapping[int, Stream], window: Window
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
     """(packet, second at which it ends as `lasting` has it) of these streams of a source, and of
     all that the window keeps; the rest of a long file is not read where that can be avoided."""
     timed = _timed(streams)
-    if window.start is not None and _can_enter(path, window.start, timed.values()):
-        _enter(source, window.start)
-    for packet, end in lasting(_until_over(source, timed, window), window.start):
+    # Where the clock was set back, no time tells where to enter.
+    start = window.start if not info.clock else None
+    if start is not None and _can_enter(info.path, start, timed.values()):
+        _enter(source, start)
+    for packet, end in lasting(_until_over(info, source, timed, window), window.start):
         if packet.stream_index in streams:
             yield packet, end
 
@@ -199,11 +202,11 @@ def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool
 
 
 def _until_over(
-    source: InputContainer, timed: Mapping[int, Stream], window: Window
+    info: VideoInfo, source: InputContainer, timed: Mapping[int, Stream], window: Window
 ) -> Iterator[Packet[Any]]:
     """All packets with content, until nothing more can follow that the window keeps."""
     sounds = {k for k, stream in timed.items() if stream.type == "audio"}
-    for packet in packets_of(source):
+    for packet in mended_packets(source, info.clock):
         if packet.time_base is None:
             continue
         index, begin = packet.stream_index, begin_of(packet)

@@ -11,6 +11,7 @@ import numpy as np
 
 from videnhance.errors import InputError, TruncatedError
 from videnhance.streams import Timeline, VideoInfo
+from videnhance.video.sounds import Breaks
 from videnhance.video.source import open_source, packets_of, video_stream
 
 TRUNCATION_SLACK = 0.75
@@ -51,6 +52,8 @@ class Scan:
     """How far a file goes that ends before it should."""
     unread: int
     """Reads that failed."""
+    broken_sound: tuple[tuple[Fraction, Fraction], ...]
+    """Where sound is left out, being damaged (sounds.py): from and to, in seconds of the file."""
 
     @property
     def shown(self) -> list[PacketFacts]:
@@ -74,8 +77,8 @@ class Scan:
     @property
     def is_plain(self) -> bool:
         """Whether nothing is odd, as far as packets tell."""
-        broken = any(packet.is_corrupt for packet in self.packets)
-        return self.has_good_times and self.cut_off is None and not broken and not self.unread
+        broken = self.unread or self.broken_sound or any(p.is_corrupt for p in self.packets)
+        return self.has_good_times and self.cut_off is None and not broken
 
 
 def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None) -> Scan:
@@ -89,11 +92,13 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
 
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
+        breaks = Breaks(container)
         for packet in packets_of(container, failed=failed):
             length = packet.duration or 0
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, float((packet.pts + length) * packet.time_base))
             if packet.stream_index != stream.index:
+                breaks.see(packet)
                 continue
             found.append(
                 PacketFacts(
@@ -119,6 +124,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         end=declared_end if stream.duration else 0,
         cut_off=_cut_off(info, len(found), end, start),
         unread=unread,
+        broken_sound=breaks.found,
     )
 
 

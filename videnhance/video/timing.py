@@ -37,6 +37,8 @@ class Repaired:
     """Frames that got a time by rules 4 and 5."""
     set_back: tuple[int, ...]
     """Frames at which the clock was set back (rule 3)."""
+    moved: tuple[int, ...]
+    """Ticks by which times were moved from each of these frames on."""
     sorted: bool
     """Whether rule 1 was followed."""
 
@@ -46,7 +48,7 @@ def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> R
     place in the file; `step`: ticks between frames if the times do not tell."""
     by_rank = _of_storing(times, stored)
     known = by_rank if by_rank is not None else list(times)
-    kept, set_back = _kept(known, step)
+    kept, set_back, moved = _kept(known, step)
     steps = np.diff([t for t in kept if t is not None])
     usual = max(int(np.median(steps)), 1) if len(steps) else step
     pts = _spread(kept, usual)
@@ -55,7 +57,7 @@ def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> R
         for k, (own, given) in enumerate(zip(kept, pts, strict=True))
         if own is None or own != given
     )
-    return Repaired(tuple(pts), spread, set_back, by_rank is not None)
+    return Repaired(tuple(pts), spread, set_back, moved, by_rank is not None)
 
 
 def even(count: int, first: int = 0, step: int = 1) -> tuple[int, ...]:
@@ -74,10 +76,13 @@ def _of_storing(times: Sequence[int | None], stored: Sequence[int]) -> list[int 
     return [*known] if rising and reordered else None
 
 
-def _kept(times: Sequence[int | None], step: int) -> tuple[list[int | None], tuple[int, ...]]:
-    """Rules 2 and 3: the times that are kept, moved where the clock was set back."""
+def _kept(
+    times: Sequence[int | None], step: int
+) -> tuple[list[int | None], tuple[int, ...], tuple[int, ...]]:
+    """Rules 2 and 3: the times that are kept, moved where the clock was set back; where, and by
+    how much."""
     kept: list[int | None] = []
-    set_back: list[int] = []
+    set_back: list[tuple[int, int]] = []
     moved, last, before = 0, None, step
     for k, time in enumerate(times):
         if time is None:
@@ -91,7 +96,7 @@ def _kept(times: Sequence[int | None], step: int) -> tuple[list[int | None], tup
                 continue
             moved += last + before - now
             now = last + before
-            set_back.append(k)
+            set_back.append((k, moved))
         elif _is_stray(now, last, ahead):
             kept.append(None)
             continue
@@ -99,7 +104,7 @@ def _kept(times: Sequence[int | None], step: int) -> tuple[list[int | None], tup
             before = now - last
         kept.append(now)
         last = now
-    return kept, tuple(set_back)
+    return kept, tuple(k for k, _ in set_back), tuple(by for _, by in set_back)
 
 
 def _is_stray(now: int, last: int | None, ahead: Sequence[int]) -> bool:

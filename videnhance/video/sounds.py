@@ -1,0 +1,99 @@
+"""The packets of a source's other streams, mended as its video is where both are damaged alike.
+
+Two rules. An AAC packet of a stream that carries its header in every packet (MPEG-TS) is left out
+where that header is broken: it cannot be decoded, and no other container takes it. Where the
+video's clock is set back (timing.py, rule 3), so are those of the other streams: at each one's own
+step back, its times are moved by as much as the video's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from videnhance.video.source import codec_name, packets_of
+
+STEP_BACK = Fraction(1, 2)
+"""Seconds by which a stream's times fall where its clock is set back; containers interleave, and
+order within a stream, by less."""
+
+
+def mended_packets(
+    source: InputContainer, clock: Sequence[Fraction], *streams: Stream
+) -> Iterator[Packet[Any]]:
+    """Every packet with content of these streams (of all if none is named), in the file's order.
+
+    `clock`: seconds by which the video was moved after each time its clock was set back.
+    """
+    chosen = {s.index: s for s in streams or source.streams}
+    headed = {k for k, stream in chosen.items() if carries_header(stream)}
+    steps = dict.fromkeys(chosen, 0)
+    last: dict[int, Fraction] = {}
+    before: dict[int, int] = {}
+    for packet in packets_of(source, *streams):
+        index = packet.stream_index
+        if index in headed and is_broken(bytes(packet)):
+            continue
+        ticks = packet.dts if packet.dts is not None else packet.pts
+        if clock and ticks is not None and packet.time_base is not None and index in chosen:
+            now = ticks * Fraction(packet.time_base)
+            if now < last.get(index, now) - STEP_BACK and steps[index] < len(clock):
+                steps[index] += 1
+            last[index] = now
+            if steps[index]:
+                moved = round(clock[steps[index] - 1] / Fraction(packet.time_base))
+                # What was stored before the step may reach a little beyond it; a millisecond is a
+                # tick of any container's.
+                least = max(round(1 / (1000 * Fraction(packet.time_base))), 1)
+                moved = max(moved, before[index] + least - ticks)
+                packet.pts = None if packet.pts is None else packet.pts + moved
+                packet.dts = None if packet.dts is None else packet.dts + moved
+                ticks += moved
+            before[index] = ticks
+        yield packet
+
+
+class Breaks:
+    """Where the sounds of a source are left out by the first rule; `see` every packet of theirs."""
+
+    def __init__(self, source: InputContainer) -> None:
+        self._headed = {stream.index for stream in source.streams if carries_header(stream)}
+        self._open: dict[int, Fraction] = {}
+        self._last: dict[int, Fraction] = {}
+        self._closed: list[tuple[Fraction, Fraction]] = []
+
+    def see(self, packet: Packet[Any]) -> None:
+        index = packet.stream_index
+        if index not in self._headed or packet.time_base is None:
+            return
+        if packet.pts is not None:
+            self._last[index] = packet.pts * Fraction(packet.time_base)
+        now = self._last.get(index, Fraction(0))
+        if is_broken(bytes(packet)):
+            self._open.setdefault(index, now)
+        elif index in self._open:
+            self._closed.append((self._open.pop(index), now))
+
+    @property
+    def found(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """From and to in seconds, in order; to the end of the stream where none is whole after."""
+        rest = [(begin, self._last.get(index, begin)) for index, begin in self._open.items()]
+        return tuple(sorted([*self._closed, *rest]))
+
+
+def carries_header(stream: Stream) -> bool:
+    """Whether every packet of a stream begins with a header of its own (ADTS)."""
+    context = stream.codec_context
+    return codec_name(stream) == "aac" and context is not None and not context.extradata
+
+
+def is_broken(packet: bytes) -> bool:
+    """Whether an ADTS header (ISO/IEC 13818-7, 6.2) is none, or tells another length."""
+    if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
+        return True
+    return (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5 != len(packet)
