@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_written(clip: Path) -> None:
         ("--codec", "divx", "unknown; choose from h264"),
         ("--codec", "prores", "cannot hold"),
         ("--crf", "99", "takes 0"),
-        ("--preset", "quick", "takes ultrafast"),
+        ("--encoder-preset", "quick", "takes ultrafast"),
         ("--scale", "3", "takes 1, 2 or 4"),
         ("--strength", "1.5", "takes 0 to 1"),
         ("--detect-every", "0", "takes 1"),

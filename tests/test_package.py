@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "videnhance"
 
 FLOORS = (
-    {"errors", "frames", "faces", "settings", "queues"},
+    {"errors", "frames", "faces", "grading", "settings", "queues"},
     {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"}
-    | {"registration", "steady", "gate", "colormatch", "pixels"},
+    | {"registration", "steady", "gate", "colormatch", "pixels", "cleaning"},
     {"devices", "gpu", "weights", "download", "models", "equipment", "parsing", "upscale"}
     | {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
@@ -31,6 +31,7 @@ FLOORS = (
         "progress",
         "report",
         "options",
+        "presets",
         "choices",
         "session",
         "cli",

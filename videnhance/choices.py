@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.errors import UsageError
+from videnhance.grading import CleanSettings, FinishSettings
 from videnhance.settings import (
     OPTIONS,
     ComputeSettings,
@@ -78,8 +79,28 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
             ),
             accepted=tuple(sorted(set(wish.get("accept_license") or ()))),
         ),
+        clean=CleanSettings(
+            **chosen(
+                deinterlace="deinterlace",
+                rate="deinterlace_rate",
+                deblock="deblock",
+                denoise="denoise",
+                levels="levels",
+                white_balance="white_balance",
+            ),
+            lens=_lens(wish.get("lens")),
+        ),
+        finish=FinishSettings(
+            **{name: wish[name] for name in _FINISH if name in wish},
+        ),
         output=OutputSettings(
-            **chosen(codec="codec", crf="crf", preset="preset", scale="scale", upscaler="upscaler")
+            **chosen(
+                codec="codec",
+                crf="crf",
+                preset="encoder_preset",
+                scale="scale",
+                upscaler="upscaler",
+            )
         ),
         part=PartSettings(
             start=wish.get("start"),
@@ -130,6 +151,19 @@ def _weights(text: str, restorer: str) -> tuple[str, str]:
             "`videnhance models list` has it"
         )
     return name, str(Path(file).absolute())
+
+
+def _lens(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        first, second = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(f"--lens {text}: takes K1,K2 such as -0.2,0") from None
+    return first, second
+
+
+_FINISH = tuple(field.name for field in fields(FinishSettings))
 
 
 def _ids(option: str, text: str | None) -> tuple[int, ...]:

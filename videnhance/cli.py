@@ -15,7 +15,19 @@ import typer
 from videnhance import models_cli, options
 from videnhance.choices import settings_of
 from videnhance.errors import UsageError
-from videnhance.options import looking, networks, part, persons, reading, restoring, takes
+from videnhance.options import (
+    cleaning,
+    finishing,
+    layers,
+    looking,
+    networks,
+    part,
+    persons,
+    reading,
+    restoring,
+    takes,
+)
+from videnhance.presets import layered
 from videnhance.session import INTERRUPTED, session
 
 if TYPE_CHECKING:
@@ -33,7 +45,7 @@ app.add_typer(models_cli.app, name="models")
 
 
 @app.command()
-@takes(reading, part, persons, restoring, looking, networks)
+@takes(layers, reading, part, persons, restoring, looking, cleaning, finishing, networks)
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -68,7 +80,8 @@ def enhance(
     Stopped by whatever it was, the same command goes on where it was.
     """
     with session(verbose, patient=True) as work:
-        settings = settings_of(context.params)
+        given, layers_told = layered(context)
+        settings = settings_of(given)
         _refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
         from videnhance.job import enhance as run
         from videnhance.jobdir import default_folder
@@ -126,11 +139,11 @@ def enhance(
                 _say(quiet, f"{output} exists; nothing to do")
                 return
             summary = one(sources[0], output)
-        _tell(summary, quiet, verbose)
+        _tell(summary, quiet, verbose, layers_told)
 
 
 @app.command()
-@takes(reading, part, looking, networks)
+@takes(layers, reading, part, looking, cleaning, networks)
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -147,7 +160,8 @@ def detect(
 ) -> None:
     """Find and follow the faces of INPUT; write their tracks, to look at, edit or enhance from."""
     with session(verbose, patient=True) as work:
-        settings = settings_of(context.params)
+        given, layers_told = layered(context)
+        settings = settings_of(given)
         from videnhance.job import detect_tracks as run
         from videnhance.jobdir import default_folder
         from videnhance.progress import Bars
@@ -167,11 +181,11 @@ def detect(
                 progress=bars.show,
                 stop=work.stop,
             )
-        _tell(summary, quiet, verbose)
+        _tell(summary, quiet, verbose, layers_told)
 
 
 @app.command()
-@takes(reading, part, persons, restoring, looking, networks)
+@takes(layers, reading, part, persons, restoring, looking, cleaning, finishing, networks)
 def preview(
     context: typer.Context,
     source: options.Source,
@@ -194,7 +208,8 @@ def preview(
 ) -> None:
     """Show the best seconds of INPUT before and after; say how long the whole would take."""
     with session(verbose) as work:
-        settings = settings_of(context.params)
+        given, layers_told = layered(context)
+        settings = settings_of(given)
         from videnhance.preview import make_preview, preview_frame
         from videnhance.progress import Bars
         from videnhance.report import preview_text
@@ -232,6 +247,8 @@ def preview(
                     stop=work.stop,
                 )
         _say(quiet, preview_text(found))
+        if layers_told is not None:
+            _say(quiet, f"  settings: {layers_told}")
 
 
 @app.command()
@@ -302,10 +319,12 @@ def _refuse_mixed(
         raise UsageError("--recursive: is for folders; name a folder for the results, --out-dir")
 
 
-def _tell(summary: Summary, quiet: bool, verbose: bool) -> None:
+def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:
     from videnhance.report import summary_text
 
     _say(quiet, summary_text(summary))
+    if origin is not None:
+        _say(quiet, f"  settings: {origin}")
     if verbose:
         for step, seconds in summary.steps.items():
             _say(quiet, f"{step}: {seconds:.1f} s")

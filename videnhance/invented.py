@@ -27,7 +27,7 @@ from videnhance.pixels import IN_MEMORY, Pixels
 from videnhance.restoring import Done, Due, Unrestored
 from videnhance.settings import GateLimits
 from videnhance.streams import Timeline, VideoInfo
-from videnhance.video.reader import read_frames
+from videnhance.video.footage import read_frames
 
 Masks = Callable[[Sequence[Crop]], list[Crop]]
 """(S, S, 3) float32 RGB crops in, (S, S) float32 masks out (parsing.Parser.masks)."""

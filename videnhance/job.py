@@ -112,6 +112,7 @@ def enhance_as(
             examined=examined,
         )
     scope = plan.scope
+    run.notes.extend(scope.notes)
     equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
     given = read_given(Path(tracks), scope) if tracks is not None else None
     request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
@@ -212,6 +213,7 @@ def _detect_as(
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
         scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0), examined)
+        run.notes.extend(scope.notes)
     equipment = _equipment(scope, run, restoring=False, detecting=True)
     request = Request(scope, output, None, overwrite, keep_job, None, run, equipment)
     with entered(folder, request.record, restart=restart) as (job, record):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from videnhance.grading import CleanSettings, FinishSettings
 from videnhance.settings import (
     ComputeSettings,
     DetectSettings,
@@ -123,7 +124,6 @@ Codec = Annotated[
 Crf = Annotated[
     int | None, typer.Option(help="Quality, lower is better (h264: 17, h265: 19, av1: 23).")
 ]
-Preset = Annotated[str | None, typer.Option(help="Encoder preset (h264, h265: medium; av1: 8).")]
 Fps = Annotated[
     str | None,
     typer.Option(help="Frames a second, such as 25, where a file's frames carry no usable times."),
@@ -131,6 +131,31 @@ Fps = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Damage, or times that need repair, are an error.")
 ]
+Preset = Annotated[
+    str | None, typer.Option(help="A set of settings: cctv, phone, film, archive; see the README.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Settings of your own, as TOML: the names of options."),
+]
+EncoderPreset = Annotated[
+    str | None, typer.Option(help="Of the encoder (h264, h265: medium; av1: 8).")
+]
+Deinterlace = Annotated[
+    str, typer.Option(help="off; auto: where fields are combed; bwdif: whatever is found.")
+]
+DeinterlaceRate = Annotated[str, typer.Option(help="A picture for each frame, or each field.")]
+Deblock = Annotated[float, typer.Option(help="Smooth a codec's block borders first, 0 to 1.")]
+Denoise = Annotated[float, typer.Option(help="Average over seven frames first, 0 to 1.")]
+Levels = Annotated[str, typer.Option(help="auto: stretch a dark clip's tones first; off.")]
+WhiteBalance = Annotated[str, typer.Option(help="auto: take away a tint first; off.")]
+Lens = Annotated[
+    str | None, typer.Option(metavar="K1,K2", help="Straighten a lens first; barrels: K1 below 0.")
+]
+Brightness = Annotated[float, typer.Option(help="Of the result, -1 to 1.")]
+Contrast = Annotated[float, typer.Option(help="Of the result, 0 to 4; 1 leaves it.")]
+Saturation = Annotated[float, typer.Option(help="Of the result, 0 to 4; 1 leaves it.")]
+Sharpen = Annotated[float, typer.Option(help="The result, 0 to 3.")]
 Start = Annotated[
     str | None,
     typer.Option(help="First frame: seconds, hh:mm:ss.mmm or a frame number such as 120f."),
@@ -160,6 +185,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 _D, _T, _R, _O = DetectSettings(), TrackSettings(), RestoreSettings(), OutputSettings()
 _C, _M = ComputeSettings(), ModelSettings()
+_CL, _F = CleanSettings(), FinishSettings()
 _GATE = {
     name: "off" if limit is None else f"{limit[0]:g},{limit[1]:g}"
     for name, limit in vars(GateLimits()).items()
@@ -210,9 +236,34 @@ def restoring(
     upscaler: UpscalerName = _O.upscaler,
     codec: Codec = _O.codec,
     crf: Crf = _O.crf,
-    preset: Preset = _O.preset,
+    encoder_preset: EncoderPreset = _O.preset,
 ) -> None:
     """What is done to a face, and how the result is encoded."""
+
+
+def layers(preset: Preset = None, config: Config = None) -> None:
+    """Sets of settings (presets.layered)."""
+
+
+def cleaning(
+    deinterlace: Deinterlace = _CL.deinterlace,
+    deinterlace_rate: DeinterlaceRate = _CL.rate,
+    deblock: Deblock = _CL.deblock,
+    denoise: Denoise = _CL.denoise,
+    levels: Levels = _CL.levels,
+    white_balance: WhiteBalance = _CL.white_balance,
+    lens: Lens = None,
+) -> None:
+    """What whole frames go through before anything looks at them."""
+
+
+def finishing(
+    brightness: Brightness = _F.brightness,
+    contrast: Contrast = _F.contrast,
+    saturation: Saturation = _F.saturation,
+    sharpen: Sharpen = _F.sharpen,
+) -> None:
+    """What whole frames go through at the end."""
 
 
 def networks(

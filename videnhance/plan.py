@@ -26,6 +26,7 @@ from videnhance.video.codecs import (
 )
 from videnhance.video.condition import Condition, condition_of
 from videnhance.video.examine import Examination
+from videnhance.video.footage import settled
 from videnhance.video.mux import Copying, plan_copying
 from videnhance.video.source import decodes_by, probe
 from videnhance.video.writer import Encoding
@@ -57,6 +58,8 @@ class Scope:
     settings: Settings
     condition: Condition
     """What is odd or damaged about the source."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the source and its clean-up, one sentence each."""
 
     @property
     def whole(self) -> bool:
@@ -92,7 +95,8 @@ def make_scope(
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
     info = replace(info, hwaccel=decodes_by(info, settings.compute.hwaccel))
     condition = condition_of(info, settings.source, progress, examined)
-    info, timeline = condition.info, condition.timeline
+    pix_fmt = working_format(condition.info, CODECS["ffv1"])
+    info, timeline, notes = settled(condition.info, condition.timeline, settings.clean, pix_fmt)
     start, stop = span_of(timeline, settings.part.start, settings.part.end)
     around = RUN_UP + settings.track.max_gap + settings.restore.ease
     first = bisect_left(timeline.pts, timeline.pts[start] - around / info.time_base)
@@ -103,9 +107,10 @@ def make_scope(
         start=start,
         stop=stop,
         looks=segments_of(first, last, SEGMENT_FRAMES),
-        pix_fmt=working_format(info, CODECS["ffv1"]),
+        pix_fmt=pix_fmt,
         settings=settings,
         condition=condition,
+        notes=notes,
     )
 
 

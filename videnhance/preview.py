@@ -114,6 +114,8 @@ def make_preview(
         raise ContainerError(
             f"{output}: a preview is H.264 video, which .webm cannot hold; name it .mp4 or .mkv"
         )
+    if settings.clean.rate == "field":
+        raise UsageError("--deinterlace-rate field: not for a preview, which pairs frames")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds {seconds:g}: takes more than 0, up to {LONGEST:g}")
     tracks = Path(tracks) if tracks is not None else None

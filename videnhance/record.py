@@ -228,6 +228,7 @@ def make_record(
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
             "pix_fmt": scope.pix_fmt,
             "decoded by": scope.source.hwaccel,
+            "cleaned up": asdict(scope.source.cleaning) if scope.source.cleaning else None,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
             "check": None,
         }
@@ -272,6 +273,7 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
         asdict(record.settings.gate),
         _networks(record, rendering_weights(record.settings)),
         [record.settings.output.scale, record.settings.output.upscaler],
+        asdict(record.settings.finish),
         record.document["encoding"],
         faces,
         [asdict(zone) for zone in tracks.zones],
@@ -294,7 +296,7 @@ def _networks(record: Record, names: Sequence[str]) -> Any:
 
 def _origin(record: Record, step: str) -> tuple[Any, ...]:
     document = record.document
-    entries = ("condition", "versions", "decoded by")
+    entries = ("condition", "versions", "decoded by", "cleaned up")
     return step, document["source"]["sha256"], *(document.get(name) for name in entries)
 
 

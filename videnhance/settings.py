@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from videnhance import grading
 from videnhance.errors import UsageError
+from videnhance.grading import CleanSettings, FinishSettings
 
 SCALES = (1, 2, 4)
 ON_ERROR = ("fail", "keep")
@@ -49,9 +52,10 @@ OPTIONS = {
     "models.trust": "--trust-weights",
     "models.offline": "--offline",
     "models.accepted": "--accept-license",
+    **grading.OPTIONS,
     "output.codec": "--codec",
     "output.crf": "--crf",
-    "output.preset": "--preset",
+    "output.preset": "--encoder-preset",
     "output.scale": "--scale",
     "output.upscaler": "--upscaler",
     "part.start": "--start",
@@ -257,6 +261,8 @@ class Settings:
     gate: GateLimits = GateLimits()
     compute: ComputeSettings = ComputeSettings()
     models: ModelSettings = ModelSettings()
+    clean: CleanSettings = dataclasses.field(default_factory=CleanSettings)
+    finish: FinishSettings = dataclasses.field(default_factory=FinishSettings)
     output: OutputSettings = OutputSettings()
     part: PartSettings = PartSettings()
 
@@ -280,6 +286,8 @@ class Settings:
         for field, value, low, high in ranges:
             if not low <= value <= high:
                 raise UsageError(f"{OPTIONS[field]} {value:g}: takes {low:g} to {high:g}")
+        self.clean.check()
+        self.finish.check()
         if self.output.scale not in SCALES:
             raise UsageError(f"--scale {self.output.scale}: takes 1, 2 or 4")
         for field, wish, choices in (

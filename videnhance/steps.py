@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from videnhance import detectors
+from videnhance.cleaning import graded
 from videnhance.compositing import frame_boxes
 from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
 from videnhance.detect import margins as detect_margins
@@ -35,7 +36,7 @@ from videnhance.restorers import Restorer
 from videnhance.restoring import Restored
 from videnhance.streams import Segment
 from videnhance.tracking import track
-from videnhance.video.reader import read_frames
+from videnhance.video.footage import read_frames
 from videnhance.video.seal import is_whole, read_seal, seal
 from videnhance.video.writer import SegmentWriter, put_in_place, segment_times
 
@@ -279,7 +280,8 @@ def render_segment(
     with SegmentWriter(path, plan.encoding, timeline.pts[segment.start], complete) as writer:
 
         def write(item: Restored) -> None:
-            writer.write(finish(item, scale, keep_out, kit.upscaler, kit.pixels))
+            done = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
+            writer.write(graded(done, wish.finish) if wish.finish.changes else done)
 
         with background(write, READ_AHEAD) as put:
             for item in restored:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from videnhance.frames import Matrix
+from videnhance.grading import Cleaning
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ class VideoInfo:
     """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout, None where there is none."""
     color: ColorTags
     streams: tuple[StreamInfo, ...]
+    field_order: int = 0
+    """As declared, in FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2 to 5 interlaced."""
+    cleaning: Cleaning | None = None
+    """What its frames go through before anything looks at them (video.footage)."""
     hwaccel: str | None = None
     """What it is decoded by, as FFmpeg names it; None is the processor."""
     clock: tuple[Fraction, ...] = ()
@@ -180,6 +185,28 @@ class Timeline:
         """The last frame at or before `index` at which decoding can start."""
         at = bisect_right(self.keyframes, index) - 1
         return self.keyframes[at] if at >= 0 else 0
+
+    def fields(self) -> Timeline:
+        """One frame for each field: as many again, halfway to the next, in half the time base."""
+        nexts = [*self.pts[1:], self.pts[-1] + self.last_duration]
+        pts = tuple(
+            t for one, other in zip(self.pts, nexts, strict=True) for t in (2 * one, one + other)
+        )
+        return replace(
+            self,
+            time_base=self.time_base / 2,
+            pts=pts,
+            keyframes=tuple(2 * k for k in self.keyframes),
+        )
+
+    def frames(self) -> Timeline:
+        """The way back from `fields`."""
+        return replace(
+            self,
+            time_base=self.time_base * 2,
+            pts=tuple(t // 2 for t in self.pts[::2]),
+            keyframes=tuple(k // 2 for k in self.keyframes),
+        )
 
     def part(self, start: int, stop: int) -> Timeline:
         """Frames start..stop (half-open, at least one) alone, counted from 0; every pts as it is.

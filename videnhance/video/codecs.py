@@ -115,7 +115,7 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
             raise UsageError(f"--crf {crf}: {name} takes 0 (best) to {codec.crf_top}")
     if preset is not None and preset not in codec.presets:
         choices = f"takes {', '.join(codec.presets)}" if codec.presets else "has no presets"
-        raise UsageError(f"--preset {preset}: {name} {choices}")
+        raise UsageError(f"--encoder-preset {preset}: {name} {choices}")
     return codec
 
 

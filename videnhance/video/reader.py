@@ -206,6 +206,14 @@ def planes_of(picture: VideoFrame) -> tuple[Array, ...]:
     return tuple(planes)
 
 
+def picture_of(frame: Frame) -> VideoFrame:
+    """The frame as FFmpeg takes it, without its time."""
+    picture = VideoFrame(frame.width, frame.height, frame.layout.pix_fmt)
+    for target, plane in zip(planes_of(picture), frame.planes, strict=True):
+        np.copyto(target, plane)
+    return picture
+
+
 def _decode(
     info: VideoInfo, timeline: Timeline, start: int
 ) -> Iterator[tuple[int | None, VideoFrame]]:

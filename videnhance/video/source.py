@@ -127,6 +127,7 @@ def probe(path: Path) -> VideoInfo:
                 transfer=context.color_trc,
             ),
             streams=tuple(_describe(s) for s in container.streams),
+            field_order=context.field_order,
             display_matrix=None,
         )
         # Only now: a decoder, which may know less than the container, overwrites what is above.

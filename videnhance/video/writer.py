@@ -17,14 +17,13 @@ from types import TracebackType
 
 import av
 import av.error
-import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.errors import OutputError
 from videnhance.frames import Frame
 from videnhance.streams import ColorTags
-from videnhance.video.reader import planes_of
+from videnhance.video.reader import picture_of
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,7 @@ class SegmentWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; raises OutputError where it cannot be written."""
-        picture = VideoFrame(frame.width, frame.height, frame.layout.pix_fmt)
-        for target, plane in zip(planes_of(picture), frame.planes, strict=True):
-            np.copyto(target, plane)
+        picture = picture_of(frame)
         # ProRes writes into each frame what the frame itself says.
         color = self._encoding.color
         picture.color_range, picture.colorspace = color.range, color.matrix

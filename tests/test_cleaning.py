@@ -1,0 +1,311 @@
+"""Clean-up of whole frames: exact where algebra says what is right, the same wherever it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.clips import decoded, square_frames, times, write_rgb
+from videnhance import Settings, enhance
+from videnhance.cleaning import (
+    Tones,
+    graded,
+    measured_balance,
+    measured_levels,
+    straightened,
+    toned,
+)
+from videnhance.color import rgb_to_samples, sample_rgb, samples_to_rgb
+from videnhance.errors import UsageError
+from videnhance.frames import FloatArray, Frame, PixelLayout
+from videnhance.grading import Cleaning, CleanSettings, FinishSettings
+from videnhance.settings import DetectSettings, OutputSettings
+from videnhance.streams import Timeline
+from videnhance.video.footage import read_frames, settled
+from videnhance.video.interlace import first_field, is_interlaced, teeth
+from videnhance.video.scan import read_timeline
+from videnhance.video.source import probe
+
+LAYOUTS = [
+    PixelLayout("yuv444p", "yuv", 8, (0, 0), False, (0.2126, 0.0722)),
+    PixelLayout("yuv444p12le", "yuv", 12, (0, 0), True, (0.2627, 0.0593)),
+    PixelLayout("gbrp10le", "gbr", 10, (0, 0), True, (0.299, 0.114)),
+]
+WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+def frame_of(rgb: tuple[float, float, float], layout: PixelLayout) -> Frame:
+    """One colour, 0..1."""
+    linear = rgb_to_samples(layout)
+    samples = linear @ (np.array(rgb) - samples_to_rgb(layout)[:, -1])
+    kind = np.uint8 if layout.depth == 8 else np.uint16
+    planes = tuple(np.full((16, 16), round(s), kind) for s in samples)
+    return Frame(0, 0, planes, layout)
+
+
+def colour(frame: Frame) -> FloatArray:
+    return np.asarray(sample_rgb(frame, WHOLE, (16, 16))[8, 8])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
+def test_levels_multiply_a_pixel_s_channels_alike(layout: PixelLayout) -> None:
+    found = colour(toned(frame_of((0.3, 0.4, 0.2), layout), Tones(levels=(0.1, 0.6, 2.0))))
+    kr, kb = layout.luma_weights
+    luma = kr * 0.3 + (1 - kr - kb) * 0.4 + kb * 0.2
+    ratio = ((luma - 0.1) / 0.5) ** 0.5 / luma
+    np.testing.assert_allclose(found, np.array([0.3, 0.4, 0.2]) * ratio, atol=0.02)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
+def test_white_balance_makes_a_tinted_grey_grey(layout: PixelLayout) -> None:
+    tinted = frame_of((0.5, 0.4, 0.3), layout)
+    gains = measured_balance([tinted])
+    np.testing.assert_allclose(np.prod(gains), 1.0, atol=0.02)
+    red, green, blue = colour(toned(tinted, Tones(balance=gains)))
+    assert abs(red - green) < 0.02
+    assert abs(blue - green) < 0.02
+
+
+def test_levels_stretch_what_is_there() -> None:
+    layout = PixelLayout("gray", "gray", 8, (0, 0), True, (0.299, 0.114))
+    ramp = np.tile(np.linspace(26, 128, 256).astype(np.uint8), (256, 1))
+    levels = measured_levels([Frame(0, 0, (ramp,), layout)])
+    assert levels[:2] == pytest.approx((26 / 255, 128 / 255), abs=0.02)
+    dark = measured_levels([Frame(0, 0, ((ramp // 4).astype(np.uint8),), layout)])
+    assert dark[1] < 0.15
+    grey = toned(Frame(0, 0, (ramp,), layout), Tones(levels, (1.5, 1.0, 0.7)))
+    assert int(grey.planes[0].min()) <= 5
+    assert int(grey.planes[0].max()) >= 250
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
+def test_grading_is_what_it_says(layout: PixelLayout) -> None:
+    source = frame_of((0.5, 0.4, 0.3), layout)
+    grey = colour(graded(source, FinishSettings(saturation=0.0)))
+    kr, kb = layout.luma_weights
+    luma = kr * 0.5 + (1 - kr - kb) * 0.4 + kb * 0.3
+    np.testing.assert_allclose(grey, [luma] * 3, atol=0.01)
+    found = colour(graded(source, FinishSettings(brightness=0.1, contrast=1.5)))
+    moved = (luma - 0.5) * 1.5 + 0.6
+    np.testing.assert_allclose(found, moved + 1.5 * (np.array([0.5, 0.4, 0.3]) - luma), atol=0.02)
+    plain = graded(source, FinishSettings(sharpen=2.0))  # no detail, nothing to sharpen
+    for one, other in zip(plain.planes, source.planes, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_sharpening_makes_edges_steeper() -> None:
+    layout = PixelLayout("gray", "gray", 8, (0, 0), True, (0.299, 0.114))
+    step = np.full((16, 32), 80, np.uint8)
+    step[:, 16:] = 160
+    soft = cv2.GaussianBlur(step, (0, 0), 2.0)
+    sharp = graded(Frame(0, 0, (soft,), layout), FinishSettings(sharpen=1.5)).planes[0]
+    steeper = np.diff(sharp[8].astype(int)).max() / np.diff(soft[8].astype(int)).max()
+    # an edge blurred by 2, less 1.5 times its slope once blurred by 1.2 more
+    assert steeper == pytest.approx(1 + 1.5 * (1 - 2.0 / np.hypot(2.0, 1.2)), rel=0.06)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (1, 1)])
+def test_a_straightened_lens_puts_points_where_the_model_has_them(shift: tuple[int, int]) -> None:
+    """A dot at r (1 + k1 r^2) is shown at r; chroma's lies with luma's."""
+    layout = PixelLayout("yuv420p", "yuv", 8, shift, True, (0.299, 0.114))
+    width, height, k1 = 320, 240, -0.2
+    centre = np.array([160.0, 120.0])
+    shown = np.array([250.0, 60.0])
+    squared = ((shown - centre) ** 2).sum() / (centre**2).sum()
+    recorded = centre + (shown - centre) * (1 + k1 * squared)
+    planes = []
+    for k in range(3):
+        x, y = shift if k else (0, 0)
+        ys, xs = np.indices((height >> y, width >> x))
+        # chroma's samples lie left in their pairs, and halfway down
+        px = xs * 2**x + 0.5
+        py = (ys + 0.5) * 2**y
+        away = (px - recorded[0]) ** 2 + (py - recorded[1]) ** 2
+        planes.append((40 + 180 * np.exp(-away / 60.0)).astype(np.uint8))
+    found = straightened(Frame(0, 0, tuple(planes), layout), (k1, 0.0))
+    for k, plane in enumerate(found.planes):
+        right, down = shift if k else (0, 0)
+        weight = np.clip(plane.astype(float) - 60, 0, None)
+        rows, columns = np.indices(plane.shape)
+        at = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+        seen = np.array([at[0] * 2**right + 0.5, (at[1] + 0.5) * 2**down])
+        np.testing.assert_allclose(seen, shown, atol=0.8)
+
+
+def moving(count: int, height: int = 120, speed: float = 6.0) -> list[FloatArray]:
+    """Luma of a textured bar that moves to the right."""
+    ys, xs = np.indices((height, 160))
+    frames = []
+    for k in range(count):
+        bar = 120.0 * (np.abs((xs - 20 - speed * k) % 160 - 40) < 14) + 20 * np.sin(ys / 9.0) + 60
+        frames.append(cv2.GaussianBlur(bar.astype(np.float32), (0, 0), 0.8))
+    return [np.asarray(frame, np.float32) for frame in frames]
+
+
+def woven(fields: list[FloatArray], order: str) -> list[FloatArray]:
+    """Frames of two successive pictures each."""
+    frames = []
+    for one, other in zip(fields[::2], fields[1::2], strict=True):
+        frame = one.copy()
+        if order == "tff":
+            frame[1::2] = other[1::2]
+        else:
+            frame[::2] = other[::2]
+        frames.append(frame)
+    return frames
+
+
+def write_gray(path: Path, lumas: list[FloatArray]) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 160, lumas[0].shape[0], "yuv420p"
+        for luma in lumas:
+            picture = np.full((luma.shape[0] * 3 // 2, 160), 128, np.uint8)
+            picture[: len(luma)] = np.clip(np.rint(luma), 0, 255)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_combed_frames_are_told_and_which_field_is_first(order: str) -> None:
+    plain, combed = moving(12), woven(moving(24, speed=3.0), order)
+    assert not is_interlaced([teeth(frame) for frame in plain], declared=True)
+    assert is_interlaced([teeth(frame) for frame in combed], declared=False)
+    assert first_field(combed) == order
+    assert first_field(plain[:1]) is None
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_auto_deinterlaces_what_is_interlaced_and_nothing_else(tmp_path: Path, order: str) -> None:
+    truth = moving(24, speed=3.0)
+    clip = write_gray(tmp_path / "in.mkv", woven(truth, order))
+    info = probe(clip)
+    timeline = read_timeline(info)
+    wish = CleanSettings(deinterlace="auto")
+    ready, same, notes = settled(info, timeline, wish, "yuv420p")
+    assert ready.cleaning == Cleaning(order=order)
+    assert same == timeline
+    first = "top" if order == "tff" else "bottom"
+    assert notes[0] == f"deinterlaced by bwdif, {first} field first"
+    frames = list(read_frames(ready, timeline, 0, len(timeline), "yuv420p"))
+    assert [frame.pts for frame in frames] == list(timeline.pts)
+    for k in range(2, 10):
+        found = frames[k].planes[0].astype(np.float32)
+        assert teeth(found) < 0.001
+        assert np.abs(found - truth[2 * k]).mean() < 2.0  # the field shown first, at its time
+
+    plain = write_gray(tmp_path / "plain.mkv", moving(12))
+    info = probe(plain)
+    ready, _, notes = settled(info, read_timeline(info), wish, "yuv420p")
+    assert ready is info
+    assert notes == ("not deinterlaced: no fields of different times were found",)
+
+
+def test_every_field_can_be_a_picture_of_its_own(tmp_path: Path, square_detector: str) -> None:
+    truth = moving(24, speed=3.0)
+    clip = write_gray(tmp_path / "in.mkv", woven(truth, "tff"))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector),
+        clean=CleanSettings(deinterlace="auto", rate="field"),
+        output=OutputSettings(codec="ffv1"),
+    )
+    summary = enhance(clip, tmp_path / "out.mp4", wish)
+    assert summary.frames == 24
+    found = decoded(tmp_path / "out.mp4")
+    for k in range(4, 20):
+        assert np.abs(found[k][0].astype(np.float32) - truth[k]).mean() < 2.5
+    steps = np.diff([float(t) for t in times(tmp_path / "out.mp4")])
+    np.testing.assert_allclose(steps, 0.02, atol=0.0011)  # Matroska's milliseconds
+
+
+def test_a_timeline_of_fields_is_halfway_and_comes_back() -> None:
+    timeline = Timeline(Fraction(1, 1000), (7, 40, 41, 90), (0, 2), 30)
+    fields = timeline.fields()
+    assert fields.time_base == Fraction(1, 2000)
+    assert fields.pts == (14, 47, 80, 81, 82, 131, 180, 210)
+    assert fields.keyframes == (0, 4)
+    assert fields.frames() == timeline
+
+
+@pytest.mark.parametrize(
+    "cleaning",
+    [
+        Cleaning(denoise=0.4),
+        Cleaning(order="tff", deblock=0.5, denoise=0.3),
+        Cleaning(order="bff", fields=True, denoise=0.3, lens=(-0.1, 0.0)),
+        Cleaning(levels=(0.1, 0.9, 1.2), balance=(1.1, 1.0, 0.9)),
+    ],
+)
+def test_a_frame_is_the_same_wherever_reading_begins(tmp_path: Path, cleaning: Cleaning) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [luma + rng.normal(0, 8, luma.shape).astype(np.float32) for luma in moving(40)]
+    info = replace(probe(write_gray(tmp_path / "in.mkv", noisy)), cleaning=cleaning)
+    timeline = read_timeline(probe(tmp_path / "in.mkv"))
+    if cleaning.fields:
+        timeline = timeline.fields()
+        info = replace(info, time_base=timeline.time_base)
+    whole = list(read_frames(info, timeline, 0, len(timeline), "yuv420p"))
+    assert [frame.index for frame in whole] == list(range(len(timeline)))
+    for start, stop in ((0, 5), (13, 14), (20, 27), (len(timeline) - 3, len(timeline))):
+        part = list(read_frames(info, timeline, start, stop, "yuv420p"))
+        assert [frame.index for frame in part] == list(range(start, stop))
+        for frame in part:
+            for a, b in zip(frame.planes, whole[frame.index].planes, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_denoising_removes_noise_and_no_motion(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    truth = moving(12)
+    noisy = [luma + rng.normal(0, 6, luma.shape).astype(np.float32) for luma in truth]
+    info = replace(probe(write_gray(tmp_path / "in.mkv", noisy)), cleaning=Cleaning(denoise=0.3))
+    timeline = read_timeline(info)
+    for frame in list(read_frames(info, timeline, 0, 12, "yuv420p"))[4:8]:
+        before = float(np.square(noisy[frame.index] - truth[frame.index]).mean())
+        after = float(np.square(frame.planes[0].astype(np.float32) - truth[frame.index]).mean())
+        assert after < 0.5 * before
+
+
+def test_faces_are_found_in_cleaned_frames_and_segments_leave_no_trace(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(30))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector, every=1),
+        clean=CleanSettings(denoise=0.2, lens=(-0.05, 0.0)),
+        finish=FinishSettings(saturation=0.5),
+        output=OutputSettings(codec="ffv1"),
+    )
+    summary = enhance(clip, tmp_path / "whole.mkv", wish)
+    assert summary.faces == 30
+    assert any("pixels outside faces differ" in note for note in summary.notes)
+    monkeypatch.setattr("videnhance.plan.SEGMENT_FRAMES", 7)
+    enhance(clip, tmp_path / "cut.mkv", wish)
+    for one, other in zip(
+        decoded(tmp_path / "whole.mkv"), decoded(tmp_path / "cut.mkv"), strict=True
+    ):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("wish", "what"),
+    [
+        (CleanSettings(deinterlace="yes"), "--deinterlace yes: takes off, auto, bwdif"),
+        (CleanSettings(denoise=2.0), "--denoise 2: takes 0 to 1"),
+        (CleanSettings(lens=(3.0, 0.0)), "--lens 3: takes -1 to 1"),
+        (FinishSettings(contrast=-1.0), "--contrast -1: takes 0 to 4"),
+        (FinishSettings(brightness=2.0), "--brightness 2: takes -1 to 1"),
+    ],
+)
+def test_wrong_wishes(wish: CleanSettings | FinishSettings, what: str) -> None:
+    group = "clean" if isinstance(wish, CleanSettings) else "finish"
+    with pytest.raises(UsageError, match=what):
+        replace(Settings(), **{group: wish}).check()  # type: ignore[arg-type]
