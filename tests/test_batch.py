@@ -23,7 +23,7 @@ from videnhance.batch import (
 from videnhance.errors import ContainerError, InputError, OutputError, Stopped, UsageError
 from videnhance.summary import Summary
 from videnhance.video.codecs import CONTAINERS, container_for
-from videnhance.video.mux import plan_copying
+from videnhance.video.copying import plan_copying
 from videnhance.video.source import probe
 
 

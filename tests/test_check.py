@@ -21,6 +21,7 @@ from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings,
 from videnhance.video import mux as mux_module
 from videnhance.video import packets as packets_module
 from videnhance.video.check import Check, check, read_contents
+from videnhance.video.copying import Copying
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 from videnhance.video.window import Window
@@ -115,8 +116,8 @@ def checked(source: Path, output: Path) -> Check:
     info = probe(source)
     timeline = read_timeline(info)
     contents = read_contents(output, output, len(timeline))
-    kept = [stream.index for stream in info.streams]
-    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), kept)
+    kept = tuple(stream.index for stream in info.streams)
+    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), Copying(kept, ()))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -26,7 +26,8 @@ from videnhance.errors import OutputError
 from videnhance.streams import Segment
 from videnhance.video import mux as mux_module
 from videnhance.video.check import Check, read_contents
-from videnhance.video.mux import Copying, Cut, mux
+from videnhance.video.copying import Copying
+from videnhance.video.mux import Cut, mux
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 from videnhance.video.window import lasting
@@ -493,7 +494,8 @@ def test_a_disk_that_is_full_is_never_met_in_silence(tmp_path: Path, muxer: str)
 import resource, pathlib
 from videnhance.errors import OutputError
 from videnhance.streams import Segment
-from videnhance.video.mux import Copying, mux
+from videnhance.video.copying import Copying
+from videnhance.video.mux import mux
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 folder = pathlib.Path({str(tmp_path)!r})

@@ -130,6 +130,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("output.crf", 30, {"render"}),
     ("output.preset", "fast", {"render"}),
     ("output.scale", 2, {"render"}),
+    ("output.audio", "none", set()),  # it is copied when all else is done
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
 ]

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from tests.clips import decoded, packets, picture, times, write_clip
 from videnhance.errors import ContainerError, InputError, UsageError
 from videnhance.streams import ColorTags, segments_of
+from videnhance.video.check import Check
 from videnhance.video.codecs import (
     CODECS,
     codec_named,
@@ -26,7 +27,8 @@ from videnhance.video.codecs import (
     require_encoder,
     working_format,
 )
-from videnhance.video.mux import Cut, mux, plan_copying
+from videnhance.video.copying import plan_copying
+from videnhance.video.mux import Cut, mux
 from videnhance.video.reader import read_frames, to_frame
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import decodes_by, probe
@@ -47,13 +49,14 @@ def through(
     length: int = 100,
     preset: str | None = None,
     cut: Cut | None = None,
-) -> None:
+    audio: str = "copy",
+) -> Check:
     """The source's frames, unchanged, through segments of `length` frames into `output`."""
     info = probe(source)
     timeline = read_timeline(info)
     row = codec_named(codec, None, preset)
     muxer = container_for(output)
-    copying = plan_copying(info, muxer, codec)
+    copying = plan_copying(info, muxer, codec, audio)
     pix_fmt = working_format(info, row)
     encoding = Encoding(
         encoder=row.encoder,
@@ -75,7 +78,7 @@ def through(
             for frame in read_frames(info, timeline, segment.start, segment.stop, pix_fmt):
                 writer.write(frame)
         files.append((segment, path))
-    mux(output, output.with_name("part"), muxer, info, timeline, files, copying, cut=cut)
+    return mux(output, output.with_name("part"), muxer, info, timeline, files, copying, cut=cut)
 
 
 @pytest.mark.parametrize("length", [3, 6, 100])

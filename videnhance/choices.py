@@ -100,6 +100,7 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
                 preset="encoder_preset",
                 scale="scale",
                 upscaler="upscaler",
+                audio="audio",
             )
         ),
         part=PartSettings(

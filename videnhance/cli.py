@@ -56,7 +56,11 @@ def enhance(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The result: .mp4, .m4v, .mov, .mkv or .webm."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix) or .webm.",
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None, typer.Option(help="Folder for the results, which keep their names.")
@@ -86,6 +90,7 @@ def enhance(
         from videnhance.job import enhance as run
         from videnhance.jobdir import default_folder
         from videnhance.progress import Bars
+        from videnhance.video.codecs import completed
 
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
 
@@ -135,6 +140,7 @@ def enhance(
                     )
                 raise typer.Exit(code)
             assert output is not None
+            output = completed(output)
             if skip_existing and output.exists():
                 _say(quiet, f"{output} exists; nothing to do")
                 return

@@ -27,6 +27,7 @@ from videnhance.summary import Summary, summarize
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
 from videnhance.video.check import Check
+from videnhance.video.codecs import completed
 from videnhance.video.examine import Examination
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
@@ -46,7 +47,7 @@ def enhance(
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> Summary:
-    """Enhance the faces of a video and write the result to `output`.
+    """Enhance the faces of a video and write the result to `output` (.mkv without suffix).
 
     The source is only read. `output` appears whole, when all is done, or not at all. Stopped at
     any point, the same call goes on where it was: finished work is kept in `job_dir` (beside the
@@ -60,7 +61,7 @@ def enhance(
     Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
     cure. Its `job` names the directory where finished work was kept, if there is some.
     """
-    source, output = Path(source), Path(output)
+    source, output = Path(source), completed(Path(output))
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
     began = time.monotonic()
 
@@ -124,7 +125,7 @@ def enhance_as(
             run.believed["render"] = scope.stop - scope.start
             found = read_tracks(job.tracks, scope.source, scope.timeline)
             before = record.check
-            check = Check(**before) if before is not None else None
+            check = Check.from_json(before) if before is not None else None
         else:
             # Another process may have ended this very job while the lock was waited for.
             check_output(source, output, overwrite=overwrite)

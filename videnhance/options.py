@@ -156,6 +156,12 @@ Brightness = Annotated[float, typer.Option(help="Of the result, -1 to 1.")]
 Contrast = Annotated[float, typer.Option(help="Of the result, 0 to 4; 1 leaves it.")]
 Saturation = Annotated[float, typer.Option(help="Of the result, 0 to 4; 1 leaves it.")]
 Sharpen = Annotated[float, typer.Option(help="The result, 0 to 3.")]
+Audio = Annotated[
+    str,
+    typer.Option(
+        help="Sound: copy it, aac (encode anew what the output's container cannot hold), or none."
+    ),
+]
 Start = Annotated[
     str | None,
     typer.Option(help="First frame: seconds, hh:mm:ss.mmm or a frame number such as 120f."),
@@ -237,6 +243,7 @@ def restoring(
     codec: Codec = _O.codec,
     crf: Crf = _O.crf,
     encoder_preset: EncoderPreset = _O.preset,
+    audio: Audio = _O.audio,
 ) -> None:
     """What is done to a face, and how the result is encoded."""
 

@@ -20,8 +20,9 @@ from videnhance.settings import DEFAULTS, SourceSettings
 from videnhance.streams import ColorTags, PictureTags, Segment, Timeline, VideoInfo
 from videnhance.video.codecs import CODECS, CONTAINERS, container_for, working_format
 from videnhance.video.condition import condition_of
+from videnhance.video.copying import Copying, plan_copying
 from videnhance.video.examine import Examination
-from videnhance.video.mux import Copying, mux, plan_copying
+from videnhance.video.mux import mux
 from videnhance.video.reader import layout_of, planes_of, read_frames
 from videnhance.video.source import probe
 from videnhance.video.writer import Encoding, SegmentWriter, put_in_place

@@ -25,9 +25,9 @@ from videnhance.video.codecs import (
     working_format,
 )
 from videnhance.video.condition import Condition, condition_of
+from videnhance.video.copying import Copying, plan_copying
 from videnhance.video.examine import Examination
 from videnhance.video.footage import settled
-from videnhance.video.mux import Copying, plan_copying
 from videnhance.video.source import decodes_by, probe
 from videnhance.video.writer import Encoding
 
@@ -136,7 +136,7 @@ def make_plan(
     info = probe(source)
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
-    copying = plan_copying(info, muxer, wish.codec)
+    copying = plan_copying(info, muxer, wish.codec, wish.audio)
     scope = make_scope(info, settings, progress, examined)
     info = scope.source
     require_encoder(wish.codec, codec)

@@ -18,6 +18,7 @@ ON_ERROR = ("fail", "keep")
 MASKS = ("ellipse", "box", "parsing")
 UPSCALERS = ("lanczos", "realesrgan-x2", "realesrgan-x4")
 HWACCELS = ("off", "auto", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va")
+AUDIO = ("copy", "aac", "none")
 PRECISIONS = ("auto", "f32", "bf16", "fp16")
 
 OPTIONS = {
@@ -58,6 +59,7 @@ OPTIONS = {
     "output.preset": "--encoder-preset",
     "output.scale": "--scale",
     "output.upscaler": "--upscaler",
+    "output.audio": "--audio",
     "part.start": "--start",
     "part.end": "--end",
     "part.only": "--only",
@@ -229,6 +231,9 @@ class OutputSettings:
     """Whole factor by which the picture is enlarged: 1, 2 or 4."""
     upscaler: str = "lanczos"
     """How: "lanczos", or a network that invents texture, "realesrgan-x2" or "realesrgan-x4"."""
+    audio: str = "copy"
+    """What becomes of sound: "copy" copies every packet and refuses a container that cannot hold
+    it, "aac" encodes anew what the container cannot hold, "none" leaves all sound out."""
 
 
 @dataclass(frozen=True)
@@ -296,6 +301,7 @@ class Settings:
             ("compute.precision", self.compute.precision, PRECISIONS),
             ("compute.hwaccel", self.compute.hwaccel, HWACCELS),
             ("output.upscaler", self.output.upscaler, UPSCALERS),
+            ("output.audio", self.output.audio, AUDIO),
         ):
             if wish not in choices:
                 raise UsageError(f"{OPTIONS[field]} {wish}: takes {', '.join(choices)}")

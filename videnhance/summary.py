@@ -96,7 +96,7 @@ def summarize(
         detector=None if given else scope.settings.detect.detector,
         restorer=name,
         invents=restorer is not None and (restorer.invents or upscaler != "lanczos"),
-        notes=(*scope.condition.notes, *notes, *run.notes),
+        notes=(*scope.condition.notes, *notes, *run.notes, *(check.lost if check else ())),
         job=job,
         check=check,
     )

@@ -135,6 +135,11 @@ def require_encoder(name: str, codec: VideoCodec) -> None:
         ) from error
 
 
+def completed(output: Path) -> Path:
+    """An output's name, with .mkv where it has no suffix: Matroska holds nearly everything."""
+    return output if output.suffix or output.is_dir() else output.with_name(f"{output.name}.mkv")
+
+
 def container_for(output: Path) -> str:
     """FFmpeg's muxer for an output file name; raises UsageError."""
     muxer = CONTAINERS.get(output.suffix.lower())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -144,19 +144,24 @@ def write_aspect(path: Path, aspect: Fraction, *, ratio: bool) -> None:
     PyAV does not hand it to the muxer. The track is that whose name ends in FILLER, which goes.
     `ratio`: whether the aspect may stand as such; else the shown size is rounded to pixels (WebM).
     """
+
+    def with_aspect(track: Element) -> Element:
+        if not dict(elements_of(track.data)).get(_NAME, b"").endswith(FILLER.encode()):
+            return track
+        return Element(_TRACK, _with_aspect(track.data, aspect, ratio=ratio))
+
+    rewrite_tracks(path, with_aspect)
+
+
+def rewrite_tracks(path: Path, change: Callable[[Element], Element]) -> None:
+    """Change tracks of a finished file in place; together they must not become longer."""
     with path.open("r+b") as file:
         start, size = _find_tracks(file)
         file.seek(start)
         before = elements_of(file.read(size))
-        tracks = [e for e in before if e.id != _CRC]
-        at = next(
-            k
-            for k, e in enumerate(tracks)
-            if dict(elements_of(e.data)).get(_NAME, b"").endswith(FILLER.encode())
-        )
-        tracks[at] = Element(_TRACK, _with_aspect(tracks[at].data, aspect, ratio=ratio))
-        data = encoded(tracks)
-        summed = len(tracks) < len(before)
+        tracks = [e for e in before if e.id not in (_CRC, _VOID)]
+        data = encoded(change(e) if e.id == _TRACK else e for e in tracks)
+        summed = before[0].id == _CRC
         room = size - len(data) - (6 if summed else 0) - 9
         # The length of the void in eight bytes, so that what is left over is filled to the byte.
         data += _VOID.to_bytes(1, "big") + (room | 1 << 56).to_bytes(8, "big") + bytes(room)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import heapq
-import io
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,41 +14,33 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 from av.container import InputContainer, OutputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.stream import VideoStream
 
-from videnhance.errors import ContainerError
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
+from videnhance.video import g711
 from videnhance.video.check import Check, checked
-from videnhance.video.codecs import CONTAINERS, color_written, tags_written
+from videnhance.video.codecs import color_written, tags_written
+from videnhance.video.copying import Copying, add_copied
+from videnhance.video.description import (
+    chapters_within,
+    content_metadata,
+    lost_from,
+    metadata_options,
+)
 from videnhance.video.matroska import FILLER, with_tags, write_aspect
 from videnhance.video.packets import (
     other_packets,
     packets_within,
     video_packets,
 )
+from videnhance.video.sound import add_encoded, encoded_packets
 from videnhance.video.source import codec_name, open_source
 from videnhance.video.window import Window, window_of
 from videnhance.video.writer import put_in_place, write_error
 
 if TYPE_CHECKING:
-    from av.container.core import Chapter  # a type only: the compiled module has none
-
-_WRITTEN_ANEW = {
-    *("major_brand", "minor_version", "compatible_brands", "encoder", "duration"),
-    *("vendor_id", "number_of_bytes", "number_of_frames", "bps"),
-}
-"""Metadata that describes the container or the old encoding, not the content."""
-
-
-@dataclass(frozen=True)
-class Copying:
-    """What becomes of the source's other streams in a given container."""
-
-    kept: tuple[int, ...]
-    """Indices of the streams copied packet for packet."""
-    dropped: tuple[str, ...]
-    """One sentence for each stream that the container cannot hold, and the one that could."""
+    pass  # a type only: the compiled module has none
 
 
 @dataclass(frozen=True)
@@ -58,40 +49,6 @@ class Cut:
 
     start: int
     stop: int
-
-
-def plan_copying(info: VideoInfo, muxer: str, codec: str) -> Copying:
-    """Which streams the container takes; asks the muxer itself, with a header in memory.
-
-    Raises ContainerError, naming a container that would do, where the video codec or an audio
-    stream does not fit: sound is never left out in silence.
-    """
-    if not _takes_codec(muxer, codec):
-        fits = [s for s, other in CONTAINERS.items() if _takes_codec(other, codec)]
-        raise ContainerError(
-            f"{_suffix(muxer)} cannot hold {codec} video; name the output {' or '.join(fits)}"
-        )
-    kept, dropped = [], []
-    with open_source(info.path) as source:
-        for stream in source.streams:
-            if stream.index == info.stream:
-                continue
-            if _takes_stream(muxer, stream):
-                kept.append(stream.index)
-                continue
-            others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream)]
-            cure = f"name the output {' or '.join(others)} to keep it" if others else ""
-            what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
-            if stream.type == "audio":
-                raise ContainerError(
-                    f"{info.path}: {_suffix(muxer)} cannot hold {what}; "
-                    f"{cure or 'none of the containers offered can'}"
-                )
-            dropped.append(
-                f"{what} does not fit into {_suffix(muxer)} and is left out"
-                + (f"; {cure}" if cure else "")
-            )
-    return Copying(tuple(kept), tuple(dropped))
 
 
 def mux(
@@ -131,8 +88,12 @@ def mux(
         _write(part, muxer, info, timeline, segments, copying, progress, cut)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
+        if muxer == "matroska":
+            g711.name_tracks(part)
         span = (cut.start, cut.stop)
-        found = checked(output, part, info, timeline, span, copying.kept, checking)
+        found = checked(output, part, info, timeline, span, copying, checking)
+        window = window_of(timeline, *span)
+        found = replace(found, lost=lost_from(info, part, output.suffix, window, copying.kept))
         complete(part, found)
         put_in_place(part, output)
         return found
@@ -157,17 +118,24 @@ def _write(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(info.path))
         target = stack.enter_context(
-            av.open(str(part), "w", format=muxer, options=_mux_options(info, muxer))
+            av.open(
+                str(part),
+                "w",
+                format=muxer,
+                options=_mux_options(info, muxer, content_metadata(source.metadata, window)),
+            )
         )
         with av.open(str(segments[0][1])) as first:
             routes = _add_streams(target, source, first.streams.video[0], info, copying, window)
         video = routes[info.stream]
         written = 0
+        copied = {k: route for k, route in routes.items() if k not in copying.encoded}
         packets = heapq.merge(
             video_packets(timeline, segments, video),
-            other_packets(source, routes, info)
+            other_packets(source, copied, info)
             if whole
-            else packets_within(info, source, routes, window),
+            else packets_within(info, source, copied, window),
+            *(encoded_packets(info, k, routes[k], window) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:
@@ -177,7 +145,7 @@ def _write(
                 progress(written)
 
 
-def _mux_options(info: VideoInfo, muxer: str) -> dict[str, str]:
+def _mux_options(info: VideoInfo, muxer: str, metadata: dict[str, str]) -> dict[str, str]:
     if muxer not in ("mp4", "mov"):
         # By default FFmpeg moves all streams until none starts below zero (as AAC's priming does);
         # Matroska can write small negative times, so frames keep theirs.
@@ -188,7 +156,9 @@ def _mux_options(info: VideoInfo, muxer: str) -> dict[str, str]:
     common = math.lcm(*bases)
     return {
         # Without being told to, FFmpeg writes colour only where all three tags are known.
-        "movflags": "+faststart" + ("+write_colr" if info.color != ColorTags() else ""),
+        "movflags": "+faststart"
+        + ("+write_colr" if info.color != ColorTags() else "")
+        + metadata_options(muxer, metadata),
         "video_track_timescale": str(info.time_base.denominator),
         "movie_timescale": str(common if common < 2**31 else bases[0]),
     }
@@ -209,16 +179,20 @@ def _add_streams(
             video = _add_video(target, rendered, info)
             routes[stream.index] = video
         elif stream.index in copying.kept:
-            routes[stream.index] = target.add_stream_from_template(stream, opaque=True)
+            routes[stream.index] = add_copied(target, stream)
+        elif stream.index in copying.encoded:
+            routes[stream.index] = add_encoded(target, stream)
         else:
             continue
         added = routes[stream.index]
         added.disposition = stream.disposition
-        added.metadata.update(_content_metadata(stream.metadata, window))
+        added.metadata.update(content_metadata(stream.metadata, window))
+        if stream.index in copying.kept and g711.is_refused(target.format.name, stream):
+            added.metadata["title"] = added.metadata.get("title", "") + g711.mark_of(stream)
         if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
             added.metadata["title"] = added.metadata.get("title", "") + FILLER
-    target.metadata.update(_content_metadata(source.metadata, window))
-    target.set_chapters(_chapters_within(source.chapters(), window))
+    target.metadata.update(content_metadata(source.metadata, window))
+    target.set_chapters(chapters_within(source.chapters(), window))
     return routes
 
 
@@ -249,57 +223,3 @@ def _add_video(target: OutputContainer, rendered: VideoStream, info: VideoInfo) 
 def _lacks_aspect(info: VideoInfo, muxer: str) -> bool:
     """Whether the aspect must be written when the file is finished."""
     return muxer in ("matroska", "webm") and info.sample_aspect_ratio != 1
-
-
-def _content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:
-    # A timecode is that of the first frame, which a cut that begins later leaves out.
-    stale = _WRITTEN_ANEW if window.start is None else _WRITTEN_ANEW | {"timecode"}
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in stale and not key.startswith("_STATISTICS")
-    }
-
-
-def _chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
-    """The chapters that overlap the window, cut to it, at their times in the output."""
-    if window.start is None and window.stop is None:
-        return chapters
-    kept: list[Chapter] = []
-    for chapter in chapters:
-        unit = Fraction(chapter["time_base"] or 1)
-        start, end = chapter["start"] * unit, chapter["end"] * unit
-        if window.start is not None:
-            start = max(start, window.start)
-        if window.stop is not None:
-            end = min(end, window.stop)
-        first, last = (round((time - window.moved) / unit) for time in (start, end))
-        if first < last:
-            kept.append({**chapter, "start": first, "end": last})
-    return kept
-
-
-def _takes_codec(muxer: str, codec: str) -> bool:
-    with av.open(io.BytesIO(), "w", format=muxer) as container:
-        name = {"h265": "hevc"}.get(codec, codec)
-        return name in container.supported_codecs
-
-
-def _takes_stream(muxer: str, stream: Stream) -> bool:
-    # Muxers take headers of data streams whose packets they then refuse, when all work is done.
-    if stream.type == "data":
-        return False
-    # Matroska would write a cover as a second video of one frame.
-    if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
-        return False
-    try:
-        with av.open(io.BytesIO(), "w", format=muxer) as container:
-            container.add_stream_from_template(stream, opaque=True)
-            container.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True
-
-
-def _suffix(muxer: str) -> str:
-    return next(suffix for suffix, name in CONTAINERS.items() if name == muxer)

@@ -120,6 +120,12 @@ def cut_packet(
     return packet
 
 
+def layout_of(stream: AudioStream) -> str:
+    """FFmpeg's name of the channels; mono and stereo also where the container only counts them."""
+    layout = stream.codec_context.layout
+    return {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
+
+
 def sample_width(stream: Stream) -> int:
     """Bytes of one sample of all channels of PCM; 0 of anything else."""
     pcm = _PCM.fullmatch(codec_name(stream))

@@ -1,0 +1,228 @@
+"""Sound and the rest in containers that take them, and in those that do not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.stream import Disposition
+
+from tests.clips import packets, times, write_clip
+from tests.test_video import through
+from videnhance.errors import ContainerError
+from videnhance.video.codecs import completed
+from videnhance.video.copying import plan_copying
+from videnhance.video.description import lost_from
+from videnhance.video.mux import Cut
+from videnhance.video.source import probe
+from videnhance.video.window import Window
+
+PTS = tuple(range(50))
+
+
+def sound(path: Path) -> tuple[str, int, int, Fraction | None]:
+    """Codec, samples a second, channels, and when the first packet begins."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert isinstance(stream, AudioStream)
+        context = stream.codec_context
+        first = next(p for p in container.demux(stream) if p.size)
+        begin = None if first.pts is None else first.pts * Fraction(first.time_base)
+        name = str(context.codec.canonical_name)
+        return name, context.sample_rate, context.layout.nb_channels, begin
+
+
+def samples(path: Path) -> tuple[np.ndarray, float]:
+    """All samples of the first sound from -1 to 1, and when the first one is heard."""
+    with av.open(str(path)) as container:
+        frames = [f for f in container.decode(audio=0) if isinstance(f, AudioFrame)]
+    values = [f.to_ndarray().reshape(-1) for f in frames]
+    whole = np.concatenate(values).astype(np.float64)
+    return whole / np.abs(whole).max(), float(frames[0].time or 0)
+
+
+def later(source: Path, output: Path, seconds: Fraction) -> Path:
+    """The source with its sound so much later."""
+    with av.open(str(source)) as a, av.open(str(output), "w") as b:
+        routes = [b.add_stream_from_template(stream, opaque=True) for stream in a.streams]
+        for packet in a.demux():
+            if not packet.size:
+                continue
+            if packet.stream.type == "audio":
+                ticks = round(seconds / Fraction(packet.time_base))
+                assert packet.pts is not None
+                assert packet.dts is not None
+                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            packet.stream = routes[packet.stream_index]
+            b.mux(packet)
+    return output
+
+
+@pytest.mark.parametrize("late", [Fraction(0), Fraction(1, 2)])
+@pytest.mark.parametrize("audio", ["pcm_alaw", "pcm_mulaw"])
+def test_g711_goes_into_matroska_and_out_again(tmp_path: Path, audio: str, late: Fraction) -> None:
+    plain = write_clip(tmp_path / "plain.mov", audio=audio, pts=PTS, aspect=Fraction(16, 11))
+    source = later(plain, tmp_path / "in.mov", late)
+    through(source, tmp_path / "out.mkv", preset="ultrafast")
+    name, rate, channels, begin = sound(tmp_path / "out.mkv")
+    assert (name, rate, channels, begin) == (audio, 8000, 1, late)
+    assert packets(tmp_path / "out.mkv", "audio") == packets(source, "audio")
+    assert probe(tmp_path / "out.mkv").sample_aspect_ratio == Fraction(16, 11)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert all("," not in s.metadata.get("title", "") for s in container.streams)
+        assert len(list(container.decode(audio=0))) > 0
+    # And from Matroska, where it is a source.
+    through(tmp_path / "out.mkv", tmp_path / "again.mkv", preset="ultrafast", cut=Cut(10, 40))
+    assert sound(tmp_path / "again.mkv")[0] == audio
+    through(tmp_path / "out.mkv", tmp_path / "again.mp4", preset="ultrafast", audio="aac")
+    assert sound(tmp_path / "again.mp4")[:3] == ("aac", 8000, 1)
+    through(tmp_path / "out.mkv", tmp_path / "again.mov", preset="ultrafast")
+    assert b"".join(packets(tmp_path / "again.mov", "audio")) == b"".join(packets(source, "audio"))
+
+
+@pytest.mark.parametrize("cut", [None, Cut(20, 45)])
+@pytest.mark.parametrize("late", [Fraction(0), Fraction(3, 10)])
+@pytest.mark.parametrize(("audio", "suffix"), [("pcm_mulaw", ".mp4"), ("adpcm_ms", ".mkv")])
+def test_sound_encoded_anew_is_heard_when_it_was(
+    tmp_path: Path, audio: str, suffix: str, late: Fraction, cut: Cut | None
+) -> None:
+    kind = ".mov" if audio == "pcm_mulaw" else ".avi"
+    codec = "libx264" if kind == ".mov" else "mpeg4"
+    source = write_clip(tmp_path / f"in{kind}", audio=audio, pts=PTS, codec=codec)
+    if kind == ".mov":
+        source = later(source, tmp_path / "late.mov", late)
+    elif late:
+        pytest.skip("AVI knows no late sound")
+    out = tmp_path / f"out{suffix}"
+    through(source, out, preset="ultrafast", audio="aac", cut=cut)
+    assert sound(out)[0] == "aac"
+    before, began = samples(source)
+    after, begins = samples(out)
+    assert began == pytest.approx(late, abs=0.001)
+    start, end = (20 / 25, 45 / 25) if cut else (0.0, 9.0)
+    first = max(began, start)
+    one = before[round((first - began) * 8000) :][: round((end - first) * 8000)]
+    assert len(after) >= len(one) - 10
+    # The tone as it was, at its time to within a sample and what Matroska rounds.
+    skipped = round((first - start - begins) * 8000)
+    assert skipped >= -8
+    after = np.concatenate([np.zeros(8, after.dtype), after])[skipped + 8 :]
+    length = len(one) - 1500
+    found = [
+        float(np.dot(one[500 + k : 500 + k + length], after[500 : 500 + length]))
+        for k in range(-15, 16)
+    ]
+    assert abs(int(np.argmax(found)) - 15) <= (1 if suffix == ".mp4" else 8)
+
+
+def test_what_becomes_of_sound_is_told(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mov", audio="pcm_mulaw", pts=PTS)
+    info = probe(source)
+    with pytest.raises(
+        ContainerError, match=r"\.mp4 cannot hold audio .*name .*\.mov.*--audio aac"
+    ):
+        plan_copying(info, "mp4", "h264")
+    anew = plan_copying(info, "mp4", "h264", "aac")
+    assert (anew.kept, anew.encoded) == ((), (1,))
+    assert "encoded anew as AAC" in anew.dropped[0]
+    assert plan_copying(info, "mov", "h264", "aac").kept == (1,)
+    silent = plan_copying(info, "mov", "h264", "none")
+    assert (silent.kept, silent.encoded) == ((), ())
+    assert "left out, as asked for" in silent.dropped[0]
+    through(source, tmp_path / "out.mp4", preset="ultrafast", audio="none")
+    assert packets(tmp_path / "out.mp4", "audio") == []
+    assert times(tmp_path / "out.mp4") == times(source)
+
+
+def test_a_name_without_a_suffix_is_matroska(tmp_path: Path) -> None:
+    assert completed(tmp_path / "out") == tmp_path / "out.mkv"
+    assert completed(tmp_path / "out.mp4") == tmp_path / "out.mp4"
+    assert completed(tmp_path / "out.xyz") == tmp_path / "out.xyz"
+    assert completed(tmp_path) == tmp_path  # a folder: refused later, as one
+
+
+TOLD = {
+    "title": "Gate",
+    "camera": "Cam 4",
+    "creation_time": "2024-01-02T03:04:05.000000Z",
+    "com.vendor.serial": "X1",
+}
+DOOR = {
+    "id": 1,
+    "start": 0,
+    "end": 900,
+    "time_base": Fraction(1, 1000),
+    "metadata": {"title": "Door"},
+}
+
+
+def described(folder: Path, suffix: str, *, timecode: bool = False) -> Path:
+    """A clip of which much is said: title, chapters, language, disposition."""
+    plain = write_clip(folder / "plain.mkv", audio="aac", pts=PTS)
+    source = folder / f"in{suffix}"
+    options = {"movflags": "use_metadata_tags"} if suffix != ".mkv" else {}
+    with av.open(str(plain)) as a, av.open(str(source), "w", options=options) as b:
+        routes = [b.add_stream_from_template(stream, opaque=True) for stream in a.streams]
+        routes[1].metadata.update({"title": "Microphone", "language": "deu"})
+        routes[1].disposition = Disposition.hearing_impaired
+        if timecode:
+            routes[0].metadata["timecode"] = "01:00:00:00"
+        b.metadata.update(TOLD)
+        b.set_chapters([DOOR])
+        for packet in a.demux():
+            if packet.size:
+                packet.stream = routes[packet.stream_index]
+                b.mux(packet)
+    return source
+
+
+@pytest.mark.parametrize("inside", [".mkv", ".mp4"])
+@pytest.mark.parametrize("outside", [".mkv", ".mp4", ".mov"])
+def test_what_is_said_of_a_file_is_kept_or_named(tmp_path: Path, inside: str, outside: str) -> None:
+    source = described(tmp_path, inside)
+    out = tmp_path / f"out{outside}"
+    lost = through(source, out, preset="ultrafast").lost
+    with av.open(str(out)) as container:
+        said = {name.casefold(): value for name, value in container.metadata.items()}
+        assert TOLD.items() <= said.items()
+        assert [c["metadata"] for c in container.chapters()] == [{"title": "Door"}]
+        stream = container.streams.audio[0]
+        assert "Microphone" in (stream.metadata.get("title"), stream.metadata.get("name"))
+        language = stream.metadata.get("language")
+        hearing = bool(stream.disposition & Disposition.hearing_impaired)
+    # What QuickTime's list of languages and MOV lack is told.
+    assert ("language deu" in " ".join(lost)) == (language != "deu")
+    assert ("hearing_impaired" in " ".join(lost)) == (not hearing)
+    if inside == outside:
+        assert lost == ()
+
+
+def test_metadata_that_is_lost_is_named(tmp_path: Path) -> None:
+    source = described(tmp_path, ".mkv")
+    through(source, tmp_path / "out.mp4", preset="ultrafast")
+    info, kept = probe(source), (1,)
+    # A file without any of it, as an output would be whose muxer left it out.
+    bare = write_clip(tmp_path / "bare.mp4", audio="aac", pts=PTS)
+    found = " / ".join(lost_from(info, bare, ".mp4", Window(None, None), kept))
+    assert "metadata that .mp4 does not hold is left out: camera, com.vendor.serial" in (
+        found.casefold()
+    )
+    assert ".mp4 holds 0 of 1 chapters" in found
+    assert "audio stream 1: disposition" in found
+    assert "title Microphone" in found
+
+
+def test_streams_that_the_muxer_writes_anew_are_no_loss(tmp_path: Path) -> None:
+    source = described(tmp_path, ".mov", timecode=True)
+    info = probe(source)
+    assert [s.kind for s in info.streams] == ["video", "audio", "data", "data"]
+    assert plan_copying(info, "mov", "h264").dropped == ()
+    through(source, tmp_path / "out.mov", preset="ultrafast")
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
+        assert len(container.chapters()) == 1
