@@ -237,3 +237,22 @@ def test_an_output_that_fails_is_kept_aside(
     assert again.believed == 25
     assert again.check is not None
     assert output.exists()
+
+
+def test_sound_whose_times_do_not_rise_is_put_in_order(tmp_path: Path) -> None:
+    source = clip(tmp_path)
+    with av.open(str(source)) as container:
+        packets = [p for p in container.demux(audio=0) if p.size]
+        own = [p.pts for p in packets]
+        length = 128  # 1024 samples of 8000 a second, in ms
+        assert own[1] is not None
+        assert own[2] == own[1] + length
+        packets[2].pts = packets[2].dts = own[1]  # repeated
+        packets[3].pts = packets[3].dts = None
+        for packet in packets[5:]:  # the clock is set back by 3 s
+            assert packet.pts is not None
+            packet.pts = packet.dts = packet.pts - 3000
+        told: list[int] = []
+        found = list(packets_module.rising(iter(packets), told.append))
+        assert [p.pts for p in found] == [p.dts for p in found] == own
+        assert len(told) == 3  # the clock once, for the packet at which it was set back

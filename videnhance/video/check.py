@@ -57,6 +57,9 @@ class Check:
     """Their packets in the output."""
     offset: float
     """Seconds by which sound has moved against the picture, at most."""
+    repaired: int = 0
+    """Packets of sound whose times in the source were missing or did not rise; where they were put
+    is what the output's are compared with."""
 
     lost: tuple[str, ...] = ()
     """What the output does not say though its source does (description.lost_from)."""
@@ -175,6 +178,8 @@ def check(
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
     before = read_sounds(info, window, (*copying.kept, *copying.encoded))
+    if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
+        before = [entry for entry in before if len(entry[2])]
     if len(before) != len(contents.sounds):
         raise CheckError(
             f"{output}: holds {len(contents.sounds)} of {len(before)} streams of sound"
@@ -194,7 +199,8 @@ def check(
                 f"than {limit * 1000:.1f} ms, half a frame"
             )
         offset, packets = max(offset, away), packets + len(new)
-    return Check(len(shown), float(seconds), len(before), packets, offset)
+    repaired = sum(old.repaired for _, _, old in before)
+    return Check(len(shown), float(seconds), len(before), packets, offset, repaired)
 
 
 def _compare_frames(

@@ -160,7 +160,10 @@ def rewrite_tracks(path: Path, change: Callable[[Element], Element]) -> None:
         file.seek(start)
         before = elements_of(file.read(size))
         tracks = [e for e in before if e.id not in (_CRC, _VOID)]
-        data = encoded(change(e) if e.id == _TRACK else e for e in tracks)
+        changed = [change(e) if e.id == _TRACK else e for e in tracks]
+        if changed == tracks:
+            return
+        data = encoded(changed)
         summed = before[0].id == _CRC
         room = size - len(data) - (6 if summed else 0) - 9
         # The length of the void in eight bytes, so that what is left over is filled to the byte.

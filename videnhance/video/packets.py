@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from videnhance.video.sounds import mended_packets
 from videnhance.video.source import open_source
 from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting
 
+SET_BACK = 0.5
+"""Seconds by which a time of sound must lie back for its clock to have been set back."""
 RUN_IN = 10
 """Seconds before a cut at which its sound is looked for: containers store sound and picture of the
 same moment apart, but by less than that."""
@@ -96,11 +98,7 @@ def other_packets(
     if not chosen:
         return
     latest = 0.0
-    for packet in mended_packets(source, info.clock, *chosen):
-        if packet.time_base is None:
-            continue
-        if packet.dts is None:
-            packet.dts = packet.pts
+    for packet in rising(mended_packets(source, info.clock, *chosen)):
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
         packet.stream = routes[packet.stream_index]
@@ -156,18 +154,65 @@ def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:
 
 
 def source_packets(
-    info: VideoInfo, source: InputContainer, streams: Mapping[int, Stream], window: Window
+    info: VideoInfo,
+    source: InputContainer,
+    streams: Mapping[int, Stream],
+    window: Window,
+    repaired: Callable[[int], None] = lambda stream: None,
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
     """(packet, second at which it ends as `lasting` has it) of these streams of a source, and of
-    all that the window keeps; the rest of a long file is not read where that can be avoided."""
+    all that the window keeps; the rest of a long file is not read where that can be avoided.
+
+    Times are as `rising` has them, which tells `repaired`.
+    """
     timed = _timed(streams)
     # Where the clock was set back, no time tells where to enter.
     start = window.start if not info.clock else None
     if start is not None and _can_enter(info.path, start, timed.values()):
         _enter(source, start)
-    for packet, end in lasting(_until_over(info, source, timed, window), window.start):
+    packets = rising(_until_over(info, source, timed, window), repaired)
+    for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end
+
+
+def rising(
+    packets: Iterable[Packet[Any]], repaired: Callable[[int], None] = lambda stream: None
+) -> Iterator[Packet[Any]]:
+    """The packets, with times that a muxer takes: each stream's dts rise.
+
+    A packet of sound without a time, or with one that is not after its predecessor's, begins where
+    that ends; where the clock was set back by more than SET_BACK, all that follow go on from there.
+    Packets of other kinds keep their pts; dts that do not rise follow each other by one tick.
+    `repaired` is told the stream's index for each packet that was given another time.
+    """
+    last: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    moved: dict[int, int] = {}
+    for packet in packets:
+        index, kind = packet.stream_index, packet.stream.type
+        own = packet.dts if packet.dts is not None else packet.pts
+        if packet.time_base is None:
+            continue
+        if kind in ("attachment", "data"):
+            yield packet
+            continue
+        dts = None if own is None else own + moved.get(index, 0)
+        if kind == "audio" and (dts is None or dts <= last.get(index, dts - 1)):
+            repaired(index)
+            dts = max(ends.get(index, 0), last.get(index, -1) + 1)
+            if own is not None and (dts - own - moved.get(index, 0)) * packet.time_base > SET_BACK:
+                moved[index] = dts - own
+        elif dts is None or dts < last.get(index, dts):
+            repaired(index)
+            dts = last.get(index, 0)
+        if dts != packet.dts:
+            if kind == "audio" or packet.pts is None:
+                packet.pts = dts
+            packet.dts = dts
+            packet.pts = max(packet.pts, dts)
+        last[index], ends[index] = dts, dts + (packet.duration or 0)
+        yield packet
 
 
 def _enter(source: InputContainer, start: Fraction) -> None:

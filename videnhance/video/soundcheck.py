@@ -32,13 +32,15 @@ class Sound:
     begins: array[float] = field(default_factory=lambda: array("d"))
     """Second at which each packet begins."""
     lasts: array[float] = field(default_factory=lambda: array("d"))
-    """Declared durations in seconds, 0 where there is none."""
+    """Declared durations in seconds, 0 where there is none; of a part of a packet, its share."""
     sizes: array[int] = field(default_factory=lambda: array("q"))
     hashes: array[int] = field(default_factory=lambda: array("Q"))
     checksums: tuple[int, int] = (0, 0)
     """CRC-32 of all data, and of that of all packets but those that begin before the window."""
     early: int = 0
     """How many begin before the window."""
+    repaired: int = 0
+    """How many were given another time (packets.rising)."""
 
     def add(
         self, packet: Packet[Any], data: bytes, begin: Fraction | None, *, early: bool = False
@@ -47,11 +49,12 @@ class Sound:
             self.begins.append(float(begin))
         else:  # it follows the one before
             self.begins.append(self.begins[-1] + self.lasts[-1] if self.begins else 0.0)
-        self.lasts.append(float((packet.duration or 0) * self.tick))
+        whole = float((packet.duration or 0) * self.tick)
+        self.lasts.append(whole * len(data) / packet.size if packet.size else 0.0)
         self.sizes.append(len(data))
         self.hashes.append(int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big"))
-        whole, within = self.checksums
-        self.checksums = zlib.crc32(data, whole), within if early else zlib.crc32(data, within)
+        first, second = self.checksums
+        self.checksums = zlib.crc32(data, first), second if early else zlib.crc32(data, second)
         self.early += early
 
     def __len__(self) -> int:
@@ -67,7 +70,12 @@ def read_sounds(
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
         codecs = {k: codec_name(s) for k, s in streams.items()}
-        for packet, end in source_packets(info, source, streams, window) if found else ():
+
+        def repaired(index: int) -> None:
+            if index in found:
+                found[index].repaired += 1
+
+        for packet, end in source_packets(info, source, streams, window, repaired) if found else ():
             index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)
             if begin is not None and not window.overlaps(begin, end):
                 continue
@@ -78,7 +86,8 @@ def read_sounds(
                 early = begin < window.start
             if codecs[index] == "aac":
                 data = _without_adts(data)
-            found[index].add(packet, data, begin, early=early)
+            if data:
+                found[index].add(packet, data, begin, early=early)
         return [(k, not codecs[k].startswith(_UNFRAMED), found[k]) for k in found]
 
 
