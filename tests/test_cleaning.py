@@ -27,8 +27,9 @@ from videnhance.frames import FloatArray, Frame, PixelLayout
 from videnhance.grading import Cleaning, CleanSettings, FinishSettings
 from videnhance.settings import DetectSettings, OutputSettings
 from videnhance.streams import Timeline
-from videnhance.video.footage import read_frames, settled
+from videnhance.video.footage import UNFIT, _graph, _through, read_frames, settled
 from videnhance.video.interlace import first_field, is_interlaced, teeth
+from videnhance.video.reader import is_handled, layout_of, planes_of
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 
@@ -309,3 +310,37 @@ def test_wrong_wishes(wish: CleanSettings | FinishSettings, what: str) -> None:
     group = "clean" if isinstance(wish, CleanSettings) else "finish"
     with pytest.raises(UsageError, match=what):
         replace(Settings(), **{group: wish}).check()  # type: ignore[arg-type]
+
+
+UNCHANGING = {
+    "bwdif": "deint=interlaced",
+    "deblock": "alpha=0:beta=0:gamma=0:delta=0",
+    "atadenoise": ":".join(f"{k}a=0:{k}b=0" for k in range(3)),
+}
+"""Options by which a filter leaves these frames as they are."""
+
+
+@pytest.mark.parametrize("name", sorted(UNCHANGING))
+def test_libavfilter_takes_every_format_as_it_is_but_those_named(name: str) -> None:
+    """It would convert silently what a filter does not take: seen in noise that does not stay."""
+    every = {form.name for form in av.codec.Codec("rawvideo", "w").video_formats or []}
+    every |= {form.name for form in av.codec.Codec("ffv1", "w").video_formats or []}
+    changed = set()
+    rng = np.random.default_rng(0)
+    for pix_fmt in sorted(filter(is_handled, every)):
+        layout = layout_of(pix_fmt, full_range=False, matrix=1)
+        shapes = [plane.shape for plane in planes_of(av.VideoFrame(66, 50, pix_fmt))]
+        kind = np.uint8 if layout.depth == 8 else np.uint16
+        planes = tuple(rng.integers(0, 1 << layout.depth, s).astype(kind) for s in shapes)
+        frames = [Frame(k, k, planes, layout) for k in range(6)]
+        graph = _graph([(name, UNCHANGING[name])], frames[0])
+        info = None
+        found = [
+            picture
+            for frame in (*frames, None)
+            for picture in _through(graph, frame, info)  # type: ignore[arg-type]
+        ]
+        assert len(found) == 6
+        if any((a != b).any() for a, b in zip(planes_of(found[3]), planes, strict=True)):
+            changed.add(pix_fmt)
+    assert changed <= UNFIT[name]  # other builds may take more

@@ -108,6 +108,12 @@ def settled(
             notes.append(f"levels: {black:.0%} to {white:.0%} stretched, gamma {gamma:.2f}")
     if cleaning == Cleaning():
         return info, timeline, tuple(notes)
+    for name, _ in _chain(cleaning):
+        if pix_fmt in UNFIT[name]:
+            raise InputError(
+                f"{info.path}: libavfilter's {name} cannot take {pix_fmt} as it is; leave out "
+                f"{_OPTIONS[name]}"
+            )
     notes.append("whole frames were cleaned up, so pixels outside faces differ from the source")
     if cleaning.fields:
         timeline = timeline.fields()
@@ -213,6 +219,16 @@ def _graph(chain: Sequence[tuple[str, str]], like: Frame) -> Graph:
     graph.link_nodes(*nodes).configure()
     return graph
 
+
+_OPTIONS = {"bwdif": "--deinterlace", "deblock": "--deblock", "atadenoise": "--denoise"}
+
+_ODD_GRAY = {f"gray{bits}le" for bits in (9, 10, 12, 14)}
+UNFIT = {
+    "bwdif": _ODD_GRAY | {f"gbrap{n}le" for n in (10, 12, 14)} | {"yuv440p10le", "yuv440p12le"},
+    "deblock": {"gbrap14le", "yuv440p10le"},
+    "atadenoise": {"gbrap14le"},
+}
+"""Formats that libavfilter would convert for a filter, and so change every sample."""
 
 _TICK = Fraction(1, 25)
 """libavfilter's time, which says no more than the order here."""
