@@ -4,7 +4,7 @@ same, wherever reading begins."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -32,11 +32,12 @@ from videnhance.settings import (
 from videnhance.trackfile import read_tracks
 from videnhance.video import condition as condition_module
 from videnhance.video import examine as examine_module
+from videnhance.video import numbered
 from videnhance.video.condition import Condition, condition_of, examination_in
 from videnhance.video.examine import Examination
 from videnhance.video.reader import read_frames
 from videnhance.video.scan import read_timeline
-from videnhance.video.source import probe
+from videnhance.video.source import packets_of, probe
 
 GOPS = {"g": "10", "bf": "2", "sc_threshold": "0"}
 """A keyframe every ten frames."""
@@ -465,3 +466,27 @@ def test_a_clock_that_is_set_back_moves_sound_as_it_moves_the_picture(
     assert again[0] > begins[len(one) - 1]  # the sound before reaches beyond its picture
     for early, late in zip(begins[1 : len(one)], again[1:], strict=True):
         assert abs(late - early - 2) <= Fraction(1, 500)
+
+
+@pytest.mark.parametrize("kind", ["h264", "mkv", "ts"])
+def test_only_the_part_that_is_asked_for_is_read(
+    tmp_path: Path, clip: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = rewritten(clip, tmp_path / f"in.{kind}", annexb=kind != "mkv")
+    found = examined(path)
+    read: list[int] = []
+    real = packets_of
+
+    def counted(*given: Any) -> Iterator[Packet[Any]]:
+        for packet in real(*given):
+            read.append(packet.size)
+            yield packet
+
+    monkeypatch.setattr(numbered, "packets_of", counted)
+    frames = planes(found, 45, 50)
+    assert len(read) < 20
+    # Where a file does not hold the entry at its place, it is read from the top.
+    assert found.timeline.decoding is not None
+    moved = tuple(replace(entry, place=7) for entry in found.timeline.decoding.entries)
+    lost = replace(found.timeline, decoding=replace(found.timeline.decoding, entries=moved))
+    assert equal(planes(replace(found, timeline=lost), 45, 50), frames)

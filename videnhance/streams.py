@@ -134,6 +134,12 @@ class Entry:
     isolated: bool
     """Whether there is damage from here to the next entry: decoded alone, so that the result does
     not depend on where decoding began."""
+    place: int = -1
+    """The packet's byte in the file, -1 where the container does not say."""
+    size: int = 0
+    """Its bytes."""
+    time: int | None = None
+    """Its time as in the file, in ticks of the stream."""
 
 
 @dataclass(frozen=True)

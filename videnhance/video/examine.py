@@ -15,17 +15,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 
 from videnhance.errors import InputError
 from videnhance.streams import Decoding, Entry, VideoInfo
+from videnhance.video.numbered import frames_of
 from videnhance.video.scan import Scan
-from videnhance.video.source import open_source, packets_of, video_stream
 
 _HIDING = ("vp8", "vp9", "av1", "mpeg4", "msmpeg4v3")
 """Codecs with packets that are only referred to, or that repeat the frame before."""
+
+
+_NEVER = -(2**62)
+"""Stands for no time."""
 
 
 class Look(NamedTuple):
@@ -62,6 +65,9 @@ class Examination:
             "entries": _packed([entry.packet for entry in entries]),
             "indices": _packed([entry.index for entry in entries]),
             "isolated": _packed([int(entry.isolated) for entry in entries]),
+            "places": _packed([entry.place for entry in entries]),
+            "sizes": _packed([entry.size for entry in entries]),
+            "times": _packed([_NEVER if e.time is None else e.time for e in entries]),
             "damaged": _packed(self.damaged),
             "lost": _packed(self.lost),
             "looks": [list(look) for look in self.looks],
@@ -70,8 +76,13 @@ class Examination:
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Examination:
         """Raises KeyError, TypeError or ValueError where `values` are not those of `as_json`."""
-        columns = (_unpacked(values[name]) for name in ("entries", "indices", "isolated"))
-        entries = tuple(Entry(p, k, bool(alone)) for p, k, alone in zip(*columns, strict=True))
+        names = ("entries", "indices", "isolated", "places", "sizes", "times")
+        entries = tuple(
+            Entry(packet, index, bool(alone), place, size, None if time == _NEVER else time)
+            for packet, index, alone, place, size, time in zip(
+                *(_unpacked(values[name]) for name in names), strict=True
+            )
+        )
         return Examination(
             packets=int(values["packets"]),
             decoding=Decoding(_unpacked(values["order"]), entries),
@@ -94,13 +105,13 @@ def examine(
     bad |= {packet for packet in missing if not _leads(found, keys, packet)}
     broken = {_part_of(keys, packet) for packet in bad} - {-1}
     if broken:
-        shown, entries = _decoded_in_parts(info, keys, broken, progress)
+        shown, entries = _decoded_in_parts(info, found, keys, broken, progress)
         bad |= {picture.packet for picture in shown if picture.is_corrupt}
     else:
         begin = next((k for k, p in enumerate(first.shown) if p.packet >= keys[0]), None)
         shown = first.shown[begin:] if begin is not None else []
         place = {picture.packet: k for k, picture in enumerate(shown)}
-        entries = [Entry(key, place[key] if k else 0, False) for k, key in enumerate(keys)]
+        entries = [_entry(found, key, place[key] if k else 0) for k, key in enumerate(keys)]
     if not shown:
         raise InputError(
             f"{info.path}: no frame of its video stream can be decoded; nothing to enhance"
@@ -112,52 +123,6 @@ def examine(
         lost=tuple(_unshown(info, found, keys, shown)),
         looks=_looks(info, shown),
     )
-
-
-def frames_of(
-    info: VideoInfo,
-    entry: int,
-    stop: int | None,
-    until: int | None,
-    failed: Callable[[int], None] = lambda packet: None,
-    *,
-    threads: bool = False,
-) -> Iterator[VideoFrame]:
-    """Frames from the packet `entry` on, their pts being the numbers of their packets.
-
-    Ends before the frame of packet `stop`; packets from `until` on are not decoded. The number of
-    a packet that does not decode is told to `failed`.
-    """
-    with open_source(info.path) as container:
-        stream = video_stream(container, info.path)
-        decoder = stream.codec_context
-        decoder.thread_type = "AUTO" if threads else "NONE"
-        if not threads:
-            decoder.thread_count = 1
-        number = -1
-        for packet in packets_of(container, stream):
-            number += 1
-            if number < entry:
-                continue
-            if until is not None and number >= until:
-                break
-            packet.pts = number
-            try:
-                pictures = decoder.decode(packet)
-            except av.error.FFmpegError:
-                failed(number)
-                continue
-            for picture in pictures:
-                if picture.pts == stop:
-                    return
-                yield picture
-        try:
-            for picture in decoder.decode(None):
-                if picture.pts == stop:
-                    return
-                yield picture
-        except av.error.FFmpegError:
-            failed(number)
 
 
 class _Shown(NamedTuple):
@@ -178,7 +143,7 @@ class _Whole:
 
 def _decoded_whole(info: VideoInfo, found: Scan, progress: Callable[[int], None]) -> _Whole:
     failed: set[int] = set()
-    shown = _collected(frames_of(info, 0, None, None, failed.add), progress, 0)
+    shown = _collected(frames_of(info, None, None, None, failed.add), progress, 0)
     return _Whole(shown, failed)
 
 
@@ -218,13 +183,22 @@ def _entries(found: Scan, shown: Sequence[_Shown]) -> list[int]:
     return rising or [0]
 
 
+def _entry(found: Scan, packet: int, index: int, isolated: bool = False) -> Entry:
+    fact = found.packets[packet]
+    return Entry(packet, index, isolated, fact.place, fact.size, fact.time)
+
+
 def _part_of(keys: Sequence[int], packet: int) -> int:
     """The number of the entry a packet follows, -1 before the first."""
     return bisect_right(keys, packet) - 1
 
 
 def _decoded_in_parts(
-    info: VideoInfo, keys: Sequence[int], broken: set[int], progress: Callable[[int], None]
+    info: VideoInfo,
+    found: Scan,
+    keys: Sequence[int],
+    broken: set[int],
+    progress: Callable[[int], None],
 ) -> tuple[list[_Shown], list[Entry]]:
     """What is shown where each broken part is decoded alone, the sound ones between together."""
     shown: list[_Shown] = []
@@ -235,7 +209,8 @@ def _decoded_in_parts(
         while begin not in broken and end < len(keys) and end not in broken:
             end += 1
         stop, until = (_at(keys, end), _at(keys, end + 1))
-        pictures = _collected(frames_of(info, keys[begin], stop, until), progress, len(shown))
+        entry = _entry(found, keys[begin], len(shown))
+        pictures = _collected(frames_of(info, entry, stop, until), progress, len(shown))
         # Of the frames that are shown before the entry's own, the part before has taken care.
         own = next((k for k, p in enumerate(pictures) if p.packet == keys[begin]), len(pictures))
         pictures = pictures[own if begin else 0 :]
@@ -243,7 +218,7 @@ def _decoded_in_parts(
         for part in range(begin, end):
             if part == begin or keys[part] in place:
                 index = len(shown) if part == begin else place[keys[part]]
-                entries.append(Entry(keys[part], index, part in broken))
+                entries.append(_entry(found, keys[part], index, part in broken))
         shown += pictures
         begin = end
     return shown, entries
@@ -307,7 +282,7 @@ def _looks(info: VideoInfo, shown: Sequence[_Shown]) -> tuple[Look, ...]:
 
 def _packed(numbers: Sequence[int]) -> str:
     """As text: differences, deflated. Frames of regular video take next to nothing."""
-    steps = np.diff(np.array(numbers, np.int32), prepend=0).astype("<i4")
+    steps = np.diff(np.array(numbers, np.int64), prepend=0).astype("<i8")
     return base64.b64encode(zlib.compress(steps.tobytes())).decode()
 
 
@@ -316,4 +291,4 @@ def _unpacked(text: str) -> tuple[int, ...]:
         data = zlib.decompress(base64.b64decode(text))
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return tuple(int(n) for n in np.cumsum(np.frombuffer(data, "<i4")))
+    return tuple(int(n) for n in np.cumsum(np.frombuffer(data, "<i8")))

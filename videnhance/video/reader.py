@@ -18,7 +18,7 @@ from videnhance.color import samples_to_rgb
 from videnhance.errors import DamagedError, InputError
 from videnhance.frames import LEFT, Array, Frame, PixelLayout
 from videnhance.streams import Decoding, Timeline, VideoInfo
-from videnhance.video.examine import frames_of
+from videnhance.video.numbered import frames_of
 from videnhance.video.source import open_source, video_stream
 
 _LUMA_WEIGHTS = {
@@ -259,9 +259,7 @@ def _decode_examined(
         numbers = decoding.packets[entries[begin].index : after]
         place = {number: entries[begin].index + k for k, number in enumerate(numbers)}
         stop_at, until = (entries[k].packet if k < len(entries) else None for k in (end, end + 1))
-        for picture in frames_of(
-            info, entries[begin].packet, stop_at, until, threads=decoding.is_sound
-        ):
+        for picture in frames_of(info, entries[begin], stop_at, until, threads=decoding.is_sound):
             index = place.get(picture.pts) if picture.pts is not None else None
             if index == following:
                 yield index, picture

@@ -12,13 +12,11 @@ import numpy as np
 from videnhance.errors import InputError, TruncatedError
 from videnhance.streams import Timeline, VideoInfo
 from videnhance.video.sounds import Breaks
-from videnhance.video.source import open_source, packets_of, video_stream
+from videnhance.video.source import has_no_times, open_source, packets_of, video_stream
 
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may fall short of the declared duration: containers round, and
 count the last frame's or audio packet's length differently."""
-_NO_TIMESTAMPS = 0x80
-"""AVFMT_NOTIMESTAMPS (libavformat/avformat.h): raw streams, whose times FFmpeg makes up."""
 
 
 class PacketFacts(NamedTuple):
@@ -31,6 +29,9 @@ class PacketFacts(NamedTuple):
     is_corrupt: bool
     is_discard: bool
     """Left out by the container's edit list."""
+    place: int
+    """Its byte in the file, -1 where the container does not say."""
+    size: int
 
     @property
     def time(self) -> int | None:
@@ -108,13 +109,15 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
                     packet.is_keyframe,
                     packet.is_corrupt,
                     packet.is_discard,
+                    packet.pos if packet.pos is not None else -1,
+                    packet.size,
                 )
             )
             progress(len(found))
         rate = stream.codec_context.framerate
         start = (container.start_time or 0) / 1e6
         declared_end = (stream.start_time or 0) + (stream.duration or 0)
-        raw = bool(container.format.flags & _NO_TIMESTAMPS)
+        raw = has_no_times(container)
     if not any(not packet.is_discard for packet in found):
         raise InputError(f"{info.path}: its video stream holds no frames; nothing to enhance")
     return Scan(

@@ -36,6 +36,10 @@ _RETRIES = 16
 """Failed reads in a row after which the rest of a file is given up."""
 
 
+_NO_TIMESTAMPS = 0x80
+"""AVFMT_NOTIMESTAMPS (libavformat/avformat.h)."""
+
+
 @contextmanager
 def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
     """Open for demuxing; raises InputError with the cause and the cure.
@@ -79,6 +83,11 @@ def packets_of(
         except av.error.FFmpegError:
             failures += 1
             failed()
+
+
+def has_no_times(container: InputContainer) -> bool:
+    """Whether it is a raw stream, whose times FFmpeg makes up."""
+    return bool(container.format.flags & _NO_TIMESTAMPS)
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
