@@ -146,8 +146,9 @@ class NetworkRestorer:
         crops = [window.crops[window.centre] for window in windows]
         try:
             outputs = self._run(crops + crops[-1:] * (self._wanted(len(crops)) - len(crops)))
-            sound = torch.isfinite(outputs).flatten(1).all(1).tolist()
             restored = [_to_crop(y, x) for x, y in zip(crops, outputs, strict=False)]
+            # last, as it waits for a GPU: what is handed on is finished, whatever stream reads it
+            sound = torch.isfinite(outputs).flatten(1).all(1).tolist()
         except (RuntimeError, MemoryError) as error:
             reason = error if not is_memory(error) else None
         else:
