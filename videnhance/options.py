@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -249,7 +250,7 @@ def restoring(
 
 
 def layers(preset: Preset = None, config: Config = None) -> None:
-    """Sets of settings (presets.layered)."""
+    """Sets of settings, of which the command line wins."""
 
 
 def cleaning(
@@ -290,13 +291,14 @@ def networks(
 def takes(
     *groups: Callable[..., None],
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the options of the groups; it finds them in its context (settings_of)."""
+    """Gives a command the options of the groups; it finds them in its context (settings_of).
+
+    Its help shows every group under its first line.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = signature(command, eval_str=True)
-        shared = [
-            p for group in groups for p in signature(group, eval_str=True).parameters.values()
-        ]
+        shared = [_in_panel(p, _title(group)) for group in groups for p in _parameters(group)]
 
         @wraps(command)
         def with_options(**given: Any) -> None:
@@ -308,3 +310,18 @@ def takes(
         return with_options
 
     return decorate
+
+
+def _parameters(group: Callable[..., None]) -> Iterable[Parameter]:
+    return signature(group, eval_str=True).parameters.values()
+
+
+def _title(group: Callable[..., None]) -> str:
+    return (group.__doc__ or "").partition(".")[0]
+
+
+def _in_panel(parameter: Parameter, title: str) -> Parameter:
+    kind, option = get_args(parameter.annotation)
+    option = copy(option)
+    option.rich_help_panel = title
+    return parameter.replace(annotation=Annotated[kind, option])
