@@ -20,8 +20,8 @@ from videnhance.video.codecs import (
     color_written,
     container_for,
     encoder_options,
-    picture_options,
     require_encoder,
+    source_options,
     working_format,
 )
 from videnhance.video.condition import Condition, condition_of
@@ -144,8 +144,13 @@ def make_plan(
     encoding = Encoding(
         encoder=codec.encoder,
         segment_format=codec.segment_format,
-        options=encoder_options(codec, wish.crf, wish.preset)
-        | picture_options(codec, info, pix_fmt),
+        options=source_options(
+            codec,
+            info,
+            pix_fmt,
+            scope.stop - scope.start,
+            encoder_options(codec, wish.crf, wish.preset),
+        ),
         pix_fmt=pix_fmt,
         width=info.width * wish.scale,
         height=info.height * wish.scale,

@@ -96,6 +96,9 @@ CONTAINERS: dict[str, str] = {
 _SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 """FFmpeg's names of where chroma lies (PictureTags.chroma)."""
 
+_REORDERED = 8
+"""Frames from which on x265 may reorder; it needs three."""
+
 _STATIC_HDR = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),
@@ -210,15 +213,23 @@ def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
     )
 
 
-def picture_options(codec: VideoCodec, info: VideoInfo, pix_fmt: str) -> dict[str, str]:
-    """Options by which an encoder writes into its stream what is said of the picture."""
+def source_options(
+    codec: VideoCodec, info: VideoInfo, pix_fmt: str, frames: int, options: dict[str, str]
+) -> dict[str, str]:
+    """`options`, and those by which an encoder writes into its stream what is said of the picture.
+
+    x265 gives the only packets of a video of one or two frames no time of decoding where it may
+    reorder them, so that it may not.
+    """
     tags = tags_written(info, pix_fmt, 1)
-    options = {}
+    options = dict(options)
     if tags.chroma in _SITES:
         options["chroma_sample_location"] = _SITES[tags.chroma]
     if codec.encoder in _STATIC_HDR:
         option, mastering, light = _STATIC_HDR[codec.encoder]
-        said = [codec.options[option]] if option in codec.options else []
+        said = [options[option]] if option in options else []
+        if codec.encoder == "libx265" and frames < _REORDERED:
+            said.append("bframes=0")
         if tags.mastering is not None:
             said.append(f"{mastering}={_mastering(tags.mastering, codec.encoder)}")
         if tags.light is not None:
