@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from tests.odd_clips import frames_of, samples, write_odd_clip
+from tests.odd_clips import MATRICES, frames_of, samples, write_odd_clip
 from videnhance.job import enhance
+from videnhance.plan import make_plan
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
+from videnhance.video.codecs import left_unsaid
 from videnhance.video.reader import planes_of, to_frame
 from videnhance.video.source import probe
 
@@ -91,3 +94,29 @@ def test_prores_which_knows_no_full_range_gets_none(tmp_path: Path) -> None:
     (before,), (after,) = frames_of(source), frames_of(tmp_path / "out.mov")
     wanted = 64 + 876 / 255 * samples(before)["Y"]
     assert abs((samples(after)["Y"] - wanted).mean()) < 3.0
+
+
+def test_what_an_output_cannot_say_is_named(tmp_path: Path) -> None:
+    clip = write_odd_clip(
+        tmp_path / "in.mov",
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+        times="one",
+        matrix=(131072, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
+    )
+    info = probe(clip)
+    assert "display matrix" in left_unsaid(info, "matroska", "h264")[0]
+    assert left_unsaid(info, "mp4", "h264") == ()
+    assert "chroma lies center" in left_unsaid(info, "mp4", "ffv1")[0]
+    assert "limited range" in left_unsaid(info, "mov", "prores")[0]
+    hdr = replace(info, picture=replace(info.picture, dynamic=True))
+    assert "Dolby Vision" in left_unsaid(hdr, "mp4", "h265")[0]
+    for matrix in MATRICES.values():
+        assert left_unsaid(replace(info, display_matrix=matrix), "matroska", "ffv1") == ()
+    settings = Settings(
+        detect=DetectSettings(detector="centerface"),
+        restore=RestoreSettings(restorer="identity"),
+        output=OutputSettings(codec="prores"),
+    )
+    plan = make_plan(clip, tmp_path / "out.mov", settings)
+    assert any("limited range" in note for note in plan.copying.dropped)

@@ -65,6 +65,8 @@ PQ, HLG = (1, 9, 9, 16), (1, 9, 9, 18)
 AAC, MP2, AC3 = Sound("aac"), Sound("mp2"), Sound("ac3")
 PCM, OPUS, FLAC = Sound("pcm_s16le"), Sound("libopus"), Sound("flac")
 LATE = Fraction(1, 4)
+ALAW, MULAW = Sound("pcm_alaw", rate=8000), Sound("pcm_mulaw", rate=8000)
+MULAW_LATE = Sound("pcm_mulaw", LATE, 8000)
 B_FRAMES = {"bf": "2", "g": "4"}
 OPEN = {"bf": "2", "g": "3", "x264-params": "open-gop=1"}
 INTRA = {"g": "1"}
@@ -155,6 +157,13 @@ ROWS = (
     Row("wmv>mkv", "wmv2", sounds=(Sound("libmp3lame", rate=44100),)),
     Row("wmv>mkv", "msmpeg4"),
     Row("gif>mkv", "gif", "pal8", shape="65x47"),
+    # Sound of cameras and telephones, and dropped frames
+    Row("mov>mkv", "libx264", sounds=(ALAW,), times="vfr"),
+    Row("avi>mkv", "mjpeg", "yuvj420p", sounds=(MULAW,), times="ntsc"),
+    Row("avi>mkv", "huffyuv", "yuv422p", sounds=(ALAW,), shape="66x47"),
+    Row("mov>mkv", "libx264", sounds=(MULAW_LATE, AAC), color=BT601),
+    Row("avi>mkv", "msmpeg4", sounds=(Sound("libmp3lame"),)),
+    Row("ts>mkv", "libx264", times="late", sounds=(AAC, AC3), options=OPEN),
     Row("gif>mp4", "gif", "rgb8"),
 )
 

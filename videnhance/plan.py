@@ -20,6 +20,7 @@ from videnhance.video.codecs import (
     color_written,
     container_for,
     encoder_options,
+    left_unsaid,
     require_encoder,
     source_options,
     working_format,
@@ -137,6 +138,8 @@ def make_plan(
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     copying = plan_copying(info, muxer, wish.codec, wish.audio)
+    unsaid = left_unsaid(info, muxer, wish.codec)
+    copying = replace(copying, dropped=(*copying.dropped, *unsaid))
     scope = make_scope(info, settings, progress, examined)
     info = scope.source
     require_encoder(wish.codec, codec)

@@ -39,6 +39,8 @@ class PictureTags:
     largest and least luminance in cd/m2."""
     light: tuple[int, int] | None = None
     """Content light level (CTA-861.3): MaxCLL and MaxFALL in cd/m2."""
+    dynamic: bool = False
+    """Whether frames carry HDR metadata of their own (HDR10+, Dolby Vision)."""
 
 
 @dataclass(frozen=True)

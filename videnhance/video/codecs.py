@@ -14,6 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
+from videnhance.frames import LEFT
 from videnhance.streams import ColorTags, PictureTags, VideoInfo
 from videnhance.video.reader import FULL_RANGE_NAMES, is_handled
 
@@ -210,7 +211,32 @@ def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
         tags,
         chroma=tags.chroma if _chroma(pix_fmt) == _chroma(info.pix_fmt) else None,
         crop=(left, top, right, bottom) if tags.crop else None,
+        dynamic=False,
     )
+
+
+def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
+    """What of the source's picture the output will not say, one sentence each; `encoding` is the
+    name of a row of CODECS."""
+    notes = []
+    if info.display_matrix is not None and muxer in ("matroska", "webm"):
+        a, b, _, c, d = (n / 65536 for n in info.display_matrix[:5])
+        if abs(a * c + b * d) > 0.01 or abs(a * a + b * b - 1) + abs(c * c + d * d - 1) > 0.01:
+            notes.append(
+                "the display matrix, which does more than turn and mirror, does not fit into "
+                "Matroska and is left out; name the output .mp4 or .mov to keep it"
+            )
+    chroma = info.picture.chroma
+    if (encoding, muxer) == ("ffv1", "mp4") and chroma not in (None, LEFT):
+        notes.append(
+            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} is not said by ffv1 in "
+            ".mp4; name the output .mkv to keep it"
+        )
+    if info.picture.dynamic:
+        notes.append("HDR metadata of single frames (HDR10+, Dolby Vision) is left out")
+    if encoding == "prores" and info.color.range == 2:
+        notes.append("the full range of the samples became limited range: ProRes has no other")
+    return tuple(notes)
 
 
 def source_options(

@@ -242,6 +242,9 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     return None if matrix is None else tuple(int(n) for n in matrix[:9])
 
 
+_DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_BUFFER")
+
+
 def _picture_tags(stream: VideoStream, frame: VideoFrame) -> PictureTags:
     """What the header says, and what H.264 and H.265 say in their first frame only."""
     tags = picture_tags(stream)
@@ -253,4 +256,4 @@ def _picture_tags(stream: VideoStream, frame: VideoFrame) -> PictureTags:
     light = _numbers(frame, "CONTENT_LIGHT_LEVEL")
     if light is not None:
         tags = replace(tags, light=(int(light[0]), int(light[1])))
-    return tags
+    return replace(tags, dynamic=any(frame.side_data.get(kind) for kind in _DYNAMIC))
