@@ -258,11 +258,14 @@ def test_what_does_not_decode_is_left_out_and_told(tmp_path: Path) -> None:
     assert equal(same_from_everywhere(found), [sound[k] for k in kept])
 
 
-def test_a_stream_that_begins_amid_a_gop_begins_with_its_keyframe(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [1, 4])
+def test_a_stream_that_begins_amid_a_gop_begins_with_its_keyframe(
+    tmp_path: Path, missing: int
+) -> None:
     good = write_clip(
         tmp_path / "good.mkv", pts=range(30), codec="mpeg2video", options={"g": "10", "bf": "2"}
     )
-    path = rewritten(good, tmp_path / "in.mkv", leave_out=range(4))
+    path = rewritten(good, tmp_path / "in.mkv", leave_out=range(missing))
     found = examined(path)
     shown = [Fraction(t) * found.timeline.time_base for t in found.timeline.pts]
     before = read_timeline(probe(good))

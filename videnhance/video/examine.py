@@ -108,8 +108,7 @@ def examine(
         shown, entries = _decoded_in_parts(info, found, keys, broken, progress)
         bad |= {picture.packet for picture in shown if picture.is_corrupt}
     else:
-        begin = next((k for k, p in enumerate(first.shown) if p.packet >= keys[0]), None)
-        shown = first.shown[begin:] if begin is not None else []
+        shown = _from_own(first.shown, keys[0])
         place = {picture.packet: k for k, picture in enumerate(shown)}
         entries = [_entry(found, key, place[key] if k else 0) for k, key in enumerate(keys)]
     if not shown:
@@ -183,6 +182,15 @@ def _entries(found: Scan, shown: Sequence[_Shown]) -> list[int]:
     return rising or [0]
 
 
+def _from_own(shown: list[_Shown], entry: int) -> list[_Shown]:
+    """Without the frames that are shown before an entry's own: what comes before the entry has
+    taken care of them, or is not there, so that they may not decode."""
+    if entry == 0:
+        return shown
+    own = next((k for k, picture in enumerate(shown) if picture.packet == entry), len(shown))
+    return shown[own:]
+
+
 def _entry(found: Scan, packet: int, index: int, isolated: bool = False) -> Entry:
     fact = found.packets[packet]
     return Entry(packet, index, isolated, fact.place, fact.size, fact.time)
@@ -211,9 +219,7 @@ def _decoded_in_parts(
         stop, until = (_at(keys, end), _at(keys, end + 1))
         entry = _entry(found, keys[begin], len(shown))
         pictures = _collected(frames_of(info, entry, stop, until), progress, len(shown))
-        # Of the frames that are shown before the entry's own, the part before has taken care.
-        own = next((k for k, p in enumerate(pictures) if p.packet == keys[begin]), len(pictures))
-        pictures = pictures[own if begin else 0 :]
+        pictures = _from_own(pictures, keys[begin])
         place = {picture.packet: len(shown) + k for k, picture in enumerate(pictures)}
         for part in range(begin, end):
             if part == begin or keys[part] in place:

@@ -112,7 +112,10 @@ def probe(path: Path) -> VideoInfo:
         stream = video_stream(container, path)
         context = stream.codec_context
         if stream.time_base is None or context.pix_fmt is None:
-            raise InputError(f"{path}: its video stream cannot be decoded; is the codec known?")
+            raise InputError(
+                f"{path}: its video stream cannot be decoded: the codec is not known, or the file "
+                "is damaged or cut off near its start; copy it again from its source"
+            )
         aspect = stream.sample_aspect_ratio
         declared = aspect is not None and aspect > 0
         info = VideoInfo(
