@@ -25,8 +25,20 @@ FLOORS = (
     | {"video", "detectors", "restorers", "torchvision_bridge"},
     {"tracking", "trackfile"},
     {"plan", "detect", "restoring", "invented", "kit", "render"},
-    {"record", "jobdir", "steps", "output", "summary", "request"} | {"examined", "job", "status"},
-    {"batch", "moments", "highlights", "compare", "pairs", "sheet", "pace", "preview"},
+    {"moments", "highlights", "compare", "pairs", "sheet", "stills"}
+    | {
+        "record",
+        "jobdir",
+        "run",
+        "steps",
+        "output",
+        "summary",
+        "examined",
+        "request",
+        "job",
+        "status",
+    },
+    {"batch", "pace", "preview"},
     {
         "progress",
         "report",

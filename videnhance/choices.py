@@ -94,6 +94,8 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
             **{name: wish[name] for name in _FINISH if name in wish},
         ),
         output=OutputSettings(
+            frames=_absolute(wish.get("frames")),
+            stills=_absolute(wish.get("stills")),
             **chosen(
                 codec="codec",
                 crf="crf",
@@ -101,7 +103,7 @@ def settings_of(wish: Mapping[str, Any]) -> Settings:
                 scale="scale",
                 upscaler="upscaler",
                 audio="audio",
-            )
+            ),
         ),
         part=PartSettings(
             start=wish.get("start"),
@@ -152,6 +154,11 @@ def _weights(text: str, restorer: str) -> tuple[str, str]:
             "`videnhance models list` has it"
         )
     return name, str(Path(file).absolute())
+
+
+def _absolute(path: Path | None) -> str | None:
+    """A job may go on from another folder."""
+    return None if path is None else str(path.absolute())
 
 
 def _lens(text: str | None) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from videnhance.options import (
     networks,
     part,
     persons,
+    pictures,
     reading,
     restoring,
     takes,
@@ -45,7 +46,7 @@ app.add_typer(models_cli.app, name="models")
 
 
 @app.command()
-@takes(layers, reading, part, persons, restoring, looking, cleaning, finishing, networks)
+@takes(layers, reading, part, persons, pictures, restoring, looking, cleaning, finishing, networks)
 def enhance(
     context: typer.Context,
     sources: Annotated[

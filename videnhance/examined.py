@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from videnhance.errors import DamagedError, JobError
 from videnhance.record import read_record
+from videnhance.run import Run
 from videnhance.settings import Settings
-from videnhance.steps import Run
 from videnhance.video.condition import condition_of, examination_in
 from videnhance.video.examine import Examination
 from videnhance.video.source import probe

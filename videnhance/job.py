@@ -17,18 +17,28 @@ from videnhance.examined import examined_in, sound
 from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
 from videnhance.kit import looking_weights, make_kits, rendering_weights
-from videnhance.output import deliver, is_finished, note_finished, require_room_for
+from videnhance.output import (
+    deliver,
+    deliver_stills,
+    frame_files,
+    is_finished,
+    note_finished,
+    require_room_for,
+)
 from videnhance.plan import Scope, check_output, make_plan, make_scope
 from videnhance.record import Record, read_record, tracks_fingerprint
 from videnhance.request import Given, Request, read_given, refuse_inside
+from videnhance.run import Progress, Run, never, silent
 from videnhance.settings import DEFAULTS, Settings
-from videnhance.steps import Progress, Run, detect_all, never, render_all, silent, track_all
-from videnhance.summary import Summary, summarize
+from videnhance.steps import detect_all, render_all, track_all
+from videnhance.stills import Made
+from videnhance.summary import Summary, method_of, summarize
 from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
 from videnhance.video.check import Check
 from videnhance.video.codecs import completed
 from videnhance.video.examine import Examination
+from videnhance.video.png import require_folder
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
 
@@ -117,6 +127,9 @@ def enhance_as(
     equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
     given = read_given(Path(tracks), scope) if tracks is not None else None
     request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
+    ours = overwrite or JobDirectory(folder).record.exists()
+    if settings.output.stills is not None:
+        require_folder(Path(settings.output.stills), "--stills", ours=ours)
     with entered(folder, request.record, restart=restart) as (job, record):
         equipment.batches.update(job.found_batches())
         kits = make_kits(equipment)
@@ -132,12 +145,16 @@ def enhance_as(
             require_room_for(plan, job.folder)
             found = _find_tracks(scope, equipment, job, record, given, run)
         found = choose(found, settings.part.only, settings.part.skip)
+        models = {name: used.sha256 for name, used in equipment.obtained.items()}
+        made = Made(*method_of(settings, kits[0].restorer), models)
         if not ready:
+            pictures = frame_files(plan, made, ours=ours)
             with run.step("render"):
-                files = render_all(plan, found, kits, job, record, run)
+                files = render_all(plan, found, kits, job, record, run, pictures)
             request.refuse_changed_source()
             with run.step("mux"):
                 check = deliver(plan, files, job, record, run, overwrite=overwrite)
+        deliver_stills(plan, found, made, run)
         kept = folder if keep_job else None
         summary = summarize(
             output,

@@ -132,6 +132,13 @@ Fps = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Damage, or times that need repair, are an error.")
 ]
+Frames = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Every finished frame as PNG, lossless.")
+]
+Stills = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Each track's best moments as PNG, original beside result."),
+]
 Preset = Annotated[
     str | None, typer.Option(help="A set of settings: cctv, phone, film, archive; see the README.")
 ]
@@ -247,6 +254,10 @@ def restoring(
     audio: Audio = _O.audio,
 ) -> None:
     """What is done to a face, and how the result is encoded."""
+
+
+def pictures(frames: Frames = None, stills: Stills = None) -> None:
+    """Pictures beside the video."""
 
 
 def layers(preset: Preset = None, config: Config = None) -> None:

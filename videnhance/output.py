@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from videnhance.errors import OutputError, VidenhanceError
+from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, require_room
 from videnhance.plan import Plan
 from videnhance.record import Record
-from videnhance.steps import Run
+from videnhance.run import Run
+from videnhance.stills import Made, save_stills
 from videnhance.streams import Segment
 from videnhance.video.check import Check
 from videnhance.video.codecs import CODECS
 from videnhance.video.mux import Cut, mux
+from videnhance.video.png import FrameFiles, require_folder
 from videnhance.video.writer import put_in_place
 
 
@@ -62,6 +65,39 @@ def deliver(
         checking=lambda done: run.tell("check", done, frames),
         complete=complete,
     )
+
+
+def frame_files(plan: Plan, made: Made, *, ours: bool) -> FrameFiles | None:
+    """Where every finished frame goes as a picture, if that is asked for; raises OutputError."""
+    scope = plan.scope
+    wish = scope.settings.output.frames
+    if wish is None:
+        return None
+    require_folder(Path(wish), "--frames", ours=ours)
+    text = {"Source": scope.source.path.name, **made.text}
+    return FrameFiles(Path(wish), scope.timeline.time_base, text)
+
+
+def deliver_stills(plan: Plan, tracks: Tracks, made: Made, run: Run) -> None:
+    """Each track's best moments, if they are asked for, of the output that is in place.
+
+    Raises OutputError and what reading does, saying that the output is finished.
+    """
+    wish = plan.scope.settings.output.stills
+    if wish is None:
+        return
+    try:
+        count = save_stills(
+            Path(wish),
+            plan.scope,
+            plan.output,
+            tracks,
+            made,
+            lambda done, total: run.tell("stills", done, total),
+        )
+    except VidenhanceError as error:
+        raise type(error)(f"{error} ({plan.output} itself is finished)") from error
+    run.notes.append(f"{count} stills in {wish}")
 
 
 def _rewrite(job: JobDirectory, record: Record) -> None:

@@ -38,9 +38,9 @@ from videnhance.pairs import (
 from videnhance.plan import check_output
 from videnhance.queues import prefetch
 from videnhance.ranges import frame_at
+from videnhance.run import Progress, Run, never, silent
 from videnhance.settings import DEFAULTS, Settings
 from videnhance.sheet import Moment, Row, cell, contact_sheet
-from videnhance.steps import Progress, Run, never, silent
 from videnhance.summary import ESTIMATE, Summary
 from videnhance.trackfile import read_tracks
 from videnhance.tracking import choose

@@ -12,7 +12,7 @@ from videnhance.errors import InputError, JobError
 from videnhance.jobdir import JobDirectory
 from videnhance.plan import Plan, Scope
 from videnhance.record import Record, make_record
-from videnhance.steps import Run
+from videnhance.run import Run
 from videnhance.trackfile import read_tracks
 from videnhance.tracking import choose
 from videnhance.video.seal import sha256_of

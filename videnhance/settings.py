@@ -60,6 +60,8 @@ OPTIONS = {
     "output.scale": "--scale",
     "output.upscaler": "--upscaler",
     "output.audio": "--audio",
+    "output.frames": "--frames",
+    "output.stills": "--stills",
     "part.start": "--start",
     "part.end": "--end",
     "part.only": "--only",
@@ -234,6 +236,10 @@ class OutputSettings:
     audio: str = "copy"
     """What becomes of sound: "copy" copies every packet and refuses a container that cannot hold
     it, "aac" encodes anew what the container cannot hold, "none" leaves all sound out."""
+    frames: str | None = None
+    """Absolute path of a folder for every finished frame as PNG."""
+    stills: str | None = None
+    """Absolute path of a folder for each track's best moments as PNG, original beside result."""
 
 
 @dataclass(frozen=True)

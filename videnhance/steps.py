@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,61 +32,17 @@ from videnhance.render import finish, overlapping, restore, sample, upright_to_o
 from videnhance.render import margins as render_margins
 from videnhance.restorers import Restorer
 from videnhance.restoring import Restored
+from videnhance.run import Run
 from videnhance.streams import Segment
 from videnhance.tracking import track
 from videnhance.video.footage import read_frames
+from videnhance.video.png import FrameFiles
 from videnhance.video.seal import is_whole, read_seal, seal
 from videnhance.video.writer import SegmentWriter, put_in_place, segment_times
 
 READ_AHEAD = 8
 """Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a
 frame's cost, little enough to bound memory (8 frames of 4K are 100 MB)."""
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(step, done, total); total is 0 while unknown."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """The progress that nobody follows."""
-
-
-def never() -> bool:
-    """The `stop` of work that nobody stops."""
-    return False
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the steps tell and ask while they work."""
-
-    progress: Progress
-    stop: Callable[[], bool]
-    """Asked after every segment, and while nothing is in hand that would be lost."""
-    began: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by step."""
-    believed: dict[str, int] = field(default_factory=dict)
-    """Frames by step that an earlier run had finished."""
-    notes: list[str] = field(default_factory=list)
-    """What the user should know, one sentence each."""
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Takes the time of a step."""
-        began = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - began
-
-    def pause(self) -> None:
-        """Raises Stopped where that was asked for."""
-        if self.stop():
-            raise Stopped("stopped")
-
-    def tell(self, step: str, done: int, total: int) -> None:
-        """Progress of a step that can be dropped at any time."""
-        self.pause()
-        self.progress(step, done, total)
-
 
 _Unit = tuple[Segment, Path, str]
 """A segment, its file, and the fingerprint the file must carry."""
@@ -177,16 +131,27 @@ def render_all(
     job: JobDirectory,
     record: Record,
     run: Run,
+    pictures: FrameFiles | None = None,
 ) -> list[tuple[Segment, Path]]:
-    """The files of all segments; each kit renders one at a time, beside the others."""
+    """The files of all segments; each kit renders one at a time, beside the others.
+
+    Every frame is also written to `pictures`, if there are to be some.
+    """
     timeline, form = plan.scope.timeline, plan.encoding.segment_format
     units = [
         (s, job.segment(s, form), render_fingerprint(record, s, tracks)) for s in plan.segments
     ]
 
+    prints = {segment.index: fingerprint for segment, _, fingerprint in units}
+
     def holds_its_frames(segment: Segment, path: Path) -> bool:
         pts = timeline.pts[segment.start : segment.stop]
         told = Outcome.load(job.outcome(segment)) is not None
+        if pictures is not None and not all(
+            pictures.holds(k, timeline.pts[k], prints[segment.index])
+            for k in range(segment.start, segment.stop)
+        ):
+            return False
         return told and segment_times(path, timeline.time_base) == [p - pts[0] for p in pts]
 
     pending, count = _pending(job, units, run, holds_its_frames), _Count("render", units, run)
@@ -211,7 +176,11 @@ def render_all(
             outcome.save(job.outcome(segment))
             _seal(fingerprint, len(segment), began, part)
 
-        render_segment(plan, segment, tracks, kit, grey, outcome, path, complete, tell)
+        def show(frame: Frame) -> None:
+            if pictures is not None:
+                pictures.write(frame, fingerprint)
+
+        render_segment(plan, segment, tracks, kit, grey, outcome, path, complete, tell, show)
         largest = max(largest, path.stat().st_size)
 
     share(pending, kits, render, cut)
@@ -244,10 +213,12 @@ def render_segment(
     path: Path,
     complete: Callable[[Path], None],
     tell: Callable[[], None],
+    show: Callable[[Frame], None] = lambda frame: None,
 ) -> None:
     """One segment's file. Threads: decode and sample, restore, steady and match, paint and encode.
 
-    `complete` gets the encoded file before it is put in place, `tell` is called for every frame.
+    `complete` gets the encoded file before it is put in place, `tell` is called for every frame;
+    `show` gets each as it is encoded.
     """
     scope = plan.scope
     wish, source, timeline = scope.settings, scope.source, scope.timeline
@@ -281,7 +252,9 @@ def render_segment(
 
         def write(item: Restored) -> None:
             done = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
-            writer.write(graded(done, wish.finish) if wish.finish.changes else done)
+            done = graded(done, wish.finish) if wish.finish.changes else done
+            show(done)
+            writer.write(done)
 
         with background(write, READ_AHEAD) as put:
             for item in restored:

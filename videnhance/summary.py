@@ -11,7 +11,8 @@ import numpy as np
 from videnhance.faces import Tracks
 from videnhance.plan import Scope
 from videnhance.restorers import Restorer
-from videnhance.steps import Run
+from videnhance.run import Run
+from videnhance.settings import Settings
 from videnhance.video.check import Check
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
@@ -53,6 +54,14 @@ class Summary:
     """What was found equal in the output; None where the job ends with the tracks."""
 
 
+def method_of(settings: Settings, restorer: Restorer) -> tuple[str, bool]:
+    """What frames are made with, by name, and whether that can show what the clip does not hold."""
+    upscaler = settings.output.upscaler
+    if upscaler == "lanczos":
+        return restorer.name, restorer.invents
+    return f"{restorer.name} + {upscaler}", True
+
+
 def summarize(
     output: Path,
     scope: Scope,
@@ -69,10 +78,7 @@ def summarize(
 
     `given`: the tracks came from a file, no detector looked.
     """
-    upscaler = scope.settings.output.upscaler
-    name = restorer.name if restorer else None
-    if name is not None and upscaler != "lanczos":
-        name += f" + {upscaler}"
+    name, invents = method_of(scope.settings, restorer) if restorer else (None, False)
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
         for t in tracks.tracklets
@@ -95,7 +101,7 @@ def summarize(
         steps=run.seconds,
         detector=None if given else scope.settings.detect.detector,
         restorer=name,
-        invents=restorer is not None and (restorer.invents or upscaler != "lanczos"),
+        invents=invents,
         notes=(*scope.condition.notes, *notes, *run.notes, *(check.lost if check else ())),
         job=job,
         check=check,

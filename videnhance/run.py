@@ -1,0 +1,55 @@
+"""What the steps of a job tell while they work, and ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from videnhance.errors import Stopped
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(step, done, total); total is 0 while unknown."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """The progress that nobody follows."""
+
+
+def never() -> bool:
+    """The `stop` of work that nobody stops."""
+    return False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps tell and ask while they work."""
+
+    progress: Progress
+    stop: Callable[[], bool]
+    """Asked after every segment, and while nothing is in hand that would be lost."""
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by step."""
+    believed: dict[str, int] = field(default_factory=dict)
+    """Frames by step that an earlier run had finished."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, one sentence each."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Takes the time of a step."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+    def pause(self) -> None:
+        """Raises Stopped where that was asked for."""
+        if self.stop():
+            raise Stopped("stopped")
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        """Progress of a step that can be dropped at any time."""
+        self.pause()
+        self.progress(step, done, total)
