@@ -139,7 +139,7 @@ def probe(path: Path) -> VideoInfo:
                 transfer=context.color_trc,
             ),
             streams=tuple(_describe(s) for s in container.streams),
-            field_order=context.field_order,
+            field_order=getattr(context, "field_order", 0),  # PyAV 17 cannot tell
             display_matrix=None,
         )
         # Only now: a decoder, which may know less than the container, overwrites what is above.
