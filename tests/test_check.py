@@ -21,7 +21,6 @@ from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings,
 from videnhance.video import mux as mux_module
 from videnhance.video import packets as packets_module
 from videnhance.video.check import Check, check, read_contents
-from videnhance.video.copying import Copying
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 from videnhance.video.window import Window
@@ -117,7 +116,7 @@ def checked(source: Path, output: Path) -> Check:
     timeline = read_timeline(info)
     contents = read_contents(output, output, len(timeline))
     kept = tuple(stream.index for stream in info.streams)
-    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), Copying(kept, ()))
+    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), kept, {})
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -140,7 +139,7 @@ def test_what_was_copied_as_it_is_passes(tmp_path: Path, audio: str, suffix: str
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (drop_sound, r"of \d+ packets are there|samples differ"),
+        (drop_sound, r"of \d+ packets are there|has changed|samples differ"),
         (flip_sound, r"packet of \d+\.\d+ s has changed|samples differ"),
         (swap_sound, r"packet of \d+\.\d+ s has changed|samples differ"),
         (delay_sound(Fraction(25, 1000)), r"has moved by 2\d\.\d ms .* 20\.0 ms, half a frame"),
@@ -217,9 +216,8 @@ def test_an_output_that_fails_is_kept_aside(
     real = packets_module.other_packets
 
     def deaf(*given: Any) -> Iterator[Any]:
-        packets = real(*given)
-        next(packets)
-        return packets
+        packets = list(real(*given))
+        return iter([*packets[:2], *packets[3:]])
 
     output = tmp_path / "out.mkv"
     for aside in ("out.unverified.mkv", "out.unverified-2.mkv"):

@@ -16,9 +16,10 @@ from tests.clips import packets, times, write_clip
 from tests.test_video import through
 from videnhance.errors import ContainerError
 from videnhance.video.codecs import completed
-from videnhance.video.copying import plan_copying
+from videnhance.video.copying import plan_copying, refuse_coarse_time
 from videnhance.video.description import lost_from
 from videnhance.video.mux import Cut
+from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 from videnhance.video.window import Window
 
@@ -137,6 +138,15 @@ def test_what_becomes_of_sound_is_told(tmp_path: Path) -> None:
     through(source, tmp_path / "out.mp4", preset="ultrafast", audio="none")
     assert packets(tmp_path / "out.mp4", "audio") == []
     assert times(tmp_path / "out.mp4") == times(source)
+
+
+def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mp4", pts=range(8), time_base=Fraction(1, 4000))
+    info = probe(source)
+    timeline = read_timeline(info)
+    refuse_coarse_time(info, timeline, "mp4")
+    with pytest.raises(ContainerError, match=r"\.mkv counts time in milliseconds.* 4000 "):
+        refuse_coarse_time(info, timeline, "matroska")
 
 
 def test_a_name_without_a_suffix_is_matroska(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from videnhance.video.codecs import (
     working_format,
 )
 from videnhance.video.condition import Condition, condition_of
-from videnhance.video.copying import Copying, plan_copying
+from videnhance.video.copying import Copying, plan_copying, refuse_coarse_time
 from videnhance.video.examine import Examination
 from videnhance.video.footage import settled
 from videnhance.video.source import decodes_by, probe
@@ -142,6 +142,7 @@ def make_plan(
     copying = replace(copying, dropped=(*copying.dropped, *unsaid))
     scope = make_scope(info, settings, progress, examined)
     info = scope.source
+    refuse_coarse_time(info, scope.timeline, muxer)
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(

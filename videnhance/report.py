@@ -140,7 +140,8 @@ def _checked(check: Check) -> str:
     return (
         f"{text}; {check.sound_packets} packets of sound unchanged, in sync within "
         f"{check.offset * 1000:.1f} ms"
-        + (f" ({check.repaired} had no good times)" if check.repaired else "")
+        + (f"; {check.repaired} had no good times" if check.repaired else "")
+        + (f"; {check.left_out} that begin too early are left out" if check.left_out else "")
     )
 
 

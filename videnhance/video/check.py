@@ -31,7 +31,7 @@ from av.stream import Disposition, Stream
 
 from videnhance.errors import CheckError, OutputError
 from videnhance.streams import Timeline, VideoInfo
-from videnhance.video.copying import Copying
+from videnhance.video.sound import Heard
 from videnhance.video.soundcheck import (
     Sound,
     compare_ends,
@@ -61,6 +61,8 @@ class Check:
     """Packets of sound whose times in the source were missing or did not rise; where they were put
     is what the output's are compared with."""
 
+    left_out: int = 0
+    """Packets of sound that begin before the output does, which its container cannot tell."""
     lost: tuple[str, ...] = ()
     """What the output does not say though its source does (description.lost_from)."""
 
@@ -92,7 +94,8 @@ def checked(
     info: VideoInfo,
     timeline: Timeline,
     span: tuple[int, int],
-    copying: Copying,
+    copied: Sequence[int],
+    heard: Mapping[int, Heard],
     progress: Callable[[int], None] = lambda frames: None,
 ) -> Check:
     """Compare the finished file `part`, which is to become `output`, with the source (`check`).
@@ -102,7 +105,7 @@ def checked(
     contents = read_contents(part, output, span[1] - span[0], progress)
     try:
         window = window_of(timeline, *span)
-        return check(contents, output, info, timeline, window, span, copying)
+        return check(contents, output, info, timeline, window, span, copied, heard)
     except CheckError as error:
         aside = unverified_name(output)
         put_in_place(part, aside)
@@ -146,6 +149,8 @@ def read_contents(
                     found += 1
                     pts.append(packet.pts if packet.pts is not None else packet.dts or 0)
                     progress(found)
+            for sound in sounds.values():
+                sound.settle()
             end = _declared_end(video)
     except (av.error.FFmpegError, StopIteration):
         found = 0  # not even its index was written
@@ -164,12 +169,15 @@ def check(
     timeline: Timeline,
     window: Window,
     span: tuple[int, int],
-    copying: Copying,
+    copied: Sequence[int],
+    heard: Mapping[int, Heard],
 ) -> Check:
     """Compare what was written with the source; see above for what must be equal.
 
-    `span`: the frames start..stop (half-open) that were to be written, shown in `window`. Raises
-    CheckError, which names the first thing that is not as it should be, and InputError.
+    `span`: the frames start..stop (half-open) that were to be written, shown in `window`; `copied`:
+    indices of the source's streams copied packet for packet; `heard`: what was decoded of those
+    encoded anew. Raises CheckError, which names the first thing that is not as it should be, and
+    InputError.
     """
     start, stop = span
     shown = timeline.pts[start:stop]
@@ -177,21 +185,22 @@ def check(
     end = (timeline.pts[stop - 1] + timeline.duration_of(stop - 1)) * timeline.time_base
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
-    before = read_sounds(info, window, (*copying.kept, *copying.encoded))
+    before = read_sounds(info, window, (*copied, *heard))
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
-        before = [entry for entry in before if len(entry[2])]
+        before = [e for e in before if len(e[2]) and heard.get(e[0], (0, 1)) != (0, 0)]
     if len(before) != len(contents.sounds):
         raise CheckError(
             f"{output}: holds {len(contents.sounds)} of {len(before)} streams of sound"
         )
-    offset, packets, moved = 0.0, 0, float(window.moved)
+    offset, packets, left_out, moved = 0.0, 0, 0, float(window.moved)
     for (index, framed, old), new in zip(before, contents.sounds, strict=True):
         name = f"{output}: its sound (stream {index} of the source)"
-        if index in copying.encoded:
-            away = compare_ends(old, new, window)
+        if index in heard:
+            away = compare_ends(heard[index], new, window)
         else:
             compare = compare_packets if framed else compare_samples
             away = compare(name, old, new, moved)
+            left_out += len(old) - len(new) if framed else 0
         limit = float(max(seconds / len(shown) / 2, contents.tick + new.tick))
         if away >= limit:
             raise CheckError(
@@ -200,7 +209,7 @@ def check(
             )
         offset, packets = max(offset, away), packets + len(new)
     repaired = sum(old.repaired for _, _, old in before)
-    return Check(len(shown), float(seconds), len(before), packets, offset, repaired)
+    return Check(len(shown), float(seconds), len(before), packets, offset, repaired, left_out)
 
 
 def _compare_frames(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.errors import ContainerError
-from videnhance.streams import VideoInfo
+from videnhance.streams import Timeline, VideoInfo
 from videnhance.video import g711
 from videnhance.video.codecs import CONTAINERS
 from videnhance.video.source import codec_name, open_source, packets_of
@@ -65,7 +66,8 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 kept.append(stream.index)
                 continue
             others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, data)]
-            if stream.type == "audio" and audio == "aac" and _takes_codec(muxer, "aac"):
+            decodable = stream.codec_context is not None and _takes_codec(muxer, "aac")
+            if stream.type == "audio" and audio == "aac" and decodable:
                 anew.append(stream.index)
                 notes.append(
                     f"{what} does not fit into {_suffix(muxer)} and is encoded anew as AAC, as "
@@ -75,7 +77,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
             cure = f"name the output {' or '.join(others)} to keep it" if others else ""
             if stream.type == "audio":
                 choices = "--audio none leaves it out"
-                if _takes_codec(muxer, "aac"):
+                if decodable:
                     choices = f"--audio aac encodes it anew, {choices}"
                 raise ContainerError(
                     f"{info.path}: {_suffix(muxer)} cannot hold {what}; "
@@ -86,6 +88,17 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 + (f"; {cure}" if cure else "")
             )
     return Copying(tuple(kept), tuple(notes), tuple(anew))
+
+
+def refuse_coarse_time(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
+    """Raises ContainerError where frames follow each other faster than the container counts."""
+    steps = len(timeline) - 1
+    seconds = (timeline.pts[-1] - timeline.pts[0]) * timeline.time_base
+    if muxer in ("matroska", "webm") and steps and seconds / steps < Fraction(1, 1000):
+        raise ContainerError(
+            f"{info.path}: {_suffix(muxer)} counts time in milliseconds, too coarse for its "
+            f"{float(steps / seconds):.0f} frames a second; name the output .mp4 or .mov"
+        )
 
 
 def add_copied(target: OutputContainer, stream: Stream) -> Stream:

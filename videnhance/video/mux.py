@@ -34,7 +34,7 @@ from videnhance.video.packets import (
     packets_within,
     video_packets,
 )
-from videnhance.video.sound import add_encoded, encoded_packets
+from videnhance.video.sound import Heard, add_encoded, encoded_packets
 from videnhance.video.source import codec_name, open_source
 from videnhance.video.window import Window, window_of
 from videnhance.video.writer import put_in_place, write_error
@@ -85,15 +85,18 @@ def mux(
     """
     cut = cut if cut is not None else Cut(0, len(timeline))
     try:
-        _write(part, muxer, info, timeline, segments, copying, progress, cut)
+        heard = _write(part, muxer, info, timeline, segments, copying, progress, cut)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
         if muxer == "matroska":
             g711.name_tracks(part)
         span = (cut.start, cut.stop)
-        found = checked(output, part, info, timeline, span, copying, checking)
+        found = checked(output, part, info, timeline, span, copying.kept, heard, checking)
         window = window_of(timeline, *span)
-        found = replace(found, lost=lost_from(info, part, output.suffix, window, copying.kept))
+        lost = lost_from(info, part, output.suffix, window, copying.kept)
+        silent = [k for k, (begin, end) in heard.items() if begin == end]
+        lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
+        found = replace(found, lost=lost)
         complete(part, found)
         put_in_place(part, output)
         return found
@@ -112,7 +115,9 @@ def _write(
     copying: Copying,
     progress: Callable[[int], None],
     cut: Cut,
-) -> None:
+) -> dict[int, Heard]:
+    """Returns what was decoded of the sounds that are encoded anew, by their index."""
+    heard = dict.fromkeys(copying.encoded, Heard(0, 0))
     whole = (cut.start, cut.stop) == (0, len(timeline))
     window = window_of(timeline, cut.start, cut.stop)
     with ExitStack() as stack:
@@ -135,7 +140,7 @@ def _write(
             other_packets(source, copied, info)
             if whole
             else packets_within(info, source, copied, window),
-            *(encoded_packets(info, k, routes[k], window) for k in copying.encoded),
+            *(encoded_packets(info, k, routes[k], window, heard) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:
@@ -143,6 +148,7 @@ def _write(
             if packet.stream is video:
                 written += 1
                 progress(written)
+    return heard
 
 
 def _mux_options(info: VideoInfo, muxer: str, metadata: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from videnhance.errors import OutputError
 from videnhance.streams import Segment, Timeline, VideoInfo
 from videnhance.video.sounds import mended_packets
 from videnhance.video.source import open_source
-from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting
+from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting, whole_samples
 
 SET_BACK = 0.5
 """Seconds by which a time of sound must lie back for its clock to have been set back."""
@@ -97,11 +97,14 @@ def other_packets(
     chosen = [stream for stream in chosen if stream.index != info.stream]
     if not chosen:
         return
-    latest = 0.0
+    latest, before = 0.0, dict[int, int]()
     for packet in rising(mended_packets(source, info.clock, *chosen)):
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
-        packet.stream = routes[packet.stream_index]
+        index = packet.stream_index
+        _give_length(packet, packet.stream, before)
+        packet = whole_samples(packet, packet.stream)
+        packet.stream = routes[index]
         yield latest, packet
 
 
@@ -124,7 +127,7 @@ def packets_within(
         return
     timed = _timed(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
-    latest = 0.0
+    latest, before = 0.0, dict[int, int]()
     for packet, end in source_packets(info, source, copied, window):
         index, begin = packet.stream_index, begin_of(packet)
         if index in timed:
@@ -140,8 +143,19 @@ def packets_within(
             if window.start is not None and not can_begin(packet, timed[index], routes[index]):
                 continue
             latest = float((packet.dts or 0) * packet.time_base)
+            _give_length(packet, timed[index], before)
+            packet = whole_samples(packet, timed[index])
         packet.stream = routes[index]
         yield latest, packet
+
+
+def _give_length(packet: Packet[Any], stream: Stream, before: dict[int, int]) -> None:
+    """A packet of sound of which no length is declared gets that of its predecessor (whose dts is
+    in `before`): in MP4 and MOV a last packet without length is not played."""
+    if stream.type == "audio" and packet.dts is not None:
+        if not packet.duration:
+            packet.duration = max(packet.dts - before.get(stream.index, packet.dts), 1)
+        before[stream.index] = packet.dts
 
 
 def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import av.error
 from av.audio.frame import AudioFrame
@@ -30,6 +30,13 @@ _GAP = 0.01
 out: half a frame of a 50 Hz video."""
 
 
+class Heard(NamedTuple):
+    """Seconds, of the source's clock, at which what was decoded of a sound begins and ends."""
+
+    begin: float
+    end: float
+
+
 def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
     """A stream of AAC for the sound of `stream`: its frequency and its channels, where AAC has
     them."""
@@ -42,14 +49,15 @@ def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
 
 
 def encoded_packets(
-    info: VideoInfo, index: int, route: Stream, window: Window
+    info: VideoInfo, index: int, route: Stream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(dts in seconds, packet) of a source's stream of sound, what the window keeps of it, less
-    what it moves times by. Gaps become silence; what cannot be decoded is a gap."""
+    what it moves times by. Gaps become silence; what cannot be decoded is a gap. When the sound was
+    decoded is noted in `heard`, by the stream's index."""
     assert isinstance(route, AudioStream)
     unit = Fraction(1, route.codec_context.sample_rate)
     moved = round(window.moved / unit)
-    for frame in chain(_resampled(info, index, route, window), (None,)):
+    for frame in chain(_resampled(info, index, route, window, heard), (None,)):
         if frame is not None:
             assert frame.pts is not None
             frame.pts -= moved
@@ -58,7 +66,7 @@ def encoded_packets(
 
 
 def _resampled(
-    info: VideoInfo, index: int, route: AudioStream, window: Window
+    info: VideoInfo, index: int, route: AudioStream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[AudioFrame]:
     """The sound as AAC takes it, in frames with pts that count samples."""
     graph: Graph | None = None
@@ -66,13 +74,24 @@ def _resampled(
         stream = source.streams[index]
         assert isinstance(stream, AudioStream)
         for frame in _decoded(info, source, stream):
+            begin = frame.time or 0.0
             if graph is None:
                 graph = _graph(stream, frame, route, window)
+                heard[index] = Heard(begin, begin)
+                form = _form(frame)
+            if _form(frame) != form:  # a damaged header; the gap becomes silence
+                continue
+            end = begin + frame.samples / frame.sample_rate
+            heard[index] = Heard(heard[index].begin, max(heard[index].end, end))
             graph.push(frame)
             yield from _pulled(graph)
         if graph is not None:
             graph.push(None)
             yield from _pulled(graph)
+
+
+def _form(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _decoded(info: VideoInfo, source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:

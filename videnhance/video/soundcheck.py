@@ -17,6 +17,7 @@ from av.packet import Packet
 from videnhance.errors import CheckError
 from videnhance.streams import VideoInfo
 from videnhance.video.packets import source_packets
+from videnhance.video.sound import Heard
 from videnhance.video.source import codec_name, open_source
 from videnhance.video.window import Window, begin_of, sample_width
 
@@ -38,7 +39,7 @@ class Sound:
     checksums: tuple[int, int] = (0, 0)
     """CRC-32 of all data, and of that of all packets but those that begin before the window."""
     early: int = 0
-    """How many begin before the window."""
+    """How many begin before the window, or before 0 where that has no beginning."""
     repaired: int = 0
     """How many were given another time (packets.rising)."""
 
@@ -47,8 +48,10 @@ class Sound:
     ) -> None:
         if begin is not None:
             self.begins.append(float(begin))
-        else:  # it follows the one before
-            self.begins.append(self.begins[-1] + self.lasts[-1] if self.begins else 0.0)
+        elif self.begins and not math.isnan(self.begins[-1]):  # it follows the one before
+            self.begins.append(self.begins[-1] + self.lasts[-1])
+        else:
+            self.begins.append(math.nan)
         whole = float((packet.duration or 0) * self.tick)
         self.lasts.append(whole * len(data) / packet.size if packet.size else 0.0)
         self.sizes.append(len(data))
@@ -56,6 +59,18 @@ class Sound:
         first, second = self.checksums
         self.checksums = zlib.crc32(data, first), second if early else zlib.crc32(data, second)
         self.early += early
+
+    def settle(self) -> None:
+        """Give times to the first packets where they have none, as FFmpeg reads what Matroska holds
+        before 0: each is as long as the first that has a time."""
+        known = next((k for k, begin in enumerate(self.begins) if not math.isnan(begin)), None)
+        if known is None:
+            self.begins = array("d", [0.0] * len(self.begins))
+            return
+        after = self.begins[known + 1] if known + 1 < len(self.begins) else self.begins[known]
+        step = after - self.begins[known]
+        for index in reversed(range(known)):
+            self.begins[index] = self.begins[index + 1] - step
 
     def __len__(self) -> int:
         return len(self.begins)
@@ -82,12 +97,14 @@ def read_sounds(
             early = False
             if begin is not None and sample_width(streams[index]):
                 data, begin = _samples_within(data, begin, window, streams[index])
-            elif begin is not None and window.start is not None:
-                early = begin < window.start
+            elif begin is not None:
+                early = begin < (window.start or 0)
             if codecs[index] == "aac":
                 data = _without_adts(data)
             if data:
                 found[index].add(packet, data, begin, early=early)
+        for sound in found.values():
+            sound.settle()
         return [(k, not codecs[k].startswith(_UNFRAMED), found[k]) for k in found]
 
 
@@ -97,8 +114,10 @@ def _samples_within(
     """Those samples of a packet of PCM that begin in the window, and when the first of them does"""
     width, rate = sample_width(stream), stream.codec_context.sample_rate
     first = 0 if window.start is None else max(math.ceil((window.start - begin) * rate), 0)
-    last = None if window.stop is None else math.ceil((window.stop - begin) * rate) * width
-    return data[first * width : last], begin + Fraction(first, rate)
+    last = len(data) // width
+    if window.stop is not None:
+        last = min(last, math.ceil((window.stop - begin) * rate))
+    return data[first * width : last * width], begin + Fraction(first, rate)
 
 
 def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
@@ -117,14 +136,14 @@ def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
     return furthest
 
 
-def compare_ends(old: Sound, new: Sound, window: Window) -> float:
+def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
     """The same of a sound that was encoded anew, by where it begins and ends."""
-    if not (len(old) and len(new)):
-        return 0.0
-    moved, packet = float(window.moved), max(new.lasts)
-    begin, end = old.begins[0], old.begins[-1] + old.lasts[-1]
-    begin = begin if window.start is None else max(begin, float(window.start))
-    end = end if window.stop is None else min(end, float(window.stop))
+    moved = float(window.moved)
+    begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
+    end = heard.end if window.stop is None else min(heard.end, float(window.stop))
+    if not len(new):
+        return max(end - begin, 0.0)
+    packet = max(new.lasts)
     # AAC as FFmpeg encodes it begins with a packet that is not to be heard, and its last one is
     # filled up.
     late = new.begins[0] + packet - (begin - moved)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import av.error
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
@@ -134,6 +135,15 @@ def sample_width(stream: Stream) -> int:
     return int(pcm[1] or 8) // 8 * stream.codec_context.layout.nb_channels
 
 
+def whole_samples(packet: Packet[Any], stream: Stream) -> Packet[Any]:
+    """The packet without a part of a sample at its end, as PCM has it where a file was damaged:
+    what follows would be shifted by it."""
+    width = sample_width(stream)
+    if not width or packet.size % width == 0:
+        return packet
+    return _piece(packet, 0, packet.size // width * width)
+
+
 def _piece(packet: Packet[Any], start: int, stop: int) -> Packet[Any]:
     """Bytes start..stop of a packet."""
     piece: Packet[Any] = Packet(bytes(packet)[start:stop])
@@ -155,11 +165,14 @@ def can_begin(packet: Packet[Any], template: Stream, route: Stream) -> bool:
     if begin is None or begin >= 0 or muxer in ("mp4", "mov"):
         return True
     memory = io.BytesIO()
-    with av.open(memory, "w", format=muxer, options={"avoid_negative_ts": "disabled"}) as trial:
-        copy = _piece(packet, 0, packet.size)
-        copy.stream = trial.add_stream_from_template(template, opaque=True)
-        trial.mux(copy)
-    memory.seek(0)
-    with av.open(memory) as trial_read:
-        found = next((begin_of(read) for read in trial_read.demux() if read.size), None)
+    try:
+        with av.open(memory, "w", format=muxer, options={"avoid_negative_ts": "disabled"}) as trial:
+            copy = _piece(packet, 0, packet.size)
+            copy.stream = trial.add_stream_from_template(template, opaque=True)
+            trial.mux(copy)
+        memory.seek(0)
+        with av.open(memory) as trial_read:
+            found = next((begin_of(read) for read in trial_read.demux() if read.size), None)
+    except (av.error.FFmpegError, ValueError):
+        return False
     return found is not None and abs(found - begin) < Fraction(1, 1000)
