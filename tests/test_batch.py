@@ -310,7 +310,7 @@ class TestContainers:
 
         return run_one
 
-    @pytest.mark.parametrize(("audio", "suffix"), [("mp3", ".mkv"), ("pcm_alaw", ".mov")])
+    @pytest.mark.parametrize(("audio", "suffix"), [("mp3", ".mkv"), ("pcm_alaw", ".mkv")])
     def test_the_first_that_fits(self, here: Path, audio: str, suffix: str) -> None:
         write_clip(here / "a.avi", codec="mpeg4", audio=audio)
         [outcome] = run_batch(

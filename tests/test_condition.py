@@ -17,6 +17,7 @@ from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 
 from tests.clips import decoded, packets, square_frames, times, write_clip, write_rgb
+from tests.test_record import changed, fingerprints, recorded
 from videnhance import plan
 from videnhance.errors import DamagedError, InputError, Stopped, TruncatedError, UsageError
 from videnhance.job import detect_tracks, enhance, resume
@@ -258,12 +259,14 @@ def test_what_does_not_decode_is_left_out_and_told(tmp_path: Path) -> None:
     assert equal(same_from_everywhere(found), [sound[k] for k in kept])
 
 
-@pytest.mark.parametrize("missing", [1, 4])
+@pytest.mark.parametrize(("codec", "missing"), [("mpeg2video", 4), ("mpeg4", 1)])
 def test_a_stream_that_begins_amid_a_gop_begins_with_its_keyframe(
-    tmp_path: Path, missing: int
+    tmp_path: Path, codec: str, missing: int
 ) -> None:
+    # Of MPEG-4, what is left of the first GOP decodes somehow, and lends itself to the B-frames
+    # before the next keyframe.
     good = write_clip(
-        tmp_path / "good.mkv", pts=range(30), codec="mpeg2video", options={"g": "10", "bf": "2"}
+        tmp_path / "good.mkv", pts=range(30), codec=codec, options={"g": "10", "bf": "2"}
     )
     path = rewritten(good, tmp_path / "in.mkv", leave_out=range(missing))
     found = examined(path)
@@ -273,6 +276,28 @@ def test_a_stream_that_begins_amid_a_gop_begins_with_its_keyframe(
     assert shown == [Fraction(t) * before.time_base for t in before.pts[first:]]
     assert set(kinds(found)) == {"lost"}
     assert equal(same_from_everywhere(found), decoded(good)[first:])
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+def test_packets_that_are_not_there(tmp_path: Path, codec: str) -> None:
+    good = write_clip(
+        tmp_path / "good.mkv", pts=range(50), codec=codec, options={**GOPS, "bf": "2"}
+    )
+    before = read_timeline(probe(good)).pts
+    path = rewritten(good, tmp_path / "in.mkv", leave_out=range(20, 26))
+    found = examined(path)
+    # A decoder may show what is left out of order: such a frame is told to be where it never was.
+    moved = [(f.start or 0, f.end or 0) for f in found.findings if f.kind == "times"]
+    for pts in set(found.timeline.pts) - set(before):
+        assert any(start <= pts / 1000 <= end for start, end in moved), pts
+    assert len(found.timeline) < len(before)
+    assert {"gap", "lost"} & set(kinds(found))
+    # Every frame that is missing is told, as lost or as not in the file.
+    told = [(f.start or 0, f.end or 0) for f in found.findings if f.kind in ("gap", "lost")]
+    for pts in set(before) - set(found.timeline.pts):
+        second = (pts - before[0]) / 1000
+        assert any(start - 1e-6 <= second < end for start, end in told), second
+    same_from_everywhere(found)
 
 
 def test_open_gops_are_read_the_same_from_everywhere(tmp_path: Path, clip: Path) -> None:
@@ -352,6 +377,15 @@ def test_what_an_examination_found_survives_a_record(tmp_path: Path, clip: Path)
     assert examination_in(None) is None
     # What was found in another file does not count.
     assert condition_of(probe(clip), known=replace(known, packets=7)).examination is None
+
+
+def test_a_rate_is_in_every_fingerprint(tmp_path: Path, clip: Path, square_detector: str) -> None:
+    raw = rewritten(clip, tmp_path / "in.h264", form="h264", annexb=True)
+    one, other = (
+        fingerprints(recorded(raw, replace(MADE, source=SourceSettings(fps=fps))))
+        for fps in ("25", "30")
+    )
+    assert changed(one, other) == {"look", "track", "render"}
 
 
 # Whole jobs

@@ -96,6 +96,8 @@ def test_every_codec_and_container_says_it_too(
     assert found.picture.light == SAID.light
     assert found.picture.chroma == chroma
     assert (found.color.matrix, found.color.primaries, found.color.transfer) == (9, 9, 16)
+    frame = frames_of(output)[0]  # which in ProRes says so itself
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (9, 9, 16)
 
 
 @pytest.mark.usefixtures("square_detector")

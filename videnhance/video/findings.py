@@ -99,14 +99,24 @@ def told_gaps(timeline: Timeline, lost: Sequence[Finding] = ()) -> Iterator[Find
     for index in np.flatnonzero(steps > _GAP * usual):
         over = timeline.pts[index] + round(usual) - timeline.pts[0]
         start, end = float(over * timeline.time_base), timeline.seconds(int(index) + 1)
-        count = round(float(steps[index]) / usual) - 1
-        if any(
-            f.start is not None and f.end is not None and f.start < end and start < f.end
-            for f in lost
-        ):
-            continue
-        text = f"{_frames(count)} {_from_to(start, end)} not in the file: never recorded, or lost"
-        yield Finding("gap", text, start, end, count)
+        for begin, stop in _without(start, end, lost):
+            count = round((stop - begin) / (usual * float(timeline.time_base)))
+            if count:
+                span = _from_to(begin, stop)
+                text = f"{_frames(count)} {span} not in the file: never recorded, or lost"
+                yield Finding("gap", text, begin, stop, count)
+
+
+def _without(start: float, end: float, told: Sequence[Finding]) -> Iterator[tuple[float, float]]:
+    """What is left of a stretch where these findings are told already."""
+    spans = sorted((f.start, f.end) for f in told if f.start is not None and f.end is not None)
+    for begin, stop in spans:
+        if begin < end and start < stop:
+            if start < begin:
+                yield start, begin
+            start = stop
+    if start < end:
+        yield start, end
 
 
 def told_damaged(examined: Examination, timeline: Timeline) -> Iterator[Finding]:
