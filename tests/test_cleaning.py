@@ -22,13 +22,13 @@ from videnhance.cleaning import (
     toned,
 )
 from videnhance.color import rgb_to_samples, sample_rgb, samples_to_rgb
-from videnhance.errors import UsageError
+from videnhance.errors import InputError, UsageError
 from videnhance.frames import FloatArray, Frame, PixelLayout
 from videnhance.grading import Cleaning, CleanSettings, FinishSettings
 from videnhance.settings import DetectSettings, OutputSettings
 from videnhance.streams import Timeline
 from videnhance.video.footage import UNFIT, _graph, _through, read_frames, settled
-from videnhance.video.interlace import first_field, is_interlaced, teeth
+from videnhance.video.interlace import Luma, Scanning, first_field, verdict
 from videnhance.video.reader import is_handled, layout_of, planes_of
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
@@ -83,6 +83,29 @@ def test_levels_stretch_what_is_there() -> None:
     grey = toned(Frame(0, 0, (ramp,), layout), Tones(levels, (1.5, 1.0, 0.7)))
     assert int(grey.planes[0].min()) <= 5
     assert int(grey.planes[0].max()) >= 250
+
+
+@pytest.mark.parametrize("level", [0, 3, 128, 252, 255])
+def test_levels_of_one_grey_stay_in_order(level: int) -> None:
+    for full in (True, False):
+        layout = PixelLayout("gray", "gray", 8, (0, 0), full, (0.299, 0.114))
+        black, white, gamma = measured_levels(
+            [Frame(0, 0, (np.full((64, 64), level, np.uint8),), layout)]
+        )
+        assert 0.0 <= black < white <= 1.0
+        assert 1.0 <= gamma <= 3.0
+
+
+def test_black_and_clipped_pixels_say_nothing_of_the_light() -> None:
+    layout = LAYOUTS[0]
+    for rgb in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, 0.4, 0.3)):
+        assert measured_balance([frame_of(rgb, layout)]) == (1.0, 1.0, 1.0)
+    half = frame_of((0.3, 0.5, 0.6), layout)
+    clipped = frame_of((1.0, 0.2, 0.0), layout)
+    beside = tuple(np.hstack(pair) for pair in zip(half.planes, clipped.planes, strict=True))
+    # a blend of the two lies between them
+    found = measured_balance([replace(half, planes=beside)])
+    assert found == pytest.approx(measured_balance([half]), rel=0.15)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
@@ -174,13 +197,47 @@ def write_gray(path: Path, lumas: list[FloatArray]) -> Path:
     return path
 
 
+def scanned(frames: list[Luma]) -> Scanning:
+    return Scanning.of(verdict(*frames[k - 1 : k + 2]) for k in range(1, len(frames) - 1))
+
+
 @pytest.mark.parametrize("order", ["tff", "bff"])
 def test_combed_frames_are_told_and_which_field_is_first(order: str) -> None:
     plain, combed = moving(12), woven(moving(24, speed=3.0), order)
-    assert not is_interlaced([teeth(frame) for frame in plain], declared=True)
-    assert is_interlaced([teeth(frame) for frame in combed], declared=False)
+    assert scanned(plain) == Scanning(0, 0, 10)
+    assert scanned(combed) == (Scanning(10, 0, 0) if order == "tff" else Scanning(0, 10, 0))
     assert first_field(combed) == order
     assert first_field(plain[:1]) is None
+
+
+@pytest.mark.parametrize("sigma", [4.0, 8.0, 16.0])
+def test_noise_is_no_comb(sigma: float) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, sigma, (14, 120, 160)).astype(np.float32)
+    assert not scanned([a + b for a, b in zip(moving(14), noise, strict=True)]).is_interlaced
+    assert not scanned([np.full((120, 160), 90, np.float32) + grain for grain in noise]).combed
+
+
+@pytest.mark.parametrize(
+    ("tff", "bff", "progressive", "interlaced"),
+    [
+        (8, 0, 12, True),  # film at 3:2: two frames of five are woven
+        (0, 20, 0, True),
+        (2, 0, 0, False),  # too few to tell
+        (3, 0, 20, False),
+        (6, 3, 0, False),  # now this field, now that: chance
+    ],
+)
+def test_some_combed_frames_do_not_make_a_clip_interlaced(
+    tff: int, bff: int, progressive: int, interlaced: bool
+) -> None:
+    assert Scanning(tff, bff, progressive).is_interlaced == interlaced
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 6])
+def test_pictures_of_few_lines_tell_nothing_and_do_no_harm(height: int) -> None:
+    frames = [np.full((height, 8), 255.0 * (k % 2), np.float32) for k in range(6)]
+    assert not scanned(frames).is_interlaced
 
 
 @pytest.mark.parametrize("order", ["tff", "bff"])
@@ -194,19 +251,19 @@ def test_auto_deinterlaces_what_is_interlaced_and_nothing_else(tmp_path: Path, o
     assert ready.cleaning == Cleaning(order=order)
     assert same == timeline
     first = "top" if order == "tff" else "bottom"
-    assert notes[0] == f"deinterlaced by bwdif, {first} field first"
+    assert notes[0].startswith(f"deinterlaced by bwdif, {first} field first (")
     frames = list(read_frames(ready, timeline, 0, len(timeline), "yuv420p"))
     assert [frame.pts for frame in frames] == list(timeline.pts)
     for k in range(2, 10):
         found = frames[k].planes[0].astype(np.float32)
-        assert teeth(found) < 0.001
         assert np.abs(found - truth[2 * k]).mean() < 2.0  # the field shown first, at its time
 
     plain = write_gray(tmp_path / "plain.mkv", moving(12))
     info = probe(plain)
     ready, _, notes = settled(info, read_timeline(info), wish, "yuv420p")
     assert ready is info
-    assert notes == ("not deinterlaced: no fields of different times were found",)
+    assert len(notes) == 1
+    assert notes[0].startswith("not deinterlaced: no fields of different times were found (0 of ")
 
 
 def test_every_field_can_be_a_picture_of_its_own(tmp_path: Path, square_detector: str) -> None:
@@ -296,12 +353,60 @@ def test_faces_are_found_in_cleaned_frames_and_segments_leave_no_trace(
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("depth", [10, 12])
+def test_grey_of_any_depth_is_deinterlaced_at_its_own(depth: int) -> None:
+    layout = PixelLayout(f"gray{depth}le", "gray", depth, (0, 0), True, (0.299, 0.114))
+    top = (1 << depth) - 1
+    truth = [np.rint(luma * (top / 255.0)).clip(0, top) for luma in moving(12, speed=3.0)]
+    frames = [
+        Frame(k, k, (luma.astype(np.uint16),), layout)
+        for k, luma in enumerate(woven([np.asarray(t, np.float32) for t in truth], "tff"))
+    ]
+    graph = _graph([("bwdif", "mode=send_field:parity=tff:deint=all")], frames[0])
+    found = [
+        planes[0]
+        for frame in (*frames, None)
+        for planes in _through(graph, frame, layout, None)  # type: ignore[arg-type]
+    ]
+    assert len(found) == 12
+    for k in range(2, 10):
+        assert found[k].max() <= top
+        np.testing.assert_array_equal(found[k][k % 2 :: 2], truth[k][k % 2 :: 2])
+        assert np.abs(found[k] - truth[k]).mean() < 2.5 * top / 255
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 4), (33, 17)])
+def test_tiny_pictures_are_cleaned_or_refused(
+    tmp_path: Path, square_detector: str, size: tuple[int, int]
+) -> None:
+    width, height = size
+    rng = np.random.default_rng(0)
+    clip = write_rgb(
+        tmp_path / "in.mkv",
+        [rng.integers(0, 255, (height, width, 3)).astype(np.uint8) for _ in range(4)],
+    )
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector),
+        clean=CleanSettings(
+            deinterlace="bwdif", denoise=0.2, deblock=0.4, levels="auto", white_balance="auto"
+        ),
+    )
+    if height > 4:
+        assert enhance(clip, tmp_path / "out.mkv", wish).frames == 4
+        return
+    with pytest.raises(InputError, match=f"cannot clean up pictures of {width}x{height}"):
+        enhance(clip, tmp_path / "out.mkv", wish)
+    assert not (tmp_path / "out.mkv").exists()
+
+
 @pytest.mark.parametrize(
     ("wish", "what"),
     [
         (CleanSettings(deinterlace="yes"), "--deinterlace yes: takes off, auto, bwdif"),
         (CleanSettings(denoise=2.0), "--denoise 2: takes 0 to 1"),
         (CleanSettings(lens=(3.0, 0.0)), "--lens 3: takes -1 to 1"),
+        (CleanSettings(lens=(-0.5, 0.0)), "--lens -0.5,0: would show parts of the picture twice"),
+        (CleanSettings(lens=(-1.0, 0.4)), "--lens -1,0.4: would show parts of the picture twice"),
         (FinishSettings(contrast=-1.0), "--contrast -1: takes 0 to 4"),
         (FinishSettings(brightness=2.0), "--brightness 2: takes -1 to 1"),
     ],
@@ -336,11 +441,11 @@ def test_libavfilter_takes_every_format_as_it_is_but_those_named(name: str) -> N
         graph = _graph([(name, UNCHANGING[name])], frames[0])
         info = None
         found = [
-            picture
+            result
             for frame in (*frames, None)
-            for picture in _through(graph, frame, info)  # type: ignore[arg-type]
+            for result in _through(graph, frame, layout, info)  # type: ignore[arg-type]
         ]
         assert len(found) == 6
-        if any((a != b).any() for a, b in zip(planes_of(found[3]), planes, strict=True)):
+        if any((a != b).any() for a, b in zip(found[3], planes, strict=True)):
             changed.add(pix_fmt)
     assert changed <= UNFIT[name]  # other builds may take more

@@ -25,11 +25,15 @@ _LIFT = 8.0
 """Chroma grows at most so many times with its luma: near black it is noise."""
 _BLACK, _WHITE, _MIDDLE = 0.005, 0.995, 0.4
 """Quantiles of luma that become black and white, and where the median is lifted to."""
+_SPAN = 0.05
+"""The least range that is stretched: beyond twenty times there is noise alone."""
 _GAMMA = 2.2
 """The most that middle tones are lifted, as an exponent of 1 / gamma."""
 _MINKOWSKI = 6.0
 """Exponent of the mean that is taken for grey (Finlayson & Trezzi, "Shades of Gray and Colour
 Constancy", CIC 2004, who find 6 the best)."""
+_DARK, _CLIPPED = 0.02, 0.98
+"""Channels between these tell of the light."""
 _GAIN = 2.0
 """No channel is raised or lowered more than so many times."""
 _SHARP = 1.2
@@ -50,22 +54,29 @@ def measured_levels(frames: Sequence[Frame]) -> tuple[float, float, float]:
     lumas = [_normal(frame)[0] for frame in frames]
     small = np.concatenate([cv2.resize(y, (64, 64), interpolation=cv2.INTER_AREA) for y in lumas])
     black, middle, white = (float(q) for q in np.quantile(small, (_BLACK, 0.5, _WHITE)))
-    black, white = max(black, 0.0), min(max(white, black + 0.05), 1.0)
+    black = min(max(black, 0.0), 1.0 - _SPAN)
+    white = min(max(white, black + _SPAN), 1.0)
     middle = float(np.clip((middle - black) / (white - black), 1e-3, 1.0))
     gamma = float(np.clip(np.log(middle) / np.log(_MIDDLE), 1.0, _GAMMA))
     return black, white, gamma
 
 
 def measured_balance(frames: Sequence[Frame]) -> Gains:
-    """Factors of R, G, B that make grey what these frames hold on average; 1, 1, 1 for grey."""
-    total = np.zeros(3)
+    """Factors of R, G, B that make grey what these frames hold on average; 1, 1, 1 for grey, and
+    where all of it is black or clipped, which tells nothing of the light."""
+    total, told = np.zeros(3), 0
     for frame in frames:
         if frame.layout.kind == "gray":
             return 1.0, 1.0, 1.0
         luma, chroma = _normal(frame)
         cells = [cv2.resize(p, (64, 64), interpolation=cv2.INTER_AREA) for p in (luma, *chroma)]
         rgb = cv2.transform(cv2.merge(cells), _to_rgb(frame.layout))
-        total += (np.clip(rgb, 0.0, 1.0) ** _MINKOWSKI).mean(axis=(0, 1))
+        seen = rgb[(rgb.min(axis=2) > _DARK) & (rgb.max(axis=2) < _CLIPPED)].astype(np.float64)
+        total += (seen**_MINKOWSKI).sum(axis=0)
+        told += len(seen)
+    if not told:
+        return 1.0, 1.0, 1.0
+    total /= told
     grey = np.maximum(total, 1e-9) ** (1.0 / _MINKOWSKI)
     gains = np.clip(np.exp(np.log(grey).mean()) / grey, 1.0 / _GAIN, _GAIN)
     return float(gains[0]), float(gains[1]), float(gains[2])

@@ -64,6 +64,11 @@ class CleanSettings:
         _within("clean.denoise", self.denoise, 0.0, 1.0)
         for k in self.lens or ():
             _within("clean.lens", k, -1.0, 1.0)
+        if self.lens is not None and not _is_unfolded(*self.lens):
+            raise UsageError(
+                f"--lens {self.lens[0]:g},{self.lens[1]:g}: would show parts of the picture twice; "
+                "take K1 and K2 nearer to 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,14 @@ class FinishSettings:
         for field in fields(self):
             low, high = limits.get(field.name, (0.0, 4.0))
             _within(f"finish.{field.name}", getattr(self, field.name), low, high)
+
+
+def _is_unfolded(k1: float, k2: float) -> bool:
+    """Whether r (1 + k1 r^2 + k2 r^4) grows all the way from the centre to the corners."""
+    squares = [k / 64 for k in range(65)]
+    if k2:
+        squares.append(min(max(-3 * k1 / (10 * k2), 0.0), 1.0))  # where the slope is least
+    return all(1 + 3 * k1 * s + 5 * k2 * s * s > 0 for s in squares)
 
 
 def _within(field: str, value: float, low: float, high: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from inspect import signature
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
@@ -125,7 +126,7 @@ def _typed(where: str, value: Any, kind: Any) -> Any:
         raise UsageError(f'{where}: takes a list such as ["a"]')
     if float in kinds and numbers:
         return float(value)
-    if int in kinds and numbers and value == int(value):
+    if int in kinds and numbers and isfinite(value) and value == int(value):
         return int(value)
     if str in kinds:
         if isinstance(value, str):

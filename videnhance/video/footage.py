@@ -15,15 +15,14 @@ import av.error
 import numpy as np
 from av.filter import Graph
 from av.video.format import VideoFormat
-from av.video.frame import VideoFrame
 
 from videnhance.cleaning import Tones, measured_balance, measured_levels, straightened, toned
 from videnhance.errors import InputError
-from videnhance.frames import Frame
+from videnhance.frames import Array, Frame, PixelLayout
 from videnhance.grading import Cleaning, CleanSettings
 from videnhance.streams import Timeline, VideoInfo
 from videnhance.video import reader
-from videnhance.video.interlace import Luma, first_field, is_interlaced, teeth
+from videnhance.video.interlace import Luma, Scanning, first_field, verdict
 
 RUN_UP = 8
 """Frames read beyond each end: bwdif looks at one neighbour, atadenoise at three on each side."""
@@ -67,18 +66,22 @@ def settled(
     order = None
     if wish.deinterlace != "off":
         runs = [_lumas(info, timeline, at, pix_fmt) for at in _places(timeline)]
-        combed = is_interlaced([teeth(y) for run in runs for y in run], declared)
-        if combed or wish.deinterlace == "bwdif":
+        scanning = Scanning.of(
+            verdict(*run[k - 1 : k + 2]) for run in runs for k in range(1, len(run) - 1)
+        )
+        if scanning.is_interlaced or wish.deinterlace == "bwdif":
             votes = [first_field(run) for run in runs]
             top, bottom = votes.count("tff"), votes.count("bff")
             told = _INTERLACED.get(info.field_order)
             order = "tff" if top > bottom else "bff" if bottom > top else told or "tff"
             first = "top" if order == "tff" else "bottom"
             twice = ", a picture for each field" if wish.rate == "field" else ""
-            notes.append(f"deinterlaced by bwdif, {first} field first{twice}")
+            notes.append(f"deinterlaced by bwdif, {first} field first{twice} ({scanning.told})")
         else:
             said = "it is declared so, but " if declared else ""
-            notes.append(f"not deinterlaced: {said}no fields of different times were found")
+            notes.append(
+                f"not deinterlaced: {said}no fields of different times were found ({scanning.told})"
+            )
     elif declared:
         notes.append(
             "its stream says that it is interlaced; where edges look like combs, add "
@@ -173,10 +176,9 @@ def _filtered(
             graph = graph or _graph(chain, picture)
         if graph is None or layout is None:
             return
-        for found in _through(graph, picture, info):
+        for planes in _through(graph, picture, layout, info):
             if start <= index < stop:
                 # libavfilter keeps no order of ours: the n-th out belongs to the n-th in
-                planes = tuple(np.array(p) for p in reader.planes_of(found))
                 yield Frame(index, timeline.pts[index], planes, layout)
             index += 1
     if index < stop:
@@ -211,40 +213,56 @@ def _chain(cleaning: Cleaning) -> list[tuple[str, str]]:
 
 def _graph(chain: Sequence[tuple[str, str]], like: Frame) -> Graph:
     graph = Graph()
-    form = VideoFormat(like.layout.pix_fmt, like.width, like.height)
+    name = _taken_as(like.layout)
+    form = VideoFormat(name, like.width, like.height)
     source = graph.add_buffer(width=like.width, height=like.height, format=form, time_base=_TICK)
     nodes = [source, *(graph.add(name, options) for name, options in chain)]
-    same = graph.add("format", f"pix_fmts={like.layout.pix_fmt}")  # none may change it
+    same = graph.add("format", f"pix_fmts={name}")  # none may change it
     nodes += [same, graph.add("buffersink")]
-    graph.link_nodes(*nodes).configure()
+    try:
+        graph.link_nodes(*nodes).configure()
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"libavfilter cannot clean up pictures of {like.width}x{like.height} "
+            f"({error.strerror}); leave out --deinterlace, --deblock and --denoise"
+        ) from error
     return graph
 
 
 _OPTIONS = {"bwdif": "--deinterlace", "deblock": "--deblock", "atadenoise": "--denoise"}
 
-_ODD_GRAY = {f"gray{bits}le" for bits in (9, 10, 12, 14)}
-UNFIT = {
-    "bwdif": _ODD_GRAY | {f"gbrap{n}le" for n in (10, 12, 14)} | {"yuv440p10le", "yuv440p12le"},
-    "deblock": {"gbrap14le", "yuv440p10le"},
-    "atadenoise": {"gbrap14le"},
-}
+_WIDE = {f"gray{bits}le": "gray16le" for bits in (9, 10, 12, 14)}
+_WIDE |= {f"gbrap{bits}le": "gbrap16le" for bits in (10, 12, 14)}
+"""Formats that libavfilter would convert to other planes for some filter, and what they are shown
+to it as: the samples are shifted up to 16 bits, and back."""
+_UNTAKEN = {"yuv440p10le", "yuv440p12le"}
+UNFIT = {"bwdif": _UNTAKEN, "deblock": {"yuv440p10le"}, "atadenoise": set[str]()}
 """Formats that libavfilter would convert for a filter, and so change every sample."""
 
 _TICK = Fraction(1, 25)
 """libavfilter's time, which says no more than the order here."""
 
 
-def _through(graph: Graph, picture: Frame | None, info: VideoInfo) -> Iterator[VideoFrame]:
-    """What comes out for one more frame; for None, the rest."""
+def _taken_as(layout: PixelLayout) -> str:
+    return _WIDE.get(layout.pix_fmt, layout.pix_fmt)
+
+
+def _through(
+    graph: Graph, picture: Frame | None, layout: PixelLayout, info: VideoInfo
+) -> Iterator[tuple[Array, ...]]:
+    """The planes that come out for one more frame of `layout`; for None, the rest."""
+    spare = 16 - layout.depth if layout.pix_fmt in _WIDE else 0
     try:
         if picture is None:
             graph.vpush(None)
         else:
-            pushed = reader.picture_of(picture)
+            planes = tuple(np.left_shift(plane, spare) for plane in picture.planes)
+            wide = replace(layout, pix_fmt=_taken_as(layout))
+            pushed = reader.picture_of(replace(picture, planes=planes, layout=wide))
             pushed.pts, pushed.time_base = picture.index, _TICK
             graph.vpush(pushed)
         while True:
-            yield graph.vpull()
+            yield tuple(_narrowed(plane, spare) for plane in reader.planes_of(graph.vpull()))
     except (BlockingIOError, EOFError):  # more is needed, or that was all
         return
     except av.error.FFmpegError as error:
@@ -252,3 +270,11 @@ def _through(graph: Graph, picture: Frame | None, info: VideoInfo) -> Iterator[V
             f"{info.path}: clean-up fails ({error.strerror}); leave out --deinterlace, --deblock "
             "and --denoise"
         ) from error
+
+
+def _narrowed(plane: Array, spare: int) -> Array:
+    """A copy, its samples back from 16 bits, rounded."""
+    if not spare:
+        return np.array(plane)
+    levels = (plane.astype(np.uint32) + (1 << (spare - 1))) >> spare
+    return np.asarray(np.minimum(levels, 0xFFFF >> spare), np.uint16)
