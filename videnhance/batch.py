@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from videnhance.errors import ContainerError, OutputError, Stopped, UsageError, VidenhanceError
+from videnhance.video.pictures import SUFFIXES as PICTURE_SUFFIXES
+from videnhance.video.pictures import is_row, natural, title_of
 
 if TYPE_CHECKING:
     from videnhance.summary import Summary
@@ -72,14 +73,17 @@ def inputs_of(
     """The videos that files, folders and globs name, each once, in the order of the arguments.
 
     A file is taken as it is named, even where there is none: that is then its own failure. A
-    folder stands for its videos (VIDEO_SUFFIXES) in natural order, with `recursive` also for those
-    of its sub-folders; links to folders are not followed. A glob is an argument that does not
+    folder stands for its videos (VIDEO_SUFFIXES) in natural order, or, where it has none, for its
+    pictures, each by itself; with `recursive` also for those of its sub-folders; links to folders
+    are not followed. A glob is an argument that does not
     exist and holds one of *?[; it stands for the folders it meets and for those files that are
     videos or whose suffix it spells out. Left out of folders and globs are hidden entries, working
     directories of jobs, and what is under `out_dir` where that lies inside them.
 
     A result keeps its name, and its place below the folder or below the part of the glob that has
-    no wildcard; a suffix that is no container of ours is kept and .mkv added to it.
+    no wildcard; a suffix that is no container of ours is kept and .mkv added to it, to a picture's
+    .png. A name with %d in it stands for one row of pictures, and its result is named after their
+    folder.
 
     Raises UsageError for a folder or glob without videos, for two videos with the same output, and
     for an output that is one of the inputs.
@@ -89,7 +93,7 @@ def inputs_of(
     works: dict[Path, Work] = {}
     for argument in arguments:
         for found in _found(str(argument), recursive=recursive, out_dir=out_dir):
-            output = out_dir / found.folder / _name_kept(found.source.name)
+            output = out_dir / found.folder / _name_kept(found.source)
             works.setdefault(found.source.resolve(), Work(found.source, output))
     _check_outputs(works)
     return tuple(works.values())
@@ -194,14 +198,16 @@ def _videos_in(folder: Path, *, recursive: bool, avoid: Path | None) -> Iterator
     if _is_job(folder) or folder.resolve() == avoid:
         return
     try:
-        entries = sorted((e for e in folder.iterdir() if e.name[:1] != "."), key=_natural)
+        entries = sorted((e for e in folder.iterdir() if e.name[:1] != "."), key=natural)
     except OSError as error:
         raise UsageError(
             f"{folder}: cannot be read ({error.strerror}); check its permissions, or name the "
             "other folders"
         ) from error
     # A link that leads nowhere is taken too: its failure tells that a video is missing.
-    yield from (e for e in entries if e.suffix.lower() in VIDEO_SUFFIXES and not e.is_dir())
+    files = [e for e in entries if not e.is_dir()]
+    videos = [e for e in files if e.suffix.lower() in VIDEO_SUFFIXES]
+    yield from videos or (e for e in files if e.suffix.lower() in PICTURE_SUFFIXES)
     if recursive:
         for entry in entries:
             if entry.is_dir() and not entry.is_symlink():
@@ -213,7 +219,7 @@ def _matches(pattern: Path, root: Path, *, recursive: bool, avoid: Path | None) 
     taken = VIDEO_SUFFIXES | {pattern.suffix.lower()}
     # Not Path.glob: it takes hidden entries and refuses a ** beside other signs.
     met = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
-    for match in sorted(map(Path, met), key=_natural):
+    for match in sorted(map(Path, met), key=natural):
         between = [root / part for part in match.relative_to(root).parents]
         if any(_is_job(folder) or folder.resolve() == avoid for folder in between):
             continue
@@ -243,20 +249,16 @@ def _is_job(folder: Path) -> bool:
     return folder.name.endswith(JOB_SUFFIX) or (folder / JOB_RECORD).is_file()
 
 
-def _natural(path: Path) -> tuple[tuple[tuple[str | int, ...], ...], str]:
-    """Sorts numbers by value and letters without case: cam2 before cam10."""
-    # Text and numbers alternate, text first, so that only like is compared with like.
-    parts = (re.split(r"(\d+)", part.casefold()) for part in path.parts)
-    return tuple(
-        tuple(int(piece) if k % 2 else piece for k, piece in enumerate(pieces)) for pieces in parts
-    ), str(path)
-
-
-def _name_kept(name: str) -> str:
+def _name_kept(source: Path) -> str:
     """The result's file name."""
-    from videnhance.video.codecs import CONTAINERS  # imports av, which --help must not wait for
+    from videnhance.video.codecs import CONTAINERS, PICTURE  # which imports av: --help must not
 
-    return name if Path(name).suffix.lower() in CONTAINERS else name + FALLBACKS[0]
+    name, suffix = source.name, source.suffix.lower()
+    if is_row(source):
+        return title_of(source) + FALLBACKS[0]
+    if suffix in PICTURE_SUFFIXES:
+        return name if suffix == f".{PICTURE}" else f"{name}.{PICTURE}"
+    return name if suffix in CONTAINERS else name + FALLBACKS[0]
 
 
 def _check_outputs(works: dict[Path, Work]) -> None:

@@ -181,3 +181,24 @@ def _ids(option: str, text: str | None) -> tuple[int, ...]:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:
         raise UsageError(f"{option} {text}: takes ids of tracks, such as 1,3") from None
+
+
+def refuse_mixed(
+    sources: list[Path],
+    output: Path | None,
+    out_dir: Path | None,
+    recursive: bool,
+    persons: object,
+) -> None:
+    """Raises UsageError where it is not clear what goes where."""
+    if (output is None) == (out_dir is None):
+        raise UsageError("name one result with --output (-o), or a folder for many with --out-dir")
+    if out_dir is not None and persons:
+        raise UsageError("--tracks, --only, --skip: are of one video; leave --out-dir out")
+    if output is not None and len(sources) > 1:
+        raise UsageError(
+            f"--output {output}: is one file for {len(sources)} inputs; use --out-dir, or name the "
+            "folder of a video's pictures"
+        )
+    if output is not None and recursive:
+        raise UsageError("--recursive: is for folders; name a folder for the results, --out-dir")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videnhance import models_cli, options
-from videnhance.choices import settings_of
+from videnhance.choices import refuse_mixed, settings_of
 from videnhance.errors import UsageError
 from videnhance.options import (
     cleaning,
@@ -30,6 +30,7 @@ from videnhance.options import (
 )
 from videnhance.presets import layered
 from videnhance.session import INTERRUPTED, session
+from videnhance.video.pictures import title_of
 
 if TYPE_CHECKING:
     from videnhance.summary import Summary
@@ -52,7 +53,9 @@ def enhance(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", help="The video. With --out-dir also several, folders and globs."
+            metavar="INPUT...",
+            help="The video, a picture, or the folder or numbered name (f/%05d.png) of pictures "
+            "that make a video. With --out-dir also several, folders and globs.",
         ),
     ],
     output: Annotated[
@@ -60,7 +63,8 @@ def enhance(
         typer.Option(
             "--output",
             "-o",
-            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix) or .webm.",
+            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix) or .webm; for one "
+            "picture .png.",
         ),
     ] = None,
     out_dir: Annotated[
@@ -87,7 +91,7 @@ def enhance(
     with session(verbose, patient=True) as work:
         given, layers_told = layered(context)
         settings = settings_of(given)
-        _refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
+        refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
         from videnhance.job import enhance as run
         from videnhance.jobdir import default_folder
         from videnhance.progress import Bars
@@ -174,7 +178,7 @@ def detect(
         from videnhance.progress import Bars
 
         # Not beside the input: the folder of a recording is not ours to write to.
-        output = output or Path(f"{source.stem}.tracks.json")
+        output = output or Path(f"{title_of(source)}.tracks.json")
         work.job = job_dir or default_folder(output)
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
             summary = run(
@@ -226,7 +230,9 @@ def preview(
                 origin = context.get_parameter_source(name)
                 if origin is not None and origin.name == "COMMANDLINE":
                     raise UsageError(f"--{name}: does not go with --at, which shows one frame")
-        output = output or Path(f"{source.stem}.{'preview.mp4' if at is None else 'frame.png'}")
+        output = output or Path(
+            f"{title_of(source)}.{'preview.mp4' if at is None else 'frame.png'}"
+        )
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
             if at is not None:
                 found = preview_frame(
@@ -306,24 +312,6 @@ def main(
         from importlib.metadata import version as version_of
 
         typer.echo(f"videnhance {version_of('videnhance')}")
-
-
-def _refuse_mixed(
-    sources: list[Path],
-    output: Path | None,
-    out_dir: Path | None,
-    recursive: bool,
-    persons: object,
-) -> None:
-    """Raises UsageError where it is not clear what goes where."""
-    if (output is None) == (out_dir is None):
-        raise UsageError("name one result with --output (-o), or a folder for many with --out-dir")
-    if out_dir is not None and persons:
-        raise UsageError("--tracks, --only, --skip: are of one video; leave --out-dir out")
-    if output is not None and len(sources) > 1:
-        raise UsageError(f"--output {output}: is one file for {len(sources)} inputs; use --out-dir")
-    if output is not None and recursive:
-        raise UsageError("--recursive: is for folders; name a folder for the results, --out-dir")
 
 
 def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:

@@ -24,6 +24,7 @@ from videnhance.output import (
     is_finished,
     note_finished,
     require_room_for,
+    require_stills,
 )
 from videnhance.plan import Scope, check_output, make_plan, make_scope
 from videnhance.record import Record, read_record, tracks_fingerprint
@@ -38,7 +39,6 @@ from videnhance.tracking import choose
 from videnhance.video.check import Check
 from videnhance.video.codecs import completed
 from videnhance.video.examine import Examination
-from videnhance.video.png import require_folder
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
 
@@ -128,8 +128,7 @@ def enhance_as(
     given = read_given(Path(tracks), scope) if tracks is not None else None
     request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
     ours = overwrite or JobDirectory(folder).record.exists()
-    if settings.output.stills is not None:
-        require_folder(Path(settings.output.stills), "--stills", ours=ours)
+    require_stills(plan, ours=ours)
     with entered(folder, request.record, restart=restart) as (job, record):
         equipment.batches.update(job.found_batches())
         kits = make_kits(equipment)
@@ -153,7 +152,7 @@ def enhance_as(
                 files = render_all(plan, found, kits, job, record, run, pictures)
             request.refuse_changed_source()
             with run.step("mux"):
-                check = deliver(plan, files, job, record, run, overwrite=overwrite)
+                check = deliver(plan, files, job, record, made, run, overwrite=overwrite)
         deliver_stills(plan, found, made, run)
         kept = folder if keep_job else None
         summary = summarize(

@@ -22,7 +22,9 @@ from videnhance.settings import (
     TrackSettings,
 )
 
-Source = Annotated[Path, typer.Argument(metavar="INPUT", help="The video. It is only ever read.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="The video, or pictures. It is only ever read.")
+]
 JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="The directory of a job.")]
 
 Restorer = Annotated[

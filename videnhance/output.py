@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from videnhance.errors import OutputError, VidenhanceError
 from videnhance.faces import Tracks
+from videnhance.frames import LEFT
 from videnhance.jobdir import JobDirectory, require_room
-from videnhance.plan import Plan
+from videnhance.pairs import Footage
+from videnhance.plan import Plan, Scope
 from videnhance.record import Record
 from videnhance.run import Run
 from videnhance.stills import Made, save_stills
 from videnhance.streams import Segment
 from videnhance.video.check import Check
-from videnhance.video.codecs import CODECS
+from videnhance.video.codecs import CODECS, PICTURE
 from videnhance.video.mux import Cut, mux
-from videnhance.video.png import FrameFiles, require_folder
+from videnhance.video.pictures import DEMUXER, Embedded, embedded, exif_of, files_of
+from videnhance.video.png import FrameFiles, picture_of, read_picture, require_folder, write_part
+from videnhance.video.reader import layout_of
 from videnhance.video.writer import put_in_place
 
 
@@ -29,6 +36,7 @@ def deliver(
     files: Sequence[tuple[Segment, Path]],
     job: JobDirectory,
     record: Record,
+    made: Made,
     run: Run,
     *,
     overwrite: bool,
@@ -52,6 +60,8 @@ def deliver(
         _rewrite(job, record.checked(found.as_json()))
         note_finished(job, path, plan.output, overwrite)
 
+    if plan.muxer == PICTURE:
+        return _deliver_picture(plan, files[0][1], part, made, complete)
     return mux(
         plan.output,
         part,
@@ -73,9 +83,72 @@ def frame_files(plan: Plan, made: Made, *, ours: bool) -> FrameFiles | None:
     wish = scope.settings.output.frames
     if wish is None:
         return None
-    require_folder(Path(wish), "--frames", ours=ours)
+    _require(scope, Path(wish), "--frames", ours=ours)
     text = {"Source": scope.source.path.name, **made.text}
-    return FrameFiles(Path(wish), scope.timeline.time_base, text)
+    return FrameFiles(Path(wish), scope.timeline.time_base, text, _embedded(scope))
+
+
+def require_stills(plan: Plan, *, ours: bool) -> None:
+    """The folder for stills, if they are asked for; raises OutputError."""
+    wish = plan.scope.settings.output.stills
+    if wish is not None:
+        _require(plan.scope, Path(wish), "--stills", ours=ours)
+
+
+def _require(scope: Scope, folder: Path, option: str, *, ours: bool) -> None:
+    """Raises OutputError also for a folder that holds the source's own pictures."""
+    require_folder(folder, option, ours=ours)
+    if folder.resolve() in {file.resolve().parent for file in files_of(scope.source.path)}:
+        raise OutputError(f"{folder}: holds the input; name another folder for the pictures made")
+
+
+def _embedded(scope: Scope) -> Embedded:
+    """What pictures say beside their pixels: what the source's first one says, or how a player
+    turns the video."""
+    source = scope.source
+    if source.container == DEMUXER:
+        return embedded(files_of(source.path)[0])
+    return Embedded(exif_of(source.display_matrix), None)
+
+
+def _deliver_picture(
+    plan: Plan, segment: Path, part: Path, made: Made, complete: Callable[[Path, Check], None]
+) -> Check:
+    """The one frame of a segment, as PNG, read back before it is put in place.
+
+    Raises OutputError, where it is not read as it was written too.
+    """
+    scope, output = plan.scope, plan.output
+    text = {
+        "Source": scope.source.path.name,
+        **made.text,
+        "Frame": str(scope.start),
+        "Time": f"{scope.timeline.seconds(scope.start):.6f} s",
+    }
+    (frame,) = Footage.of(segment).frames(0, 1)
+    color = plan.encoding.color  # which a segment does not say
+    layout = layout_of(
+        frame.layout.pix_fmt,
+        full_range=color.range == 2,
+        matrix=color.matrix,
+        site=scope.source.picture.chroma or LEFT,
+    )
+    picture = picture_of(replace(frame, layout=layout))
+    try:
+        write_part(output, picture, text, part, _embedded(scope))
+        written = read_picture(part)
+        if written is None or not np.array_equal(written, picture):
+            raise OutputError(
+                f"{output}: is not as it was written: the disk may be full; make room or choose "
+                "another folder"
+            )
+        seconds = float(scope.timeline.duration_of(scope.start) * scope.timeline.time_base)
+        found = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
+        complete(part, found)
+        put_in_place(part, output)
+        return found
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def deliver_stills(plan: Plan, tracks: Tracks, made: Made, run: Run) -> None:

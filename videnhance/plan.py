@@ -10,12 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from videnhance import detectors, restorers
-from videnhance.errors import OutputError, chosen
+from videnhance.errors import OutputError, UsageError, chosen
 from videnhance.ranges import span_of
 from videnhance.settings import Settings
 from videnhance.streams import Segment, Timeline, VideoInfo, segments_of
 from videnhance.video.codecs import (
     CODECS,
+    PICTURE,
     codec_named,
     color_written,
     container_for,
@@ -29,6 +30,7 @@ from videnhance.video.condition import Condition, condition_of
 from videnhance.video.copying import Copying, plan_copying, refuse_coarse_time
 from videnhance.video.examine import Examination
 from videnhance.video.footage import settled
+from videnhance.video.pictures import files_of
 from videnhance.video.source import decodes_by, probe
 from videnhance.video.writer import Encoding
 
@@ -130,6 +132,10 @@ def make_plan(
     known here, before the first frame.
     """
     settings.check()
+    alone = output.suffix.lower() == f".{PICTURE}"
+    if alone:  # its one frame is kept as it is until it is written
+        kept = replace(settings.output, codec="ffv1", crf=None, preset=None)
+        settings = replace(settings, output=kept)
     detectors.resolved(settings.detect.detector)
     chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
     wish = settings.output
@@ -137,11 +143,20 @@ def make_plan(
     info = probe(source)
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
-    copying = plan_copying(info, muxer, wish.codec, wish.audio)
-    unsaid = left_unsaid(info, muxer, wish.codec)
-    copying = replace(copying, dropped=(*copying.dropped, *unsaid))
+    if alone:
+        others = tuple(f"{s.kind} stream {s.index}" for s in info.streams if s.index != info.stream)
+        copying = Copying((), tuple(f"{other} is no part of a picture" for other in others))
+    else:
+        copying = plan_copying(info, muxer, wish.codec, wish.audio)
+        unsaid = left_unsaid(info, muxer, wish.codec)
+        copying = replace(copying, dropped=(*copying.dropped, *unsaid))
     scope = make_scope(info, settings, progress, examined)
     info = scope.source
+    if alone and scope.stop - scope.start != 1:
+        raise UsageError(
+            f"{output}: is one picture for {scope.stop - scope.start} frames; name a video, or "
+            "choose one frame with --start and --end"
+        )
     refuse_coarse_time(info, scope.timeline, muxer)
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
@@ -178,7 +193,7 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
     longest = 255 - len(".videnhance")  # what most file systems take, less what a job adds
     if len(os.fsencode(output.name)) > longest:
         raise OutputError(f"{output}: the name is too long; choose one of {longest} bytes or less")
-    if output.exists() and output.samefile(source):
+    if output.exists() and any(output.samefile(file) for file in files_of(source)):
         raise OutputError(f"{output}: is the input itself; choose another name for the output")
     if output.is_dir():
         raise OutputError(f"{output}: is a folder; name a file in it, such as {output / 'out.mp4'}")

@@ -39,6 +39,7 @@ from videnhance.plan import Plan, Scope
 from videnhance.render import overlapping
 from videnhance.settings import OPTIONS, Settings
 from videnhance.streams import Segment
+from videnhance.video.pictures import files_of
 
 FORMAT = "videnhance job"
 VERSION = 1
@@ -202,7 +203,7 @@ def make_record(
             "versions": {name: _version(name) for name in ("videnhance", *PACKAGES)},
             "source": {
                 "path": str(info.path.absolute()),
-                "size": info.path.stat().st_size,
+                "size": sum(file.stat().st_size for file in files_of(info.path)),
                 "sha256": source_sha256,
                 "container": info.container,
                 "streams": [f"{s.index}: {s.kind} {s.codec} {s.detail}" for s in info.streams],

@@ -15,6 +15,7 @@ from videnhance.record import Record, make_record
 from videnhance.run import Run
 from videnhance.trackfile import read_tracks
 from videnhance.tracking import choose
+from videnhance.video.pictures import files_of
 from videnhance.video.seal import sha256_of
 
 
@@ -46,24 +47,18 @@ class Request:
         self._overwrite, self._keep_job, self._given, self._run = overwrite, keep_job, given, run
         self._equipment, self._identify = equipment, identify
         self._source = scope.source.path
-        self._before = self._source.stat()
+        self._before = _looks_of(self._source)
 
     def record(self, complete: bool) -> Record:
         """The record of this job; the source's content is read only for a `complete` one."""
-        size = self._before.st_size
-
-        def tell(done: int) -> None:
-            self._run.tell("hash", done, size)
-
+        size = sum(look[1] for look in self._before)
         return make_record(
             self._scope,
             self._output,
             self._plan,
             overwrite=self._overwrite,
             keep_job=self._keep_job,
-            source_sha256=(
-                sha256_of(self._source, progress=tell) if complete and self._identify else None
-            ),
+            source_sha256=(self._digest(size) if complete and self._identify else None),
             tracks=(self._given.path, self._given.sha256) if self._given else None,
             models=self._equipment.obtained,
         )
@@ -71,17 +66,40 @@ class Request:
     def refuse_changed_source(self) -> None:
         """Raises InputError where the source was written to since the job began."""
         try:
-            now = self._source.stat()
-        except OSError as error:
+            now = _looks_of(self._source)
+        except (OSError, InputError) as error:
+            reason = getattr(error, "strerror", None) or "no picture is left"
             raise InputError(
-                f"{self._source}: is gone since the work began ({error.strerror}); put it back "
+                f"{self._source}: is gone since the work began ({reason}); put it back "
                 "under this name, then go on"
             ) from error
-        if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+        if now != self._before:
             raise InputError(
                 f"{self._source}: was changed while it was worked on; wait until it is complete, "
                 "then begin again with --restart"
             )
+
+    def _digest(self, size: int) -> str:
+        """SHA-256 of the source's content. Of pictures, it is that of what `sha256sum` writes of
+        them in their order: a line each, "DIGEST  NAME"."""
+        files, lines, done = files_of(self._source), [], 0
+        for file in files:
+            before = done
+
+            def tell(read: int, before: int = before) -> None:
+                self._run.tell("hash", before + read, size)
+
+            lines.append(f"{sha256_of(file, progress=tell)}  {file.name}\n")
+            done += file.stat().st_size
+        if files == (self._source,):
+            return lines[0].split()[0]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _looks_of(source: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of every file of the source; raises OSError, InputError."""
+    stats = [(file.name, file.stat()) for file in files_of(source)]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
 def refuse_inside(job: JobDirectory, source: Path, output: Path, tracks: Path | str | None) -> None:

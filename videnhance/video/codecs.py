@@ -93,6 +93,8 @@ CONTAINERS: dict[str, str] = {
 }
 """Suffix of the output to FFmpeg's muxer: those that keep variable frame rates."""
 
+PICTURE = "png"
+"""In place of a muxer, where the output is one picture."""
 
 _SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
 """FFmpeg's names of where chroma lies (PictureTags.chroma)."""
@@ -146,10 +148,14 @@ def completed(output: Path) -> Path:
 
 def container_for(output: Path) -> str:
     """FFmpeg's muxer for an output file name; raises UsageError."""
+    if output.suffix.lower() == f".{PICTURE}":
+        return PICTURE
     muxer = CONTAINERS.get(output.suffix.lower())
     if muxer is None:
         kind = f"unknown container {output.suffix}" if output.suffix else "has no suffix"
-        raise UsageError(f"{output}: {kind}; name it with one of {', '.join(CONTAINERS)}")
+        raise UsageError(
+            f"{output}: {kind}; name it with one of {', '.join(CONTAINERS)}, or for a picture .png"
+        )
     return muxer
 
 

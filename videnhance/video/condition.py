@@ -13,7 +13,7 @@ decoded once (examine.py), times are repaired by the rule of timing.py, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import gcd
@@ -35,6 +35,7 @@ from videnhance.video.findings import (
     told_rate,
     told_times,
 )
+from videnhance.video.pictures import DEMUXER
 from videnhance.video.scan import Scan, plain_timeline, refuse_odd, scan, usual_step
 from videnhance.video.timing import even, repaired
 
@@ -92,6 +93,9 @@ def condition_of(
     """
     found = scan(info, progress)
     given = rate_of(wish.fps) if wish.fps is not None else None
+    if info.container == DEMUXER:  # which counts pictures, so that any rate will do
+        shown = given or info.average_rate or Fraction(25)
+        info, given = replace(info, time_base=1 / shown, average_rate=shown), None
     if given is not None and found.has_times and found.has_good_times:
         raise UsageError(
             f"--fps {wish.fps}: all frames of {info.path} have times of their own; leave --fps out"
@@ -108,12 +112,17 @@ def condition_of(
         known = None
     if found.is_plain and known is None and not thorough:
         timeline = plain_timeline(info, found)
-        return Condition(info, timeline, tuple(told_gaps(timeline)))
+        return Condition(info, timeline, (*_told_pictures(info, found), *told_gaps(timeline)))
     examined = known if known is not None else examine(info, found, progress)
     condition = _understood(info, found, examined, rate)
     if wish.strict:
         _refuse_bad(condition)
     return condition
+
+
+def _told_pictures(info: VideoInfo, found: Scan) -> Iterator[Finding]:
+    if info.container == DEMUXER and info.average_rate is not None and len(found.packets) > 1:
+        yield told_rate(info.average_rate)
 
 
 def _only_lacks_times(found: Scan) -> bool:
@@ -160,6 +169,7 @@ def _understood(
     indices = sorted({e.index for e in examined.decoding.entries if e.index < len(pts)})
     timeline = Timeline(info.time_base, pts, tuple(indices), last_duration, examined.decoding)
     findings = (
+        *_told_pictures(info, found),
         *times,
         *(lost := list(told_lost(info, found, examined, timeline))),
         *told_gaps(timeline, lost),

@@ -19,6 +19,7 @@ import numpy as np
 from videnhance.color import color_planes, sample_rgb
 from videnhance.errors import OutputError
 from videnhance.frames import Array, Frame
+from videnhance.video.pictures import NOTHING, Embedded
 from videnhance.video.writer import put_in_place
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,12 +44,30 @@ def picture_of(frame: Frame) -> Array:
     return np.asarray(picture)
 
 
-def write_png(path: Path, picture: Array, text: Mapping[str, str], part: Path) -> None:
+def write_png(
+    path: Path,
+    picture: Array,
+    text: Mapping[str, str],
+    part: Path,
+    embedded: Embedded = NOTHING,
+) -> None:
     """Write a picture, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8 or uint16, whole.
 
     `text`: keywords (Latin-1, 1 to 79 bytes) and texts. `part` is the file that is renamed at the
     end, on the same file system. Raises OutputError.
     """
+    write_part(path, picture, text, part, embedded)
+    put_in_place(part, path)
+
+
+def write_part(
+    path: Path,
+    picture: Array,
+    text: Mapping[str, str],
+    part: Path,
+    embedded: Embedded = NOTHING,
+) -> None:
+    """As `write_png`, without the renaming."""
     order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
     turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
     done, content = cv2.imencode(".png", np.ascontiguousarray(turned))
@@ -56,6 +75,11 @@ def write_png(path: Path, picture: Array, text: Mapping[str, str], part: Path) -
         raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
     data = content.tobytes()
     chunks = b"".join(_text_chunk(keyword, value) for keyword, value in text.items())
+    # The text comes first, for read_text.
+    if embedded.profile is not None:
+        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(embedded.profile))
+    if embedded.exif is not None:
+        chunks += _chunk(b"eXIf", embedded.exif)
     try:
         part.write_bytes(data[:_HEADER] + chunks + data[_HEADER:])
     except OSError as error:
@@ -63,7 +87,15 @@ def write_png(path: Path, picture: Array, text: Mapping[str, str], part: Path) -
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}); make room or choose another folder"
         ) from error
-    put_in_place(part, path)
+
+
+def read_picture(path: Path) -> Array | None:
+    """A picture of `write_png`, as it was given; None where it cannot be read."""
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    if found is None or found.ndim == 2:
+        return found
+    return np.asarray(found[..., [2, 1, 0, 3][: found.shape[2]]])
 
 
 def read_text(path: Path) -> dict[str, str]:
@@ -102,6 +134,8 @@ class FrameFiles:
     time_base: Fraction
     text: Mapping[str, str]
     """What holds for all of them."""
+    embedded: Embedded = NOTHING
+    """The same, as other programs read it."""
 
     def path(self, index: int, pts: int) -> Path:
         return self.folder / f"frame{index:06d}_pts{pts}.png"
@@ -118,7 +152,8 @@ class FrameFiles:
             "Time": f"{float(frame.pts * self.time_base):.6f} s",
             "Segment": segment,
         }
-        write_png(path, picture_of(frame), text, path.with_name(f".{path.name}.part"))
+        part = path.with_name(f".{path.name}.part")
+        write_png(path, picture_of(frame), text, part, self.embedded)
 
     def holds(self, index: int, pts: int, segment: str) -> bool:
         """Whether the picture of a frame is there, whole, and of this segment."""
@@ -148,4 +183,8 @@ def _text_chunk(keyword: str, text: str) -> bytes:
         kind, body = b"tEXt", name + b"\0" + text.encode("latin-1")
     except UnicodeEncodeError:
         kind, body = b"iTXt", name + b"\0\0\0\0\0" + text.encode()
+    return _chunk(kind, body)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -19,7 +19,7 @@ from videnhance.errors import DamagedError, InputError
 from videnhance.frames import LEFT, Array, Frame, PixelLayout
 from videnhance.streams import Decoding, Timeline, VideoInfo
 from videnhance.video.numbered import frames_of
-from videnhance.video.source import open_source, video_stream
+from videnhance.video.source import UNTAGGED_FULL, open_source, video_stream
 
 _LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
@@ -55,7 +55,13 @@ def read_frames(
     stream; of another one, raises DamagedError, naming the time, where a frame is missing, damaged,
     or of another size than the stream declares.
     """
-    framed = partial(to_frame, pix_fmt=pix_fmt, site=info.picture.chroma or LEFT, limited=limited)
+    framed = partial(
+        to_frame,
+        pix_fmt=pix_fmt,
+        site=info.picture.chroma or LEFT,
+        full=info.codec in UNTAGGED_FULL,
+        limited=limited,
+    )
     if timeline.decoding is not None:
         for place, picture in _decode_examined(info, timeline, timeline.decoding, start, stop):
             yield framed(_fitted(picture, info), place, timeline.pts[place])
@@ -98,14 +104,15 @@ def to_frame(
     pix_fmt: str,
     site: tuple[int, int] = LEFT,
     *,
+    full: bool = False,
     limited: bool = False,
 ) -> Frame:
     """A decoded picture as planes; views of the decoder's memory, never to be written to.
 
-    `site` is where its chroma lies (PixelLayout.chroma_site); `limited`: whether full range is to
-    become limited.
+    `site` is where its chroma lies (PixelLayout.chroma_site); `full`: whether its range is full
+    though it does not say; `limited`: whether full range is to become limited.
     """
-    source_full = decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
+    source_full = full or decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
     name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
     matrix = int(decoded.colorspace)
     if name.startswith(("gray", "ya")) and pix_fmt.startswith("yuv4"):
@@ -116,17 +123,17 @@ def to_frame(
         # threads it gives other samples once in some hundred small pictures of odd sizes.
         from_rgb = decoded.format.is_rgb or decoded.format.has_palette
         was = "JPEG" if from_rgb or source_full else "MPEG"
-        full = "JPEG" if source_full and not (from_rgb or limited) else "MPEG"
+        becomes = "JPEG" if source_full and not (from_rgb or limited) else "MPEG"
         matrix = matrix if matrix in _LUMA_WEIGHTS else (1 if from_rgb else 5)
         decoded = decoded.reformat(
             format=pix_fmt,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=was,
-            dst_color_range=full,
+            dst_color_range=becomes,
             threads=1,
         )
-        source_full = full == "JPEG"
+        source_full = becomes == "JPEG"
     layout = layout_of(pix_fmt, full_range=source_full, matrix=matrix, site=site)
     return Frame(index, pts, planes_of(decoded), layout)
 

@@ -6,7 +6,7 @@ The source is opened for reading only. FFmpeg's errors become ours here and nowh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -31,6 +31,17 @@ from av.video.stream import VideoStream
 from videnhance.errors import InputError, UsageError
 from videnhance.streams import ColorTags, PictureTags, StreamInfo, VideoInfo
 from videnhance.video.matroska import picture_tags
+from videnhance.video.pictures import (
+    DEMUXER,
+    counted,
+    display_matrix_of,
+    files_of,
+    matrix,
+    pictures_of,
+)
+
+UNTAGGED_FULL = {"tiff"}
+"""Codecs of full range whose decoders do not say so."""
 
 _RETRIES = 16
 """Failed reads in a row after which the rest of a file is given up."""
@@ -46,23 +57,28 @@ def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContain
 
     `hwaccel`: what decodes it, one that `decodes_by` found to work.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name one video file in it")
-    if not path.exists():
+    with ExitStack() as stack:
+        container = stack.enter_context(_opened(path, hwaccel, stack))
+        yield container
+
+
+def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer:
+    shown = pictures_of(path)
+    if shown is None and not path.exists():
         raise InputError(f"{path}: no such file; check the name and the folder")
     try:
+        if shown is not None:
+            return av.open(stack.enter_context(counted(shown)), "r", format=DEMUXER)
         if path.stat().st_size == 0:
             raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
         device = HWAccel(hwaccel) if hwaccel else None
-        container = av.open(str(path), "r", metadata_errors="replace", hwaccel=device)
+        return av.open(str(path), "r", metadata_errors="replace", hwaccel=device)
     except av.error.FFmpegError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); check its permissions"
         ) from error
-    with container:
-        yield container
 
 
 def packets_of(
@@ -86,8 +102,8 @@ def packets_of(
 
 
 def has_no_times(container: InputContainer) -> bool:
-    """Whether it is a raw stream, whose times FFmpeg makes up."""
-    return bool(container.format.flags & _NO_TIMESTAMPS)
+    """Whether it is a raw stream, whose times FFmpeg makes up. Pictures, it counts."""
+    return bool(container.format.flags & _NO_TIMESTAMPS) and container.format.name != DEMUXER
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -133,7 +149,9 @@ def probe(path: Path) -> VideoInfo:
             sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
             declares_aspect=declared,
             color=ColorTags(
-                range=2 if context.pix_fmt.startswith("yuvj") else context.color_range,
+                range=2
+                if context.pix_fmt.startswith("yuvj") or codec_name(stream) in UNTAGGED_FULL
+                else context.color_range,
                 matrix=context.colorspace,
                 primaries=context.color_primaries,
                 transfer=context.color_trc,
@@ -144,9 +162,11 @@ def probe(path: Path) -> VideoInfo:
         )
         # Only now: a decoder, which may know less than the container, overwrites what is above.
         first = _first_frame(container, stream, path)
-        return replace(
-            info, display_matrix=_display_matrix(first), picture=_picture_tags(stream, first)
-        )
+        if info.container == DEMUXER:
+            turned = display_matrix_of(files_of(path)[0])
+        else:
+            turned = _display_matrix(first, info.codec)
+        return replace(info, display_matrix=turned, picture=_picture_tags(stream, first))
 
 
 def decodes_by(info: VideoInfo, wish: str) -> str | None:
@@ -233,16 +253,25 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
 
 
+_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl", "jpegls", "jpeg2000"}
+"""Codecs of pictures. PyAV 18.1 refuses all side data of a frame that has EXIF, and crashes the
+interpreter where it has an ICC profile, so that these are not asked for any."""
+
+
 def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
     """Side data of a frame as 32-bit numbers."""
     data = frame.side_data.get(kind)
     return np.frombuffer(bytes(data), np.int32) if isinstance(data, SideData) else None
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+def _display_matrix(frame: VideoFrame, codec: str) -> tuple[int, ...] | None:
     """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
-    matrix = _numbers(frame, "DISPLAYMATRIX")
-    return None if matrix is None else tuple(int(n) for n in matrix[:9])
+    if codec not in _STILLS:
+        numbers = _numbers(frame, "DISPLAYMATRIX")
+        return None if numbers is None else tuple(int(n) for n in numbers[:9])
+    quarters = round(-frame.rotation / 90) % 4
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
+    return matrix(cos, sin, -sin, cos) if quarters else None
 
 
 _DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_BUFFER")
@@ -251,6 +280,8 @@ _DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_
 def _picture_tags(stream: VideoStream, frame: VideoFrame) -> PictureTags:
     """What the header says, and what H.264 and H.265 say in their first frame only."""
     tags = picture_tags(stream)
+    if codec_name(stream) in _STILLS:
+        return tags
     # AVMasteringDisplayMetadata: ten rationals (least before largest), then what of them is known.
     mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
     if mastering is not None and all(mastering[20:22]) and all(mastering[1:20:2]):
