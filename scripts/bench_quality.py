@@ -1,284 +1,258 @@
-"""How much nearer to the truth faces come: restorers against the plain bicubic crop.
+"""The judge of restorers: how much nearer to the truth faces come than by bicubic enlargement.
 
-Each clip is the truth. It is degraded as a cheap camera and recorder would (blur, made smaller,
-noise, low-rate H.264), faces are found and tracked in the degraded video by the tool's own steps,
-and every restored crop is compared with the same crop of the truth.
+Each clip is the truth. It is degraded as a camera and a recorder would (blur, made smaller, noise,
+H.264), faces are found and tracked in the degraded video by the tool's own steps, and every
+restored crop is compared with the same crop of the truth. All restorers see the same crops, one at
+a time.
 
-    python scripts/bench_quality.py                     the sample, whose truth its script renders
-    python scripts/bench_quality.py CLIP... --down 4    other clips, degraded here
+    python scripts/bench_quality.py CLIP_OR_FOLDER...    clips x all degradations (degrading.py)
+    python scripts/bench_quality.py CLIP --degradation face50-crf28 --frames 60
+                                                         one of them, more thoroughly
+    python scripts/bench_quality.py CLIP --down 4 --noise 8 --crf 23
+                                                         degraded like this
+    python scripts/bench_quality.py                      the sample, whose truth its script renders
 
-Figures, over the face's mask: PSNR in dB and SSIM of bicubic and of the restorer, and flicker, the
-rms of the frame-to-frame change of the error, as a ratio to bicubic's (below 1 is steadier).
+A line for each restorer with what it adds to bicubic; what the figures mean: judging.Figures. With
+--json all of them are written down, with --pictures a PNG for each clip, a row for each
+degradation: the frame on which the last restorer named does worst.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import av
 import cv2
-import numpy as np
-import numpy.typing as npt
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-from skimage.metrics import structural_similarity
+from degrading import DEGRADATIONS, Degradation, Image, degrade, eyes_of, factor, read_clean
+from judging import BICUBIC, Figures, Overall, Shown, judged, overall, picture
+from trying import Trial, beside_truth, sample_truth, tried
 
-from videnhance import restorers
-from videnhance.alignment import compose, crop_to_frame, scaling, warp
-from videnhance.compositing import ellipse_mask
-from videnhance.equipment import Equipment, Row
-from videnhance.faces import CropWindow, Tracklet
-from videnhance.frames import FloatArray
-from videnhance.job import enhance
-from videnhance.settings import OutputSettings, RestoreSettings, Settings, TrackSettings
-from videnhance.trackfile import read_tracks
-from videnhance.video.scan import read_timeline
+from videnhance import detectors, restorers
+from videnhance.batch import VIDEO_SUFFIXES
+from videnhance.devices import device_named
+from videnhance.equipment import Equipment
+from videnhance.errors import VidenhanceError
+from videnhance.settings import DetectSettings, ModelSettings, Settings, TrackSettings
 from videnhance.video.source import probe
 
-Image = npt.NDArray[np.uint8]
+FREE = "fusion", "clarity"
+"""Judged when none is named, where there are such: they come with the package."""
 
 
-@dataclass(frozen=True)
-class Degradation:
-    """blur: Gaussian sigma in pixels before making smaller; down: whole factor; noise: sigma in
-    8-bit levels after it; crf: of libx264, None for lossless."""
+@dataclass
+class Report:
+    """What is found, and what could not be judged."""
 
-    blur: float
-    down: int
-    noise: float
-    crf: int | None
+    figures: list[Figures] = field(default_factory=list)
+    left_out: list[dict[str, str]] = field(default_factory=list)
 
+    def leave_out(self, clip: str, degradation: str, reason: str) -> None:
+        self.left_out.append({"clip": clip, "degradation": degradation, "reason": reason})
+        print(f"{clip}  {degradation}: left out, {reason}", flush=True)
 
-@dataclass(frozen=True)
-class Result:
-    """Means over all crops of a clip; the worst frame's gain is the lowest of any crop."""
-
-    clip: str
-    restorer: str
-    crops: int
-    psnr_bicubic: float
-    psnr: float
-    ssim_bicubic: float
-    ssim: float
-    flicker_ratio: float
-    worst_gain: float
+    def write(self, path: Path, degradations: Mapping[str, Degradation], frames: int) -> None:
+        document = {
+            "frames": frames,
+            "degradations": {name: asdict(kind) for name, kind in degradations.items()},
+            "overall": [asdict(row) for row in overall(self.figures)],
+            "results": [asdict(row) for row in self.figures],
+            "left_out": self.left_out,
+        }
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(document, indent=2) + "\n")
+        part.replace(path)
 
 
-class Recording:
-    """Stands in for a restorer and keeps what went in and what came out."""
-
-    batch = 1
-    invents = False
-
-    def __init__(self, inner: restorers.Restorer) -> None:
-        self._inner = inner
-        self.name, self.radius = inner.name, inner.radius
-        self.kept: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = {}
-
-    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        outputs = self._inner.restore(windows)
-        for window, after in zip(windows, outputs, strict=True):
-            key = (window.tracklet, window.frames[window.centre])
-            self.kept[key] = (window.crops[window.centre], after)
-        return outputs
-
-
-def read_clean(path: Path, frames: int) -> list[Image]:
-    """The first frames of a clip, (H, W, 3) uint8 RGB, cut to sizes that halve twice."""
-    with av.open(str(path)) as container:
-        pictures = []
-        for frame in container.decode(video=0):
-            image = frame.to_ndarray(format="rgb24")
-            pictures.append(image[: image.shape[0] // 8 * 8, : image.shape[1] // 8 * 8])
-            if len(pictures) == frames:
-                break
-        return pictures
-
-
-def degrade(clean: Sequence[Image], path: Path, wish: Degradation) -> None:
-    """Write the degraded clip; the noise is seeded."""
-    random = np.random.default_rng(20260)
-    height, width = clean[0].shape[0] // wish.down, clean[0].shape[1] // wish.down
-    codec = "libx264" if wish.crf is not None else "ffv1"
-    options = {"crf": str(wish.crf), "threads": "1"} if wish.crf is not None else {}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for index, image in enumerate(clean):
-            picture = image.astype(np.float32)
-            if wish.blur > 0:
-                picture = cv2.GaussianBlur(picture, (0, 0), wish.blur)
-            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-            picture += random.normal(0, wish.noise, picture.shape).astype(np.float32)
-            small = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-            frame = VideoFrame.from_ndarray(small, format="rgb24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = index, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
-def record(
-    path: Path, restorer: str, min_eyes: float
-) -> tuple[tuple[Tracklet, ...], dict[tuple[int, int], tuple[FloatArray, FloatArray]]]:
-    """Tracks of a clip, and (before, after) crops by (track, frame), from the tool's own steps."""
-    wish = Settings(restore=RestoreSettings(restorer=restorer))
-    recording = Recording(restorers.create(Equipment(wish)))
-    restorers.RESTORERS["recording"] = Row(lambda equipment: recording)
-    settings = Settings(
-        track=TrackSettings(min_eyes=min_eyes),
-        restore=RestoreSettings(restorer="recording"),
-        output=OutputSettings(preset="ultrafast"),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        job = Path(folder) / "job"
-        enhance(path, Path(folder) / "out.mkv", settings, job_dir=job, keep_job=True)
-        info = probe(path)
-        tracks = read_tracks(job / "tracks.json", info, read_timeline(info))
-    return tracks.tracklets, recording.kept
-
-
-def compare(
-    clip: str,
-    restorer: str,
-    clean: Sequence[Image],
-    tracklets: Sequence[Tracklet],
-    kept: dict[tuple[int, int], tuple[FloatArray, FloatArray]],
-    down: int,
-) -> Result:
-    """Restored and bicubic crops against the truth; `down` is how much larger the truth is."""
-    rows: list[tuple[float, float, float, float]] = []
-    drift: list[tuple[float, float]] = []
-    for tracklet in tracklets:
-        last: tuple[FloatArray, FloatArray] | None = None
-        for frame in range(tracklet.start, tracklet.stop):
-            before, after = kept[tracklet.id, frame]
-            size = before.shape[0]
-            pose = tracklet.poses[frame - tracklet.start]
-            to_clean = compose(scaling(down), crop_to_frame(pose, size))
-            truth = warp(clean[frame], to_clean, (size, size)) / 255.0
-            weight = ellipse_mask(size)
-            bicubic, restored = np.clip(before, 0, 1), np.clip(after, 0, 1)
-            wrong = (bicubic - truth) * weight[..., None], (restored - truth) * weight[..., None]
-            rows.append(
-                (
-                    _psnr(wrong[0], weight),
-                    _psnr(wrong[1], weight),
-                    _ssim(bicubic, truth, weight),
-                    _ssim(restored, truth, weight),
-                )
-            )
-            if last is not None:
-                drift.append((_rms(wrong[0] - last[0]), _rms(wrong[1] - last[1])))
-            last = wrong
-    table = np.array(rows)
-    means = table.mean(axis=0)
-    flicker = np.sqrt((np.array(drift) ** 2).mean(axis=0)) if drift else np.ones(2)
-    return Result(
-        clip=clip,
-        restorer=restorer,
-        crops=len(rows),
-        psnr_bicubic=float(means[0]),
-        psnr=float(means[1]),
-        ssim_bicubic=float(means[2]),
-        ssim=float(means[3]),
-        flicker_ratio=float(flicker[1] / flicker[0]),
-        worst_gain=float((table[:, 1] - table[:, 0]).min()),
-    )
-
-
-def sample_truth() -> tuple[Path, Iterator[Image]]:
-    """The sample and its clean frames, from the script that made it."""
-    here = Path(__file__).resolve().parent
-    spec = importlib.util.spec_from_file_location("make_samples", here / "make_samples.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_samples"] = module
-    spec.loader.exec_module(module)
-    return here.parent / "samples" / "cctv.mp4", module.clean_frames()
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("clips", nargs="*", type=Path)
-    parser.add_argument("--restorer", action="append", help="default: fusion")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--blur", type=float, default=1.0)
-    parser.add_argument("--down", type=int, default=4)
-    parser.add_argument("--noise", type=float, default=8.0)
-    parser.add_argument("--crf", type=int, default=23, help="-1: lossless")
+    parser.add_argument("clips", nargs="*", type=Path, help="files, or folders of them")
+    parser.add_argument("--restorer", action="append", help="default: those of the package")
+    parser.add_argument("--weights", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--device", default="cpu", help="for networks; default: cpu")
+    parser.add_argument("--degradation", action="append", choices=DEGRADATIONS, help="default: all")
+    parser.add_argument("--frames", type=int, default=12, help="of each clip; default: 12, 0: all")
+    parser.add_argument("--blur", type=float, help="this and the next four: one of your own")
+    parser.add_argument("--eyes", type=float, help="pixels between the eyes")
+    parser.add_argument("--down", type=float, help="a factor instead of --eyes")
+    parser.add_argument("--noise", type=float)
+    parser.add_argument("--crf", type=int, help="-1: lossless")
     parser.add_argument("--min-eyes", type=float, default=5.0)
+    parser.add_argument("--detector", default="centerface")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    wish = parser.parse_args()
-    degradation = Degradation(wish.blur, wish.down, wish.noise, wish.crf if wish.crf >= 0 else None)
-    results = []
+    parser.add_argument("--pictures", type=Path, help="also write grids of crops to this folder")
+    wish = parser.parse_args(arguments)
+    try:
+        report = judge(wish)
+    except VidenhanceError as error:
+        raise SystemExit(str(error)) from error
+    if not report.figures:
+        raise SystemExit("nothing could be judged")
+    print_overall(overall(report.figures))
+
+
+def judge(wish: argparse.Namespace) -> Report:
+    kinds, clips = degradations_of(wish), clips_of(wish.clips)
+    files = tuple((name, file) for name, _, file in (t.partition("=") for t in wish.weights))
+    settings = Settings(
+        detect=DetectSettings(detector=wish.detector),
+        track=TrackSettings(min_eyes=wish.min_eyes),
+        models=ModelSettings(files=files),
+    )
+    names = wish.restorer or [name for name in FREE if name in restorers.RESTORERS]
+    names = [name for name in dict.fromkeys(names) if name != BICUBIC]
+    trial = Trial(settings, names, str(device_named(wish.device)))
+    trial.restorers()  # what cannot be had is told before the work
+    report = Report()
+    if not clips:
+        kinds = {"as it is": Degradation(down=1.0)}
+        clips = [None]
+    for number, clip in enumerate(clips, 1):
+        name = clip.name if clip is not None else "the sample"
+        print(f"\n{name}, {number} of {len(clips)}", flush=True)
+        rows = judge_clip(clip, kinds, trial, wish.frames, report)
+        if wish.json:
+            report.write(wish.json, kinds, wish.frames)
+        if wish.pictures and rows:
+            wish.pictures.mkdir(parents=True, exist_ok=True)
+            grid = cv2.cvtColor(picture(rows), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(wish.pictures / f"{name}.png"), grid)
+    return report
+
+
+def judge_clip(
+    clip: Path | None,
+    kinds: Mapping[str, Degradation],
+    trial: Trial,
+    frames: int,
+    report: Report,
+) -> list[tuple[str, Shown]]:
+    """Adds to the report; returns a row of the picture for each degradation."""
+    name = clip.name if clip is not None else "the sample"
+    try:
+        clean = read_clean(clip, frames) if clip is not None else sample_truth()
+    except av.FFmpegError as error:
+        report.leave_out(name, "all", f"cannot be read ({error})")
+        return []
+    if not clean:
+        report.leave_out(name, "all", "no pictures in it")
+        return []
+    eyes = 0.0
+    if any(kind.down is None for kind in kinds.values()):
+        eyes = eyes_of(clean, detectors.create(Equipment(trial.settings)))
+    rows: list[tuple[str, Shown]] = []
+    done: dict[Degradation, str] = {}
+    for label, kind in kinds.items():
+        if kind.down is None and eyes == 0:
+            report.leave_out(name, label, "no face in the clean clip; give --down")
+            continue
+        down = factor(kind, eyes)
+        same = Degradation(kind.blur, 0.0, down, kind.noise, kind.crf)
+        if same in done:
+            report.leave_out(name, label, f"faces are too small: the same as {done[same]}")
+            continue
+        done[same] = label
+        try:
+            found, times = cell(clip, clean, kind, down, trial)
+        except VidenhanceError as error:
+            report.leave_out(name, label, str(error))
+            continue
+        if not found:
+            report.leave_out(name, label, "no face found in the degraded clip")
+            continue
+        new = judged(name, label, found, times)
+        print_cell(new, header=not rows)
+        report.figures += new
+        last = new[-1]
+        worst = [s for s in found if (s.tracklet, s.frame) == (last.worst_track, last.worst_frame)]
+        rows.append((f"{label} frame {last.worst_frame} {last.worst_gain:+.2f} dB", worst[0]))
+    return rows
+
+
+def cell(
+    clip: Path | None, clean: Sequence[Image], kind: Degradation, down: float, trial: Trial
+) -> tuple[list[Shown], dict[str, float]]:
+    """The crops beside the truth, and the milliseconds of each restorer."""
     with tempfile.TemporaryDirectory() as folder:
-        for clip in wish.clips or [None]:
-            if clip is None:
-                path, frames = sample_truth()
-                clean, down = list(frames), 1
-            else:
-                clean, down = read_clean(clip, wish.frames), degradation.down
-                path = Path(folder) / "degraded.mkv"
-                degrade(clean, path, degradation)
-            copy = path if clip is not None else Path(folder) / "sample.mp4"
-            copy.write_bytes(path.read_bytes())
-            for restorer in wish.restorer or ["fusion"]:
-                tracklets, kept = record(copy, restorer, wish.min_eyes)
-                name = clip.name if clip is not None else path.name
-                results.append(compare(name, restorer, clean, tracklets, kept, down))
-                print_row(results[-1], header=len(results) == 1)
-    if wish.json:
-        document = {"degradation": asdict(degradation), "results": [asdict(r) for r in results]}
-        wish.json.write_text(json.dumps(document, indent=2) + "\n")
+        path = Path(folder) / "degraded.mkv"
+        if clip is not None:
+            degrade(clean, path, kind, down)
+        else:
+            path = Path(__file__).resolve().parent.parent / "samples" / "cctv.mp4"
+        info = probe(path)
+        scale = clean[0].shape[1] / info.width, clean[0].shape[0] / info.height
+        tracklets, recording = tried(path, trial)
+    return beside_truth(clean, tracklets, recording.kept, scale), recording.milliseconds()
 
 
-def print_row(result: Result, *, header: bool) -> None:
+def clips_of(arguments: Sequence[Path]) -> list[Path | None]:
+    """The files, and the videos of the folders in order of their names."""
+    clips: list[Path | None] = []
+    for path in arguments:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        clips += [p for p in inside if p.suffix.lower() in VIDEO_SUFFIXES or not path.is_dir()]
+    if arguments and not clips:
+        raise SystemExit("no videos in the folders; name others")
+    return clips
+
+
+def degradations_of(wish: argparse.Namespace) -> dict[str, Degradation]:
+    """The degradations to judge by: those named, one of its own, or all."""
+    own = {name: getattr(wish, name) for name in ("blur", "eyes", "down", "noise", "crf")}
+    own = {name: value for name, value in own.items() if value is not None}
+    if own:
+        if own.get("crf", 0) < 0:
+            own["crf"] = None
+        return {"own": Degradation(**own)}
+    return {name: DEGRADATIONS[name] for name in wish.degradation or DEGRADATIONS}
+
+
+def print_cell(figures: Sequence[Figures], *, header: bool) -> None:
     if header:
         print(
-            f"{'clip':26} {'restorer':9} {'crops':>5} {'PSNR bicubic':>12} {'PSNR':>6} {'gain':>6} "
-            f"{'SSIM bicubic':>12} {'SSIM':>6} {'flicker':>7} {'worst':>6}"
+            f"{'degradation':14} {'eyes':>5} {'crops':>5} {'restorer':12} {'PSNR':>6} {'SSIM':>7} "
+            f"{'GMSD':>7} {'flicker':>7} {'worst':>6} {'worse':>6} {'ms':>6}"
         )
+    for row in figures:
+        if row.restorer == BICUBIC:
+            print(
+                f"{row.degradation:14} {row.eyes:5.1f} {row.crops:5d} {row.restorer:12} "
+                f"{row.psnr:6.2f} {row.ssim:7.4f} {row.gmsd:7.4f}"
+            )
+        else:
+            print(
+                f"{'':26} {row.restorer:12} {row.psnr_gain:+6.2f} {row.ssim_gain:+7.4f} "
+                f"{row.gmsd_change:+7.4f} {_ratio(row.flicker)} {row.worst_gain:+6.2f} "
+                f"{row.worse_blocks:6.1%} {row.milliseconds:6.1f}"
+            )
+    sys.stdout.flush()
+
+
+def print_overall(rows: Sequence[Overall]) -> None:
     print(
-        f"{result.clip:26} {result.restorer:9} {result.crops:5d} {result.psnr_bicubic:12.2f} "
-        f"{result.psnr:6.2f} {result.psnr - result.psnr_bicubic:+6.2f} {result.ssim_bicubic:12.4f} "
-        f"{result.ssim:6.4f} {result.flicker_ratio:7.3f} {result.worst_gain:+6.2f}",
-        flush=True,
+        f"\nMeans over the clips, bicubic as zero\n{'degradation':14} {'clips':>5} {'restorer':12} "
+        f"{'PSNR':>6} {'least':>6} {'SSIM':>7} {'GMSD':>7} {'flicker':>7} {'worst':>6} "
+        f"{'worse':>6} {'ms':>6}  least of"
     )
+    for row in rows:
+        if row.restorer != BICUBIC:
+            print(
+                f"{row.degradation:14} {row.clips:5d} {row.restorer:12} {row.psnr_gain:+6.2f} "
+                f"{row.least_gain:+6.2f} {row.ssim_gain:+7.4f} {row.gmsd_change:+7.4f} "
+                f"{_ratio(row.flicker)} {row.worst_gain:+6.2f} {row.worse_blocks:6.1%} "
+                f"{row.milliseconds:6.1f}  {row.least_clip}"
+            )
 
 
-def _psnr(error: FloatArray, weight: FloatArray) -> float:
-    """In dB for a peak of 1, over the mask that the error is already weighted by."""
-    return float(-10 * np.log10(max(float((error**2).sum() / (3 * (weight**2).sum())), 1e-12)))
-
-
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt((values.astype(np.float64) ** 2).mean()))
-
-
-def _ssim(image: FloatArray, truth: FloatArray, weight: FloatArray) -> float:
-    """Wang et al. 2004 on luma, Gaussian window, averaged over the mask."""
-    luma = [cv2.cvtColor(np.asarray(x, np.float32), cv2.COLOR_RGB2GRAY) for x in (image, truth)]
-    _, full = structural_similarity(
-        *luma,
-        data_range=1.0,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        full=True,
-    )
-    return float((full * weight).sum() / weight.sum())
+def _ratio(flicker: float | None) -> str:
+    return f"{flicker:7.3f}" if flicker is not None else f"{'-':>7}"
 
 
 if __name__ == "__main__":
