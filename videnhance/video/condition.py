@@ -122,7 +122,7 @@ def condition_of(
 
 def _told_pictures(info: VideoInfo, found: Scan) -> Iterator[Finding]:
     if info.container == DEMUXER and info.average_rate is not None and len(found.packets) > 1:
-        yield told_rate(info.average_rate)
+        yield told_rate(info.average_rate, "pictures carry no times")
 
 
 def _only_lacks_times(found: Scan) -> bool:

@@ -38,9 +38,9 @@ class Finding:
     frames: int = 0
 
 
-def told_rate(rate: Fraction) -> Finding:
+def told_rate(rate: Fraction, what: str = "frames carry no usable times") -> Finding:
     """Times made up by a rate."""
-    return Finding("rate", f"frames carry no usable times: shown at {float(rate):g} a second")
+    return Finding("rate", f"{what}: shown at {float(rate):g} a second")
 
 
 def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
