@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from degrading import DEGRADATIONS, Degradation, degrade, eyes_of, factor, read_clean
+from judging import Shown
 from trying import Recording, Trial, beside_truth, tried, within
 
 from tests.clips import write_clip
@@ -20,6 +21,7 @@ from tests.conftest import SquareDetector
 from videnhance import restorers
 from videnhance.alignment import TEMPLATE
 from videnhance.equipment import Row
+from videnhance.errors import ModelError
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 from videnhance.settings import DetectSettings, Settings
@@ -76,6 +78,17 @@ class Nearer:
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         self.seen += windows
         return [w.crops[w.centre] + np.float32(self.step) for w in windows]
+
+
+class Uneven(Nearer):
+    """Does worst on frame 3."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+        steps = [0.2 if w.frames[w.centre] == 3 else 0.01 for w in windows]
+        return [w.crops[w.centre] - np.float32(s) for w, s in zip(windows, steps, strict=True)]
 
 
 @pytest.fixture
@@ -275,6 +288,59 @@ def test_the_judge_writes_figures_and_pictures(
     assert "broken.mp4  all: left out, cannot be read" in told
     assert "brighter" in told.split("Means over the clips")[1]
     assert "notes" not in told
+
+
+def test_the_picture_is_of_the_worst_frame_of_the_last_restorer(
+    clip: Path, tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(restorers.RESTORERS, "uneven", Row(lambda equipment: Uneven()))
+    rows: list[tuple[str, Shown]] = []
+
+    def picture(wanted: Sequence[tuple[str, Shown]]) -> Image:
+        rows.extend(wanted)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setattr("bench_quality.picture", picture)
+    bench_quality.main(
+        [
+            *(str(clip), "--detector", square_detector, "--pictures", str(tmp_path)),
+            *("--restorer", "identity", "--restorer", "uneven", "--down", "2"),
+        ]
+    )
+    ((label, item),) = rows
+    assert item.frame == 3
+    assert label.startswith("own frame 3 -")
+
+
+def test_what_fails_is_left_out_and_told(
+    clip: Path, tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    class Failing(Nearer):
+        def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+            calls.append(1)
+            if len(calls) == 1:
+                raise ModelError("failing: no reason; try again")
+            return super().restore(windows)
+
+    monkeypatch.setitem(restorers.RESTORERS, "failing", Row(lambda equipment: Failing(0.1)))
+    blank = write_clip(tmp_path / "blank.mkv")
+    figures = tmp_path / "figures.json"
+    bench_quality.main(
+        [
+            *(str(blank), str(clip), "--detector", square_detector, "--restorer", "failing"),
+            *("--degradation", "noisy", "--degradation", "clean", "--json", str(figures)),
+        ]
+    )
+    document = json.loads(figures.read_text())
+    left = [(row["clip"], row["degradation"], row["reason"]) for row in document["left_out"]]
+    assert left == [
+        ("blank.mkv", "noisy", "no face in the clean clip; give --down"),
+        ("blank.mkv", "clean", "no face in the clean clip; give --down"),
+        ("face.mkv", "noisy", "failing: no reason; try again"),
+    ]
+    assert {(r["clip"], r["degradation"]) for r in document["results"]} == {("face.mkv", "clean")}
 
 
 def test_cells_that_would_be_the_same_are_judged_once(
