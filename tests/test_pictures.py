@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.video.stream import VideoStream
 from PIL import Image, ImageCms, ImageOps
 from typer.testing import CliRunner
 
@@ -167,6 +171,32 @@ def test_the_profile_of_a_picture_is_kept(tmp_path: Path, wish: Settings) -> Non
     enhance(source, tmp_path / "out.png", wish)
     with Image.open(tmp_path / "out.png") as ours:
         assert ours.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("what", ["exif", "icc_profile"])
+def test_video_of_pictures_that_say_more(tmp_path: Path, wish: Settings, what: str) -> None:
+    """PyAV fails on these, or crashes the interpreter: none may be asked for side data."""
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = io.BytesIO()
+    Image.fromarray(texture(1)).save(
+        data,
+        "JPEG",
+        **{what: exif if what == "exif" else profile},
+    )
+    clip = tmp_path / "in.mov"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index in range(4):
+            packet = Packet(data.getvalue())
+            packet.stream, packet.is_keyframe = stream, True
+            packet.pts = packet.dts = index
+            packet.time_base = Fraction(1, 25)
+            container.mux(packet)
+    assert enhance(clip, tmp_path / "out.mkv", wish).frames == 4
 
 
 @pytest.mark.parametrize("name", ["frames", "frames/%d.png", "frames/*.png"])

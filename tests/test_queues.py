@@ -131,8 +131,13 @@ def test_work_in_hand_is_cut_when_the_waiting_is_interrupted() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     timer = threading.Thread(target=interrupt)
+    # Where the tests run in the background of a shell, the signal is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        share(range(100), ["a", "b"], work, cut)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            share(range(100), ["a", "b"], work, cut)
+    finally:
+        signal.signal(signal.SIGINT, before)
     timer.join()
     assert sorted(ended) == ["a", "b"]

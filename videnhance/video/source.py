@@ -161,12 +161,12 @@ def probe(path: Path) -> VideoInfo:
             display_matrix=None,
         )
         # Only now: a decoder, which may know less than the container, overwrites what is above.
-        first = _first_frame(container, stream, path)
+        first, says_more = _first_frame(container, stream, path)
         if info.container == DEMUXER:
             turned = display_matrix_of(files_of(path)[0])
         else:
-            turned = _display_matrix(first, info.codec)
-        return replace(info, display_matrix=turned, picture=_picture_tags(stream, first))
+            turned = _display_matrix(first, says_more)
+        return replace(info, display_matrix=turned, picture=_picture_tags(stream, first, says_more))
 
 
 def decodes_by(info: VideoInfo, wish: str) -> str | None:
@@ -241,21 +241,27 @@ def _describe(stream: Stream) -> StreamInfo:
     )
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
-    """The first that decodes."""
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[VideoFrame, bool]:
+    """The first that decodes, and whether it can be asked for its side data."""
     for packet in chain(packets_of(container, stream), (None,)):
         with suppress(av.error.FFmpegError):
             for frame in stream.codec_context.decode(packet):
-                return frame
+                still = codec_name(stream) in _STILLS
+                data = bytes(packet) if still and packet is not None else b""
+                return frame, not any(sign in data for sign in _EMBEDDED)
     raise InputError(
         f"{path}: no frame of its video stream can be decoded: it is damaged, or cut off near its "
         "start; copy it again from its source"
     )
 
 
-_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl", "jpegls", "jpeg2000"}
-"""Codecs of pictures. PyAV 18.1 refuses all side data of a frame that has EXIF, and crashes the
-interpreter where it has an ICC profile, so that these are not asked for any."""
+_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
+"""Codecs of pictures, which may hold more than pixels."""
+_EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
+"""What such packets hold then. PyAV 18.1 refuses all side data of a frame that has EXIF, and where
+it has an ICC profile crashes the interpreter: these are not asked for any."""
 
 
 def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
@@ -264,9 +270,9 @@ def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
     return np.frombuffer(bytes(data), np.int32) if isinstance(data, SideData) else None
 
 
-def _display_matrix(frame: VideoFrame, codec: str) -> tuple[int, ...] | None:
+def _display_matrix(frame: VideoFrame, says_more: bool) -> tuple[int, ...] | None:
     """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
-    if codec not in _STILLS:
+    if says_more:
         numbers = _numbers(frame, "DISPLAYMATRIX")
         return None if numbers is None else tuple(int(n) for n in numbers[:9])
     quarters = round(-frame.rotation / 90) % 4
@@ -277,10 +283,10 @@ def _display_matrix(frame: VideoFrame, codec: str) -> tuple[int, ...] | None:
 _DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_BUFFER")
 
 
-def _picture_tags(stream: VideoStream, frame: VideoFrame) -> PictureTags:
+def _picture_tags(stream: VideoStream, frame: VideoFrame, says_more: bool) -> PictureTags:
     """What the header says, and what H.264 and H.265 say in their first frame only."""
     tags = picture_tags(stream)
-    if codec_name(stream) in _STILLS:
+    if not says_more:
         return tags
     # AVMasteringDisplayMetadata: ten rationals (least before largest), then what of them is known.
     mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
