@@ -34,6 +34,7 @@ from queue import Empty, Queue
 from typing import IO
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
@@ -78,8 +79,9 @@ KINDS: dict[str, tuple[str, str, str | None]] = {
     "ffv1.mkv": ("ffv1", "yuv422p10le", "flac"),
     "vp8.webm": ("libvpx", "yuv420p", "libopus"),
     "gif.gif": ("gif", "rgb8", None),
+    **{f"still.{kind}": ("", "", None) for kind in ("jpg", "png", "tif", "webp")},
 }
-"""File to its video codec, pixel format and sound."""
+"""File to its video codec, pixel format and sound; those without are one picture."""
 
 
 class Blind:
@@ -106,7 +108,10 @@ class Tally:
 
 
 def write_kind(path: Path, codec: str, pix_fmt: str, audio: str | None) -> None:
-    """A clip of FRAMES frames, and sound of the same length."""
+    """A clip of FRAMES frames, and sound of the same length; without a codec one picture."""
+    if not codec:
+        cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8))
+        return
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=25)
         assert isinstance(video, VideoStream)
@@ -183,6 +188,8 @@ def run_case(number: int, material: Path, folder: Path, only: str | None) -> tup
     source = folder / f"in.{name.split('.')[1]}"
     source.write_bytes(damaged((material / name).read_bytes(), random))
     output = folder / ("out.mp4" if random.random() < 0.25 else "out.mkv")
+    if name.startswith("still") and random.random() < 0.5:
+        output = folder / "out.png"
     try:
         summary = enhance(source, output, settings_for(name, random))
     except VidenhanceError as error:

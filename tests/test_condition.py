@@ -527,3 +527,19 @@ def test_only_the_part_that_is_asked_for_is_read(
     moved = tuple(replace(entry, place=7) for entry in found.timeline.decoding.entries)
     lost = replace(found.timeline, decoding=replace(found.timeline.decoding, entries=moved))
     assert equal(planes(replace(found, timeline=lost), 45, 50), frames)
+
+
+def test_sound_that_begins_long_after_the_header_does_not_end_the_reading(
+    tmp_path: Path, square_detector: str
+) -> None:
+    """PyAV's demuxer fails at the end of a file in which a stream appeared after opening."""
+    clip = write_clip(tmp_path / "in.flv", pts=range(400))
+    body = b"\x2f" + bytes(50)  # MP3, as FLV's audio tags say it (E.4.2)
+    late = (15_990).to_bytes(3, "big") + bytes(4)
+    tag = b"\x08" + len(body).to_bytes(3, "big") + late + body
+    clip.write_bytes(clip.read_bytes() + tag + (len(body) + 11).to_bytes(4, "big"))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector, every=50),
+        restore=RestoreSettings(restorer="identity"),
+    )
+    assert enhance(clip, tmp_path / "out.mkv", wish).frames == 400

@@ -19,7 +19,7 @@ from videnhance.errors import DamagedError, InputError
 from videnhance.frames import LEFT, Array, Frame, PixelLayout
 from videnhance.streams import Decoding, Timeline, VideoInfo
 from videnhance.video.numbered import frames_of
-from videnhance.video.source import UNTAGGED_FULL, open_source, video_stream
+from videnhance.video.source import UNTAGGED_FULL, demuxed, open_source, video_stream
 
 _LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
@@ -233,7 +233,7 @@ def _decode(
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)
             entered = key == 0
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 if not entered and (packet.is_keyframe or packet.size == 0):
                     at = None if packet.pts is None else timeline.index_of(packet.pts)
                     if at is None or at > key or timeline.keyframe_before(at) != at:

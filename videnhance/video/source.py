@@ -81,6 +81,13 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
         ) from error
 
 
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """As container.demux, which ends with an empty packet for every stream, and fails there for one
+    that appeared midway, as in a damaged MPEG-TS."""
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
 def packets_of(
     container: InputContainer, *streams: Stream, failed: Callable[[], None] = lambda: None
 ) -> Iterator[Packet[Any]]:
@@ -91,7 +98,7 @@ def packets_of(
     failures = 0
     while failures < _RETRIES:
         try:
-            for packet in container.demux(*streams):
+            for packet in demuxed(container, *streams):
                 failures = 0
                 if packet.size:
                     yield packet
