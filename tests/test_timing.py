@@ -29,6 +29,12 @@ RUN = tuple(range(0, 800, 40))
         ((0, 1, 1, 2, 3), (0, 1, 2, 3, 4), (2, 3, 4)),  # no tick is free between 1 and 2
         ((None, None, None), (0, 25, 50), (0, 1, 2)),
         ((7,), (7,), ()),
+        # As MPEG-PS has it: a time for every third frame, those after the last one as far apart.
+        (
+            (0, None, None, 120, None, None, 240, None, None),
+            tuple(range(0, 360, 40)),
+            (1, 2, 4, 5, 7, 8),
+        ),
     ],
 )
 def test_the_rule(
@@ -46,6 +52,13 @@ def test_a_clock_that_is_set_back_goes_on() -> None:
     assert found.pts == (5000, 5040, 5080, *(5120 + t for t in RUN))
     assert found.set_back == (3,)
     assert found.spread == ()
+
+
+def test_frames_without_times_have_their_place_where_a_clock_is_set_back() -> None:
+    times = (5000, None, None, 5120, None, None, *RUN)
+    found = repaired(times, range(len(times)), 25)
+    assert found.pts == (*range(5000, 5240, 40), *(5240 + t for t in RUN))
+    assert found.set_back == (6,)
 
 
 def test_times_of_storing_are_sorted() -> None:

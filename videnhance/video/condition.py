@@ -158,7 +158,8 @@ def _understood(
         own_times = [packet.pts for packet in packets]
         if all(time is None for time in own_times):
             own_times = [packet.dts for packet in packets]
-        step = usual_step(info, sorted(time for time in own_times if time is not None))
+        known = sorted(time for time in own_times if time is not None)
+        step = usual_step(info, known if len(known) == len(own_times) else ())
         mended = repaired(own_times, numbers, step)
         pts, last_duration = mended.pts, usual_step(info, mended.pts)
         if found.has_good_times:

@@ -1,9 +1,11 @@
 """The packets of a source's other streams, mended as its video is where both are damaged alike.
 
-Two rules. An AAC packet of a stream that carries its header in every packet (MPEG-TS) is left out
+Three rules. An AAC packet of a stream that carries its header in every packet (MPEG-TS) is left out
 where that header is broken: it cannot be decoded, and no other container takes it. Where the
 video's clock is set back (timing.py, rule 3), so are those of the other streams: at each one's own
-step back, its times are moved by as much as the video's.
+step back, its times are moved by as much as the video's. Packets of sound that an edit list leaves
+out after others are left out here too: no other container could tell that they are not to be heard.
+Those before the first that is heard stay, for its decoder to begin with.
 """
 
 from __future__ import annotations
@@ -35,10 +37,16 @@ def mended_packets(
     steps = dict.fromkeys(chosen, 0)
     last: dict[int, Fraction] = {}
     before: dict[int, int] = {}
+    heard: set[int] = set()
     for packet in packets_of(source, *streams):
         index = packet.stream_index
         if index in headed and is_broken(bytes(packet)):
             continue
+        if packet.stream.type == "audio":
+            if packet.is_discard and index in heard:
+                continue
+            if not packet.is_discard:
+                heard.add(index)
         ticks = packet.dts if packet.dts is not None else packet.pts
         if clock and ticks is not None and packet.time_base is not None and index in chosen:
             now = ticks * Fraction(packet.time_base)

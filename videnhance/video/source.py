@@ -152,7 +152,7 @@ def probe(path: Path) -> VideoInfo:
             height=context.height,
             time_base=Fraction(stream.time_base),
             average_rate=Fraction(stream.average_rate) if stream.average_rate else None,
-            declared_frames=stream.frames,
+            declared_frames=_declared_frames(container, stream),
             sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
             declares_aspect=declared,
             color=ColorTags(
@@ -174,6 +174,15 @@ def probe(path: Path) -> VideoInfo:
         else:
             turned = _display_matrix(first, says_more)
         return replace(info, display_matrix=turned, picture=_picture_tags(stream, first, says_more))
+
+
+def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
+    """0 where the container does not tell."""
+    # The samples of MP4 and MOV that an edit list leaves out as a whole, FFmpeg takes out of its
+    # index.
+    if "mov" in container.format.name:
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
 
 
 def decodes_by(info: VideoInfo, wish: str) -> str | None:

@@ -12,7 +12,8 @@ The rule, for frames in the order in which they are shown:
    first and after the last of those, a usual step apart.
 5. Where that leaves less than a tick between two frames, the later one is moved to the next tick.
 
-The usual step is the median of those between frames that kept their times, else the stream's rate.
+The usual step is the median of those between frames that kept their times, shared out where frames
+without lie between them; else the stream's rate.
 """
 
 from __future__ import annotations
@@ -49,8 +50,7 @@ def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> R
     by_rank = _of_storing(times, stored)
     known = by_rank if by_rank is not None else list(times)
     kept, set_back, moved = _kept(known, step)
-    steps = np.diff([t for t in kept if t is not None])
-    usual = max(int(np.median(steps)), 1) if len(steps) else step
+    usual = _usual(kept, step)
     pts = _spread(kept, usual)
     spread = tuple(
         k
@@ -58,6 +58,13 @@ def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> R
         if own is None or own != given
     )
     return Repaired(tuple(pts), spread, set_back, moved, by_rank is not None)
+
+
+def _usual(kept: Sequence[int | None], step: int) -> int:
+    """Ticks from one frame to the next; `step` where no two kept their times."""
+    known = [(k, time) for k, time in enumerate(kept) if time is not None]
+    steps = [(after - before) / (k - j) for (j, before), (k, after) in pairwise(known)]
+    return max(int(np.median(steps)), 1) if steps else step
 
 
 def even(count: int, first: int = 0, step: int = 1) -> tuple[int, ...]:
@@ -83,7 +90,7 @@ def _kept(
     how much."""
     kept: list[int | None] = []
     set_back: list[tuple[int, int]] = []
-    moved, last, before = 0, None, step
+    moved, last, at, before = 0, None, 0, float(step)
     for k, time in enumerate(times):
         if time is None:
             kept.append(None)
@@ -94,16 +101,17 @@ def _kept(
             if now == last or any(t > last for t in ahead) or not ahead:
                 kept.append(None)
                 continue
-            moved += last + before - now
-            now = last + before
+            after = last + max(round(before * (k - at)), k - at)
+            moved += after - now
+            now = after
             set_back.append((k, moved))
         elif _is_stray(now, last, ahead):
             kept.append(None)
             continue
-        if last is not None and kept[-1] is not None:
-            before = now - last
+        if last is not None:
+            before = (now - last) / (k - at)
         kept.append(now)
-        last = now
+        last, at = now, k
     return kept, tuple(k for k, _ in set_back), tuple(by for _, by in set_back)
 
 
