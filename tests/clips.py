@@ -40,14 +40,15 @@ def write_clip(
     pix_fmt: str = "yuv420p",
     options: dict[str, str] | None = None,
     audio: str | None = None,
+    rate: int = 8000,
     matrix: Sequence[int] | None = None,
     aspect: Fraction | None = None,
     color: tuple[int, int, int, int] | None = None,
     pictures: Sequence[VideoFrame] | None = None,
     block: int | None = None,
 ) -> Path:
-    """A clip with one frame for each pts; `audio` names a codec; `color` is range, matrix,
-    primaries and transfer; `block` is how many samples are given to the encoder at once."""
+    """A clip with one frame for each pts; `audio` names a codec, at `rate` Hz; `color` is range,
+    matrix, primaries and transfer; `block` is how many samples are given to the encoder at once."""
     with av.open(
         str(path),
         "w",
@@ -69,7 +70,7 @@ def write_clip(
             context.color_primaries, context.color_trc = color[2], color[3]
         sound = None
         if audio is not None:
-            sound = container.add_stream(audio, rate=8000)
+            sound = container.add_stream(audio, rate=rate)
             assert isinstance(sound, AudioStream)
             sound.codec_context.layout = "mono"
         for index, tick in enumerate(pts):
@@ -85,11 +86,12 @@ def write_clip(
 def _add_tone(
     container: OutputContainer, stream: AudioStream, seconds: float, block: int | None
 ) -> None:
-    samples = (np.sin(np.arange(int(seconds * 8000)) / 5) * 8000).astype(np.int16)
+    rate = stream.codec_context.sample_rate
+    samples = (np.sin(np.arange(int(seconds * rate)) / 5) * 8000).astype(np.int16)
     for start in range(0, len(samples), block or len(samples)):
         part = samples[None, start : start + (block or len(samples))]
         frame = AudioFrame.from_ndarray(part, format="s16", layout="mono")
-        frame.sample_rate = 8000
+        frame.sample_rate = rate
         frame.pts = start
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition
 
 from tests.clips import packets, times, write_clip
+from tests.odd_clips import Sound, write_odd_clip
 from tests.test_video import through
+from videnhance import Settings, enhance
 from videnhance.errors import ContainerError
+from videnhance.settings import DetectSettings, OutputSettings, PartSettings
 from videnhance.video.codecs import completed
-from videnhance.video.copying import plan_copying, refuse_coarse_time
+from videnhance.video.copying import plan_copying, refuse_unfit_times
 from videnhance.video.description import lost_from
 from videnhance.video.mux import Cut
 from videnhance.video.scan import read_timeline
@@ -144,9 +148,53 @@ def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4", pts=range(8), time_base=Fraction(1, 4000))
     info = probe(source)
     timeline = read_timeline(info)
-    refuse_coarse_time(info, timeline, "mp4")
+    refuse_unfit_times(info, timeline, "mp4")
     with pytest.raises(ContainerError, match=r"\.mkv counts time in milliseconds.* 4000 "):
-        refuse_coarse_time(info, timeline, "matroska")
+        refuse_unfit_times(info, timeline, "matroska")
+
+
+def test_frames_weeks_apart_are_kept_where_a_container_can(
+    tmp_path: Path, square_detector: str
+) -> None:
+    """Files of MP4 type, segments among them, count a frame's length in 32 bits."""
+    month = 30 * 86400 * 1000
+    pts = (0, 40, 80, month, month + 40)
+    source = write_clip(tmp_path / "in.mkv", pts=pts, time_base=Fraction(1, 1000), codec="ffv1")
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector), output=OutputSettings(codec="ffv1")
+    )
+    enhance(source, tmp_path / "out.mkv", wish)
+    assert times(tmp_path / "out.mkv") == [Fraction(t, 1000) for t in pts]
+    with pytest.raises(ContainerError, match=r"720\.0 hours apart, more than \.mp4 can tell"):
+        enhance(source, tmp_path / "out.mp4", wish)
+    part = replace(wish, part=PartSettings(start="3f"))
+    assert enhance(source, tmp_path / "part.mp4", part).frames == 2
+
+
+def test_another_codec_header_amid_the_sound_does_not_spoil_matroska(
+    tmp_path: Path, square_detector: str
+) -> None:
+    source = write_odd_clip(
+        tmp_path / "in.flv", codec="libx264", pix_fmt="yuv420p", sounds=[Sound("aac")]
+    )
+    data, tags, at = source.read_bytes(), [], 13
+    while at + 11 <= len(data):  # FLV 10.1, E.4.1: 11 bytes, the tag's data, its length again
+        end = at + 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+        tags.append(data[at:end])
+        at = end
+    sounds = [k for k, tag in enumerate(tags) if tag[0] == 8]
+    first = tags[sounds[0]]
+    assert first[12] == 0  # AACPacketType: the header
+    later = tags[sounds[3]]
+    body = first[11:-4] + bytes(range(60))
+    header = b"\x08" + len(body).to_bytes(3, "big") + later[4:11] + body
+    tags.insert(sounds[3], header + (len(header)).to_bytes(4, "big"))
+    source.write_bytes(data[:13] + b"".join(tags))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector), output=OutputSettings(codec="ffv1")
+    )
+    enhance(source, tmp_path / "out.mkv", wish)
+    assert packets(tmp_path / "out.mkv", "audio") == packets(source, "audio")
 
 
 def test_a_name_without_a_suffix_is_matroska(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from videnhance import detectors, restorers
 from videnhance.errors import OutputError, UsageError, chosen
 from videnhance.ranges import span_of
 from videnhance.settings import Settings
-from videnhance.streams import Segment, Timeline, VideoInfo, segments_of
+from videnhance.streams import Segment, Timeline, VideoInfo, apart, segments_of
 from videnhance.video.codecs import (
     CODECS,
     PICTURE,
@@ -27,7 +27,7 @@ from videnhance.video.codecs import (
     working_format,
 )
 from videnhance.video.condition import Condition, condition_of
-from videnhance.video.copying import Copying, plan_copying, refuse_coarse_time
+from videnhance.video.copying import Copying, plan_copying, refuse_unfit_times
 from videnhance.video.examine import Examination
 from videnhance.video.footage import settled
 from videnhance.video.pictures import files_of
@@ -157,7 +157,7 @@ def make_plan(
             f"{output}: is one picture for {scope.stop - scope.start} frames; name a video, or "
             "choose one frame with --start and --end"
         )
-    refuse_coarse_time(info, scope.timeline, muxer)
+    refuse_unfit_times(info, scope.timeline.part(scope.start, scope.stop), muxer)
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(
@@ -182,7 +182,7 @@ def make_plan(
         scope=scope,
         output=output,
         muxer=muxer,
-        segments=segments_of(scope.start, scope.stop, SEGMENT_FRAMES),
+        segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), scope.timeline),
         encoding=encoding,
         copying=copying,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -259,6 +260,24 @@ def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
     return tuple(
         Segment(k, first, after)
         for k, (first, after) in enumerate(zip(borders, [*borders[1:], stop], strict=True))
+    )
+
+
+LONGEST = (1 << 31) - 1
+"""Ticks between two frames that FFmpeg's MP4 muxer, which writes segments too, can hold."""
+
+
+def apart(segments: Sequence[Segment], timeline: Timeline) -> tuple[Segment, ...]:
+    """The segments, divided where two frames are further apart than LONGEST."""
+    borders = {segment.start for segment in segments}
+    steps = np.diff(np.array(timeline.pts[segments[0].start : segments[-1].stop], np.int64))
+    borders |= {segments[0].start + int(k) + 1 for k in np.flatnonzero(steps > LONGEST)}
+    starts = sorted(borders)
+    return tuple(
+        Segment(k, first, after)
+        for k, (first, after) in enumerate(
+            zip(starts, [*starts[1:], segments[-1].stop], strict=True)
+        )
     )
 
 

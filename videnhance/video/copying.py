@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import av
@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.errors import ContainerError
-from videnhance.streams import Timeline, VideoInfo
+from videnhance.streams import LONGEST, Timeline, VideoInfo
 from videnhance.video import g711
 from videnhance.video.codecs import CONTAINERS
 from videnhance.video.source import codec_name, open_source, packets_of
@@ -90,8 +90,16 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
     return Copying(tuple(kept), tuple(notes), tuple(anew))
 
 
-def refuse_coarse_time(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
-    """Raises ContainerError where frames follow each other faster than the container counts."""
+def refuse_unfit_times(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
+    """Raises ContainerError where frames follow each other faster than the container counts, or
+    are further apart than it can tell."""
+    furthest = max((b - a for a, b in pairwise(timeline.pts)), default=0)
+    if muxer in ("mp4", "mov") and furthest > LONGEST:
+        raise ContainerError(
+            f"{info.path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
+            f"hours apart, more than {_suffix(muxer)} can tell; name the output .mkv, or choose a "
+            "part with --start and --end"
+        )
     steps = len(timeline) - 1
     seconds = (timeline.pts[-1] - timeline.pts[0]) * timeline.time_base
     if muxer in ("matroska", "webm") and steps and seconds / steps < Fraction(1, 1000):

@@ -132,6 +132,8 @@ def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
         begin = old.begins[index + skipped]
         if new.hashes[index] != old.hashes[index + skipped]:
             raise CheckError(f"{name}: the packet of {begin:.3f} s has changed")
+        if len(new) == 1 and begin < moved and new.begins[0] == 0:
+            continue  # of a track's only packet FFmpeg does not tell what an edit list skips
         furthest = max(furthest, abs(new.begins[index] - (begin - moved)))
     return furthest
 

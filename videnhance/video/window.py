@@ -136,8 +136,11 @@ def sample_width(stream: Stream) -> int:
 
 
 def whole_samples(packet: Packet[Any], stream: Stream) -> Packet[Any]:
-    """The packet without a part of a sample at its end, as PCM has it where a file was damaged:
-    what follows would be shifted by it."""
+    """The packet without what a damaged file has in it and an output cannot take: a part of a
+    sample at the end of PCM, which would shift what follows; another header for the codec, for
+    which FFmpeg's Matroska muxer has left no room, so that it spoils the file."""
+    if packet.has_sidedata("new_extradata") and stream.type == "audio":
+        packet = _piece(packet, 0, packet.size)
     width = sample_width(stream)
     if not width or packet.size % width == 0:
         return packet
