@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.clips import decoded, packets, times, write_clip
+from videnhance.errors import OutputError
 from videnhance.job import enhance
 from videnhance.settings import (
     DetectSettings,
@@ -20,6 +21,7 @@ from videnhance.settings import (
     Settings,
     SourceSettings,
 )
+from videnhance.video.check import read_contents
 
 MADE = Settings(
     source=SourceSettings(strict=True),
@@ -119,6 +121,14 @@ def test_what_is_shown_is_all_there_is(
     for k, planes in zip(frames, decoded(out), strict=True):
         for one, other in zip(pictures[k], planes, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_frames_that_an_edit_list_hides_do_not_count_as_written(tmp_path: Path) -> None:
+    whole = clip(tmp_path, "mpeg4")
+    hiding = edited(whole, tmp_path / "out.mov", b"vide", [(23 * FRAME, 7 * FRAME)])
+    assert len(read_contents(whole, whole, 30).pts) == 30
+    with pytest.raises(OutputError, match="23 of 30 frames"):
+        read_contents(hiding, hiding, 30)
 
 
 @pytest.mark.usefixtures("square_detector")

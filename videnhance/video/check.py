@@ -39,7 +39,7 @@ from videnhance.video.soundcheck import (
     compare_samples,
     read_sounds,
 )
-from videnhance.video.window import Window, begin_of, window_of
+from videnhance.video.window import Window, begin_of
 from videnhance.video.writer import put_in_place
 
 
@@ -93,6 +93,7 @@ def checked(
     part: Path,
     info: VideoInfo,
     timeline: Timeline,
+    window: Window,
     span: tuple[int, int],
     copied: Sequence[int],
     heard: Mapping[int, Heard],
@@ -104,7 +105,6 @@ def checked(
     """
     contents = read_contents(part, output, span[1] - span[0], progress)
     try:
-        window = window_of(timeline, *span)
         return check(contents, output, info, timeline, window, span, copied, heard)
     except CheckError as error:
         aside = unverified_name(output)
@@ -112,6 +112,24 @@ def checked(
         raise CheckError(
             f"{error}; it is kept as {aside.name}, not to be relied on: please report this"
         ) from error
+
+
+def passes(
+    part: Path,
+    info: VideoInfo,
+    timeline: Timeline,
+    window: Window,
+    span: tuple[int, int],
+    copied: Sequence[int],
+    heard: Mapping[int, Heard],
+) -> bool:
+    """Whether a written file agrees with the source; where not, it is left as it is."""
+    try:
+        contents = read_contents(part, part, span[1] - span[0])
+        check(contents, part, info, timeline, window, span, copied, heard)
+    except (CheckError, OutputError):
+        return False
+    return True
 
 
 def unverified_name(output: Path) -> Path:
@@ -145,7 +163,7 @@ def read_contents(
                     continue
                 if packet.stream_index in sounds:
                     sounds[packet.stream_index].add(packet, bytes(packet), begin_of(packet))
-                elif not packet.is_corrupt:
+                elif not packet.is_corrupt and not packet.is_discard:
                     found += 1
                     pts.append(packet.pts if packet.pts is not None else packet.dts or 0)
                     progress(found)

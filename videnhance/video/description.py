@@ -45,7 +45,7 @@ def content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]
 
 def chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
     """The chapters that overlap the window, cut to it, at their times in the output."""
-    if window.start is None and window.stop is None:
+    if not window.moved and window.stop is None:
         return chapters
     kept: list[Chapter] = []
     for chapter in chapters:

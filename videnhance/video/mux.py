@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
 from videnhance.video import g711
-from videnhance.video.check import Check, checked
+from videnhance.video.check import Check, checked, passes
 from videnhance.video.codecs import color_written, tags_written
 from videnhance.video.copying import Copying, add_copied
 from videnhance.video.description import (
@@ -36,7 +36,7 @@ from videnhance.video.packets import (
 )
 from videnhance.video.sound import Heard, add_encoded, encoded_packets
 from videnhance.video.source import codec_name, open_source
-from videnhance.video.window import Window, window_of
+from videnhance.video.window import Window, moved_to_zero, window_of
 from videnhance.video.writer import put_in_place, write_error
 
 if TYPE_CHECKING:
@@ -78,24 +78,39 @@ def mux(
     only what belongs to them (see packets.Window). A cut that begins later than the video moves
     all times so that its first frame is shown at 0. A packet of sound that begins before that is
     skipped up to there by the edit list in MP4 and MOV; in Matroska, unless it can be, it is left
-    out, and the sound begins up to one packet late, in its place.
+    out, and the sound begins up to one packet late, in its place. Video that begins before 0 keeps
+    its times where the container can tell them; else all times are moved so that what begins first,
+    picture or sound, is at 0.
 
     Raises OutputError where the output cannot be written or the segments do not hold their frames,
     CheckError where it does not agree with the source: then it is kept under another name.
     """
     cut = cut if cut is not None else Cut(0, len(timeline))
+    span = (cut.start, cut.stop)
+    window = window_of(timeline, *span)
+    below = window.start is None and timeline.pts[0] < 0
+    if below and muxer in ("mp4", "mov"):
+        window = moved_to_zero(window, info, timeline)
     try:
-        heard = _write(part, muxer, info, timeline, segments, copying, progress, cut)
+        heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+        # FFmpeg reads times before 0 in Matroska only where it can guess them.
+        told = (info, timeline, window, span, copying.kept, heard)
+        if below and not window.moved and not passes(part, *told):
+            window = moved_to_zero(window, info, timeline)
+            heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
         if muxer == "matroska":
             g711.name_tracks(part)
-        span = (cut.start, cut.stop)
-        found = checked(output, part, info, timeline, span, copying.kept, heard, checking)
-        window = window_of(timeline, *span)
+        found = checked(output, part, info, timeline, window, span, copying.kept, heard, checking)
         lost = lost_from(info, part, output.suffix, window, copying.kept)
         silent = [k for k, (begin, end) in heard.items() if begin == end]
         lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
+        if window.origin:
+            lost += (
+                f"{output.suffix} has no times before 0, where its source begins: picture and "
+                f"sound are {float(-window.origin):.3f} s later, together",
+            )
         found = replace(found, lost=lost)
         complete(part, found)
         put_in_place(part, output)
@@ -114,12 +129,10 @@ def _write(
     segments: Sequence[tuple[Segment, Path]],
     copying: Copying,
     progress: Callable[[int], None],
-    cut: Cut,
+    window: Window,
 ) -> dict[int, Heard]:
     """Returns what was decoded of the sounds that are encoded anew, by their index."""
     heard = dict.fromkeys(copying.encoded, Heard(0, 0))
-    whole = (cut.start, cut.stop) == (0, len(timeline))
-    window = window_of(timeline, cut.start, cut.stop)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(info.path))
         target = stack.enter_context(
@@ -136,9 +149,9 @@ def _write(
         written = 0
         copied = {k: route for k, route in routes.items() if k not in copying.encoded}
         packets = heapq.merge(
-            video_packets(timeline, segments, video),
+            video_packets(timeline, segments, video, window.moved),
             other_packets(source, copied, info)
-            if whole
+            if window == Window(None, None)
             else packets_within(info, source, copied, window),
             *(encoded_packets(info, k, routes[k], window, heard) for k in copying.encoded),
             key=lambda entry: entry[0],

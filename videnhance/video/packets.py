@@ -28,15 +28,15 @@ same moment apart, but by less than that."""
 
 
 def video_packets(
-    timeline: Timeline, segments: Sequence[tuple[Segment, Path]], stream: Stream
+    timeline: Timeline, segments: Sequence[tuple[Segment, Path]], stream: Stream, moved: Fraction
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(dts in seconds, packet) of the segments in decoding order.
 
-    Times are those of the source; where the segments begin after its first frame, theirs is at 0.
-    Raises OutputError where the segments' files do not hold their frames.
+    Times are those of the source less `moved`, which is a whole number of its ticks. Raises
+    OutputError where the segments' files do not hold their frames.
     """
-    start, stop = segments[0][0].start, segments[-1][0].stop
-    origin = timeline.pts[start] if start > 0 else 0
+    stop = segments[-1][0].stop
+    origin = int(moved / timeline.time_base)
     base = Fraction(1, timeline.time_base.denominator)
     step = timeline.time_base.numerator
     # No packet may be decoded after it is shown: by that much decoding runs ahead.

@@ -39,7 +39,7 @@ class Sound:
     checksums: tuple[int, int] = (0, 0)
     """CRC-32 of all data, and of that of all packets but those that begin before the window."""
     early: int = 0
-    """How many begin before the window, or before 0 where that has no beginning."""
+    """How many begin before the output's time 0."""
     repaired: int = 0
     """How many were given another time (packets.rising)."""
 
@@ -98,7 +98,7 @@ def read_sounds(
             if begin is not None and sample_width(streams[index]):
                 data, begin = _samples_within(data, begin, window, streams[index])
             elif begin is not None:
-                early = begin < (window.start or 0)
+                early = begin < window.moved
             if codecs[index] == "aac":
                 data = _without_adts(data)
             if data:

@@ -4,8 +4,8 @@ The rule, for frames in the order in which they are shown:
 
 1. Times that rise as the frames are stored, while the decoder shows these in another order (AVI
    with B-frames), are those of storing: the n-th frame shown gets the n-th smallest.
-2. A frame keeps its own time where that is later than the last time kept, and not beyond those of
-   most of the WINDOW frames after it (else it is a stray).
+2. A frame keeps its own time where that is later than the last time kept, unless more of the WINDOW
+   frames after it could keep theirs without it (then it is a stray).
 3. Where a time is not later, and no time of the WINDOW frames after it is, the clock was set back:
    from there on all times are moved so that they follow after one usual step.
 4. All other frames are spread evenly between the neighbours that kept their times; before the
@@ -18,6 +18,7 @@ without lie between them; else the stream's rate.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -116,10 +117,22 @@ def _kept(
 
 
 def _is_stray(now: int, last: int | None, ahead: Sequence[int]) -> bool:
-    """Whether most of the times ahead go on before `now`; at the beginning, already the next."""
+    """Whether more of the times ahead rise without `now`; at the beginning, from the next on."""
     if last is None and not (ahead and ahead[0] < now):
         return False
-    return 2 * sum(t < now and (last is None or t > last) for t in ahead) > len(ahead)
+    free = [t for t in ahead if last is None or t > last]
+    if all(t > now for t in free):
+        return False
+    return _most_rising(free) > 1 + _most_rising([t for t in free if t > now])
+
+
+def _most_rising(times: Sequence[int]) -> int:
+    """How many can be kept so that they rise: the longest increasing subsequence (Fredman 1975)."""
+    ends: list[int] = []
+    for time in times:
+        place = bisect_left(ends, time)
+        ends[place : place + 1] = [time]
+    return len(ends)
 
 
 def _spread(kept: Sequence[int | None], usual: int) -> list[int]:

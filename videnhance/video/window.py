@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
-from videnhance.streams import Timeline
+from videnhance.streams import Timeline, VideoInfo
 from videnhance.video.source import codec_name
 
 _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?|alaw|mulaw)")
@@ -34,11 +34,13 @@ class Window:
     """The output's time 0; None: from the beginning, and nothing is moved."""
     stop: Fraction | None
     """None: to the end."""
+    origin: Fraction = Fraction(0)
+    """The output's time 0 where `start` is None: below 0 where a container has no such times."""
 
     @property
     def moved(self) -> Fraction:
         """What is subtracted from every time."""
-        return self.start or Fraction(0)
+        return self.origin if self.start is None else self.start
 
     def overlaps(self, begin: Fraction, end: Fraction | None) -> bool:
         """Whether anything from `begin` to `end` is kept; None is an end that is far enough."""
@@ -56,6 +58,15 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
         start=timeline.pts[start] * timeline.time_base if start > 0 else None,
         stop=end * timeline.time_base if stop < len(timeline) else None,
     )
+
+
+def moved_to_zero(window: Window, info: VideoInfo, timeline: Timeline) -> Window:
+    """For a container without times below 0: what begins first, picture or sound, begins at 0."""
+    if window.start is not None:
+        return window
+    begins = [s.start for s in info.streams if s.kind == "audio" and s.start is not None]
+    first = min([timeline.pts[0], *(math.floor(b / timeline.time_base) for b in begins)])
+    return replace(window, origin=first * timeline.time_base)
 
 
 def begin_of(packet: Packet[Any]) -> Fraction | None:
