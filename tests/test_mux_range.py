@@ -225,15 +225,16 @@ def test_packets_that_overlap_the_range_are_copied_whole(
 
 @pytest.mark.parametrize("outside", [".mp4", ".mov", ".mkv"])
 def test_a_range_with_one_packet_of_sound(tmp_path: Path, outside: str) -> None:
-    source = write_clip(tmp_path / "in.mp4", pts=range(12), audio="mp2", rate=16000)
-    packet = Fraction(1152, 16000)
-    then = [t for t, _ in sound_packets(source)]
-    last = len(then) - 1
-    frame = next(k for k in range(12) if then[last] < Fraction(k, 25) < then[last] + packet)
+    source = write_clip(
+        tmp_path / "in.mpg", codec="mpeg2video", pts=range(14), audio="mp2", rate=16000
+    )
+    shown = times(source)
+    begin, data = sound_packets(source)[-1]
+    assert shown[-1] - begin > Fraction(1, 50)  # more than the check allows
     out = tmp_path / f"out{outside}"
-    through(source, out, length=4, preset="ultrafast", cut=Cut(frame, 12))
-    kept = sound_packets(source)[last:] if outside != ".mkv" else []
-    assert [data for _, data in sound_packets(out)] == [data for _, data in kept]
+    through(source, out, length=14, preset="ultrafast", cut=Cut(13, 14))
+    kept = [data] if outside != ".mkv" else []  # Matroska could not tell that it begins before 0
+    assert [found for _, found in sound_packets(out)] == kept
 
 
 def test_pcm_in_packets_of_a_second_is_cut_to_the_sample(tmp_path: Path) -> None:
