@@ -200,7 +200,7 @@ def run_case(number: int, material: Path, folder: Path, only: str | None) -> tup
             return kind, f"not one line: {text!r}"
         if isinstance(error, UsageError) and "--start" not in text and "--end" not in text:
             return kind, f"blames an option: {text}"
-        if kind in ("CheckError", "OutputError"):
+        if kind in ("CheckError", "OutputError") and "damaged source" not in text:
             return kind, text
         return kind, ""
     except Exception:

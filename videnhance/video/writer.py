@@ -184,4 +184,9 @@ def put_in_place(part: Path, final: Path) -> None:
 def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     cure = "make room or choose another folder" if error.errno in full else "check the options"
+    if isinstance(error, av.error.InvalidDataError):
+        cure = (
+            "its container refuses what a damaged source holds; leave sound out with --audio none, "
+            "or name the output .mkv"
+        )
     return OutputError(f"{path}: cannot be written ({error.strerror}); {cure}")
