@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,19 @@ def test_sound_whose_times_do_not_rise_is_put_in_order(tmp_path: Path) -> None:
         found = list(packets_module.rising(iter(packets), told.append))
         assert [p.pts for p in found] == [p.dts for p in found] == own
         assert len(told) == 3  # the clock once, for the packet at which it was set back
+
+
+def test_sound_with_packets_too_many_comes_back_to_its_times(tmp_path: Path) -> None:
+    source = clip(tmp_path)
+    with av.open(str(source)) as container:
+        packets = [p for p in container.demux(audio=0) if p.size]
+        own = [p.pts or 0 for p in packets]
+        # Two packets have the time of the one before: those after them are in time all the same.
+        for k, time in enumerate([*own[:3], own[2], own[2], *own[3:-2]]):
+            packets[k].pts = packets[k].dts = time
+        found = [p.pts or 0 for p in packets_module.rising(iter(packets))]
+    assert all(a < b for a, b in pairwise(found))
+    assert found[:3] == own[:3]
+    assert found[3:5] == [own[3], own[4]]  # each begins where the one before ends
+    assert found[5:8] == [own[4] + 1, own[4] + 2, own[5]]
+    assert found[8:] == own[6:-2]
