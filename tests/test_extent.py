@@ -71,10 +71,13 @@ def test_sizes_that_are_not_told(tmp_path: Path, name: str, options: dict[str, s
 def test_a_recording_in_fragments_that_is_cut_off(tmp_path: Path) -> None:
     path = clip(tmp_path / "in.mp4", "mp4", "mpeg4", FRAGMENTS)
     assert condition_of(probe(path)).findings == ()
-    path.write_bytes(path.read_bytes()[:-4000])
+    whole = path.read_bytes()
+    last = whole.rindex(b"mdat")
+    size = int.from_bytes(whole[last - 4 : last], "big")
+    path.write_bytes(whole[: last - 4 + size - 40])
     found = condition_of(probe(path))
-    assert 15 < len(found.timeline) < 30
-    assert "the file is cut off: it lacks its last 4000 bytes" in found.findings[-1].text
+    assert 20 < len(found.timeline) <= 30
+    assert "the file is cut off: it lacks its last 40 bytes" in found.findings[-1].text
     with pytest.raises(TruncatedError, match=r"cut off.*--strict"):
         condition_of(probe(path), SourceSettings(strict=True))
 
@@ -89,6 +92,6 @@ def test_a_picture_that_ends_long_before_the_sound(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) * 6 // 10])
     found = condition_of(probe(path))
     count = len(found.timeline)
-    assert 5 < count < 25
+    assert 0 < count < 25
     (last,) = [finding for finding in found.findings if finding.kind == "cut off"]
     assert "of 30 frames" in last.text

@@ -116,8 +116,8 @@ def packets_of(
 
 
 def _turn_back(packet: Packet[Any], turned: dict[int, int]) -> None:
-    """Take whole turns of the clock off where a packet seems to follow its predecessor, whose dts is
-    in `turned`, by more than half of one."""
+    """Take whole turns of the clock off where a packet seems to follow its predecessor, whose dts
+    is in `turned`, by more than half of one."""
     own = packet.dts if packet.dts is not None else packet.pts
     if own is None:
         return
