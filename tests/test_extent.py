@@ -54,9 +54,10 @@ def test_what_is_missing_is_known_to_the_byte(
     for lost in (1, 50):
         path.write_bytes(whole[: len(whole) - lost])
         assert bytes_missing(path, kind) == lost
-    for size in range(0, 120, 7):  # cut off in its headers
-        path.write_bytes(whole[:size])
-        assert bytes_missing(path, kind) >= 0
+    for size in range(0, 120, 7):  # cut off in its headers, or lengths without sense
+        for rest in (b"", b"\xff" * 64, b"\x7f" * 64):
+            path.write_bytes(whole[:size] + rest)
+            assert bytes_missing(path, kind) >= 0
 
 
 @pytest.mark.parametrize(("name", "options"), [("in.mkv", {"live": "1"}), ("in.ts", {})])

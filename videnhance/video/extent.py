@@ -29,7 +29,7 @@ def bytes_missing(path: Path, container: str) -> int:
     with path.open("rb") as file:
         try:
             return max(measure(file, size) - size, 0)
-        except struct.error:  # cut off in a header
+        except (struct.error, OSError, ValueError):  # cut off in a header, or a senseless length
             return 0
 
 
