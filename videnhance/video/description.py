@@ -24,8 +24,8 @@ _WRITTEN_ANEW = {
     *("vendor_id", "number_of_bytes", "number_of_frames", "bps", "alpha_mode"),
 }
 """Metadata that describes the container or the old encoding, not the content."""
-_OPAQUE = ("yuv420p", "yuv420p10le")
-"""Formats as which VP8 and VP9 are decoded that WebM keeps alpha beside."""
+_ALPHA_BESIDE = ("vp8", "vp9")
+"""Codecs beside whose packets WebM keeps those of alpha, which FFmpeg's own decoders leave out."""
 
 _COMPARED = ("title", "language")
 """What is compared of a stream's metadata; the rest is mostly the writer's own."""
@@ -91,10 +91,8 @@ def lost_from(
         names = _missing(content_metadata(source.metadata, window), output.metadata)
         if names:
             found.append(f"metadata that {suffix} does not hold is left out: {', '.join(names)}")
-        if (
-            source.streams[info.stream].metadata.get("alpha_mode") == "1"
-            and info.pix_fmt in _OPAQUE
-        ):
+        alpha = source.streams[info.stream].metadata.get("alpha_mode") == "1"
+        if alpha and info.codec in _ALPHA_BESIDE:
             found.append(f"its transparency is left out: FFmpeg decodes none of {info.codec}")
         before = chapters_within(list(source.chapters()), window)
         if (count := len(output.chapters())) != len(before):
