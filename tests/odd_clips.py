@@ -56,6 +56,7 @@ TIMES: dict[str, tuple[tuple[int, ...], Fraction]] = {
     "late": ((50, 51, 52, 53, 54), Fraction(1, 25)),
     "late-vfr": ((2000, 2040, 2041, 2300), Fraction(1, 1000)),
     "negative": ((-80, -40, 0, 40, 80), Fraction(1, 1000)),
+    "long": (tuple(range(280)), Fraction(1, 25)),
     "fine": ((0, 3003, 6006, 9010, 12013), Fraction(1, 90000)),
 }
 """pts and the time base they count."""

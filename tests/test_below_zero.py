@@ -152,3 +152,39 @@ def test_uneven_times_before_0(tmp_path: Path, suffix: str, codec: str, audio: s
     preset = None if codec == "ffv1" else "ultrafast"
     summary = enhance(source, out, replace(MADE, output=OutputSettings(codec, preset=preset)))
     assert_same(source, out, before, summary.notes, exactly=codec == "ffv1")
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize(
+    ("name", "form", "codec", "audio"),
+    [("in.ts", "mpegts", "libx264", "aac"), ("in.mpg", "vob", "mpeg2video", "mp2")],
+)
+def test_a_clock_that_is_set_back_far_has_not_run_through(
+    tmp_path: Path, name: str, form: str, codec: str, audio: str
+) -> None:
+    parts = [
+        clip(tmp_path / f"{offset}{name}", form, codec, range(30), audio=audio, offset=offset)
+        for offset in (Fraction(5000), Fraction(20))
+    ]
+    source = tmp_path / name
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert max(times(source)) > 95000  # as FFmpeg reads it
+    out = tmp_path / "out.mkv"
+    notes = enhance(source, out, MADE).notes
+    assert any("the clock is set back at 1.200 s" in note for note in notes)
+    assert not any("cut off" in note or "not in the file" in note for note in notes)
+    slack = Fraction(1, 1000)
+    first = times(parts[0])[0]
+    for k, time in enumerate(times(out)):
+        assert abs(time - first - Fraction(k, 25)) <= slack
+    assert len(times(out)) == 60
+    pictures = [planes for part in parts for planes in decoded(part)]
+    for one, other in zip(pictures, decoded(out), strict=True):
+        assert all(np.array_equal(p, q) for p, q in zip(one, other, strict=True))
+    moved = first + Fraction(30, 25) - times(parts[1])[0]
+    own = [b + m for part, m in zip(parts, (Fraction(0), moved), strict=True) for b in begins(part)]
+    heard = begins(out)
+    assert len(heard) == len(own)
+    # Where the first part's sound reaches over its picture, the second's follows closely.
+    assert max(abs(b - a) for a, b in zip(own, heard, strict=True)) < Fraction(1, 20)
+    assert sum(abs(b - a) > slack for a, b in zip(own, heard, strict=True)) < 6

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from videnhance.video import mux as mux_module
 from videnhance.video import packets as packets_module
 from videnhance.video.check import Check, check, read_contents
 from videnhance.video.scan import read_timeline
+from videnhance.video.soundcheck import Sound, compare_samples
 from videnhance.video.source import probe
 from videnhance.video.window import Window
 
@@ -254,3 +257,62 @@ def test_sound_whose_times_do_not_rise_is_put_in_order(tmp_path: Path) -> None:
         found = list(packets_module.rising(iter(packets), told.append))
         assert [p.pts for p in found] == [p.dts for p in found] == own
         assert len(told) == 3  # the clock once, for the packet at which it was set back
+
+
+def test_sound_with_packets_too_many_comes_back_to_its_times(tmp_path: Path) -> None:
+    source = clip(tmp_path)
+    with av.open(str(source)) as container:
+        packets = [p for p in container.demux(audio=0) if p.size]
+        own = [p.pts or 0 for p in packets]
+        # Two packets have the time of the one before: those after them are in time all the same.
+        for k, time in enumerate([*own[:3], own[2], own[2], *own[3:-2]]):
+            packets[k].pts = packets[k].dts = time
+        found = [p.pts or 0 for p in packets_module.rising(iter(packets))]
+    assert all(a < b for a, b in pairwise(found))
+    assert found[:3] == own[:3]
+    assert found[3:5] == [own[3], own[4]]  # each begins where the one before ends
+    assert found[5:8] == [own[4] + 1, own[4] + 2, own[5]]
+    assert found[8:] == own[6:-2]
+
+
+def sound_of(begins: Sequence[float], sizes: Sequence[int]) -> Sound:
+    """Packets of PCM of 100 bytes a second, each of its own bytes."""
+    found = Sound(Fraction(1, 1000))
+    for begin, size in zip(begins, sizes, strict=True):
+        packet: Packet[Any] = Packet(bytes([len(found)]) * size)
+        packet.duration = size * 10
+        at = None if math.isnan(begin) else Fraction(begin).limit_denominator(1000)
+        found.add(packet, bytes(packet), at)
+    return found
+
+
+def test_samples_are_sought_in_their_own_packet() -> None:
+    # A pause of half a second after the second packet; the container has packets of another size.
+    old = sound_of((0.0, 0.2, 0.9), (20, 20, 20))
+    pieces = b"".join(bytes([k]) * 20 for k in range(3))
+
+    def cut(begins: Sequence[float]) -> Sound:
+        new = Sound(Fraction(1, 1000))
+        for k, begin in enumerate(begins):
+            packet: Packet[Any] = Packet(pieces[10 * k : 10 * k + 10])
+            new.add(packet, bytes(packet), Fraction(begin).limit_denominator(1000))
+        return new
+
+    right = (0.0, 0.1, 0.2, 0.3, 0.9, 1.0)
+    assert compare_samples("sound", old, cut(right), 0.0) == pytest.approx(0, abs=1e-9)
+    without = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # the pause is gone
+    assert compare_samples("sound", old, cut(without), 0.0) == pytest.approx(0.5)
+    assert compare_samples("sound", old, cut(right), 0.25) == pytest.approx(0.25)
+
+
+def test_first_packets_without_times_lie_before_the_others() -> None:
+    nan = math.nan
+    found = sound_of((nan, nan, 0.5, 0.7, 0.9), (20,) * 5)
+    found.settle()
+    assert list(found.begins) == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
+    found = sound_of((0.5, nan, nan), (20, 10, 20))
+    found.settle()
+    assert list(found.begins) == pytest.approx([0.5, 0.7, 0.8])
+    found = sound_of((nan, nan), (20, 20))
+    found.settle()
+    assert list(found.begins) == [0, 0]

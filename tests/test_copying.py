@@ -275,6 +275,20 @@ def test_metadata_that_is_lost_is_named(tmp_path: Path) -> None:
     assert "title Microphone" in found
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparency_that_is_not_decoded_is_named(tmp_path: Path, codec: str) -> None:
+    options = {"auto-alt-ref": "0"}
+    source = write_clip(
+        tmp_path / "in.webm", codec=codec, pix_fmt="yuva420p", pts=PTS[:6], options=options
+    )
+    lost = through(source, tmp_path / "out.mkv", preset="ultrafast").lost
+    assert [text for text in lost if "transparency is left out" in text]
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "ALPHA_MODE" not in container.streams.video[0].metadata
+    opaque = write_clip(tmp_path / "opaque.webm", codec=codec, pts=PTS[:6])
+    assert through(opaque, tmp_path / "again.mkv", preset="ultrafast").lost == ()
+
+
 def test_streams_that_the_muxer_writes_anew_are_no_loss(tmp_path: Path) -> None:
     source = described(tmp_path, ".mov", timecode=True)
     info = probe(source)

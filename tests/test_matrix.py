@@ -70,6 +70,11 @@ MULAW_LATE = Sound("pcm_mulaw", LATE, 8000)
 B_FRAMES = {"bf": "2", "g": "4"}
 OPEN = {"bf": "2", "g": "3", "x264-params": "open-gop=1"}
 INTRA = {"g": "1"}
+LONG = {"g": "250", "bf": "2", "sc_threshold": "0"}
+OPEN_H265 = {"x265-params": "log-level=error:keyint=3:min-keyint=3:bframes=2:open-gop=1"}
+HIDDEN = {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "60"}
+"""Frames that are only referred to."""
+LATE_AAC, LATER_AC3 = Sound("aac", LATE), Sound("ac3", 2 * LATE)
 
 ROWS = (
     # MP4
@@ -165,6 +170,26 @@ ROWS = (
     Row("avi>mkv", "msmpeg4", sounds=(Sound("libmp3lame"),)),
     Row("ts>mkv", "libx264", times="late", sounds=(AAC, AC3), options=OPEN),
     Row("gif>mp4", "gif", "rgb8"),
+    # What is hard to keep in time
+    Row("mkv>mkv", "ffv1", times="negative"),
+    Row("mov>mkv", "libx264", times="negative", shape="rotate90", options=B_FRAMES),
+    Row("mp4>mp4", "libx264", times="long", options=LONG, shape="32x32", sounds=(AAC,)),
+    Row("ts>mkv", "mpeg2video", times="long", options=LONG, shape="32x32", sounds=(MP2,)),
+    Row("ts>mp4", "libx265", options=OPEN_H265, sounds=(AC3,)),
+    Row("mkv>mkv", "libx264", options=B_FRAMES, sounds=(LATE_AAC, LATER_AC3, FLAC)),
+    Row("mkv>mp4", "libx264", times="late-vfr", options=B_FRAMES, sounds=(LATER_AC3, LATE_AAC)),
+    Row("avi>mkv", "mpeg4", options=B_FRAMES, sounds=(AC3,)),
+    Row("avi>mp4", "mjpeg", "yuvj420p", times="gap", sounds=(MP2,)),
+    Row("webm>mkv", "libvpx-vp9", times="long", options=HIDDEN, shape="32x32"),
+    Row("gif>mkv", "gif", "bgr8", times="gap"),
+    # Cameras' and broadcasters' own
+    Row("mxf>mkv", "mpeg2video", "yuv422p", options=B_FRAMES, sounds=(PCM,), color=BT709),
+    Row("nut>mp4", "libx264", times="vfr", sounds=(FLAC,), shape="12:11"),
+    Row("3gp>mp4", "h263", shape="176x144"),
+    Row("wmv>mp4", "mpeg4", options=B_FRAMES, sounds=(Sound("libmp3lame"),)),
+    Row("flv>mkv", "libx265", times="late", sounds=(AAC,)),
+    Row("flv>mp4", "flashsv", "bgr24"),
+    Row("vob>mkv", "mpeg2video", times="ntsc", options=B_FRAMES, sounds=(AC3, MP2)),
 )
 
 

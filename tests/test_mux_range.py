@@ -341,6 +341,12 @@ def test_subtitles_and_chapters_are_cut_to_the_range(tmp_path: Path) -> None:
         (0, (1200 - start) * BASE, "across"),
         ((1200 - start) * BASE, (1400 - start) * BASE, "in"),
     ]
+    # To the end of the video, all that follows is whole.
+    through(source, tmp_path / "rest.mkv", preset="ultrafast", cut=Cut(8, len(SHOWN)))
+    with av.open(str(tmp_path / "rest.mkv")) as container:
+        rest = [(p.pts, p.duration) for p in container.demux(subtitles=0) if p.size]
+    ends = [(800, 1300), (1400, 9000), (2100, 9000)]
+    assert rest == [(max(a - start, 0), b - max(a, start)) for a, b in ends]
 
 
 def test_a_subtitle_that_began_long_before_the_range_is_found(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ RUN = tuple(range(0, 800, 40))
         ((0, 40, 200, 120, 160, 200, 240), (0, 40, 80, 120, 160, 200, 240), (2,)),
         ((160, 40, 80, 120, 160), (0, 40, 80, 120, 160), (0,)),
         ((0, 40, 400, 440, 480, 80, 520), (0, 40, 400, 440, 480, 500, 520), (5,)),
+        ((None, 0, 40, 80), (-40, 0, 40, 80), (0,)),
+        # What repeats the last time kept, or the one in question, can be kept in no case.
+        ((0, 40, 80, 40, 80, 120), (0, 40, 80, 93, 107, 120), (3, 4)),
+        ((0, 40, 120, 80, 120, 160), (0, 40, 60, 80, 120, 160), (2,)),
         ((0, 40, 80, 10, 160), (0, 40, 80, 120, 160), (3,)),
         ((0, 40, 40), (0, 40, 80), (2,)),
         ((0, 1, 1, 2, 3), (0, 1, 2, 3, 4), (2, 3, 4)),  # no tick is free between 1 and 2
@@ -63,6 +67,13 @@ def test_frames_without_times_have_their_place_where_a_clock_is_set_back() -> No
     found = repaired(times, range(len(times)), 25)
     assert found.pts == (*range(5000, 5240, 40), *(5240 + t for t in RUN))
     assert found.set_back == (6,)
+
+
+def test_sixteen_frames_tell_a_clock_that_is_set_back() -> None:
+    # The sixteenth after the fall is not later than the last before it; then, it is.
+    falling = tuple(range(0, 840, 40))
+    assert repaired((600, 640, *falling), range(23), 40).set_back == (2,)
+    assert repaired((590, 630, *falling), range(23), 40).set_back == ()
 
 
 def test_times_of_storing_are_sorted() -> None:

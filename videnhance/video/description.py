@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _WRITTEN_ANEW = {
     *("major_brand", "minor_version", "compatible_brands", "encoder", "duration"),
-    *("vendor_id", "number_of_bytes", "number_of_frames", "bps"),
+    *("vendor_id", "number_of_bytes", "number_of_frames", "bps", "alpha_mode"),
 }
 """Metadata that describes the container or the old encoding, not the content."""
-
+_ALPHA_BESIDE = ("vp8", "vp9")
+"""Codecs beside whose packets WebM keeps those of alpha, which FFmpeg's own decoders leave out."""
 
 _COMPARED = ("title", "language")
 """What is compared of a stream's metadata; the rest is mostly the writer's own."""
@@ -90,6 +91,9 @@ def lost_from(
         names = _missing(content_metadata(source.metadata, window), output.metadata)
         if names:
             found.append(f"metadata that {suffix} does not hold is left out: {', '.join(names)}")
+        alpha = source.streams[info.stream].metadata.get("alpha_mode") == "1"
+        if alpha and info.codec in _ALPHA_BESIDE:
+            found.append(f"its transparency is left out: FFmpeg decodes none of {info.codec}")
         before = chapters_within(list(source.chapters()), window)
         if (count := len(output.chapters())) != len(before):
             found.append(f"{suffix} holds {count} of {len(before)} chapters")

@@ -22,6 +22,8 @@ from videnhance.video.window import Window, begin_of, can_begin, cut_packet, las
 
 SET_BACK = 0.5
 """Seconds by which a time of sound must lie back for its clock to have been set back."""
+_CLOSELY = Fraction(1, 1000)
+"""Seconds between packets of sound that were pushed: a tick of Matroska."""
 RUN_IN = 10
 """Seconds before a cut at which its sound is looked for: containers store sound and picture of the
 same moment apart, but by less than that."""
@@ -196,13 +198,15 @@ def rising(
     """The packets, with times that a muxer takes: each stream's dts rise.
 
     A packet of sound without a time, or with one that is not after its predecessor's, begins where
-    that ends; where the clock was set back by more than SET_BACK, all that follow go on from there.
+    that ends, and those that are pushed by it follow each other closely until they are in time
+    again; where the clock was set back by more than SET_BACK, all that follow go on from there.
     Packets of other kinds keep their pts; dts that do not rise follow each other by one tick.
     `repaired` is told the stream's index for each packet that was given another time.
     """
     last: dict[int, int] = {}
     ends: dict[int, int] = {}
     moved: dict[int, int] = {}
+    told: dict[int, int] = {}
     for packet in packets:
         index, kind = packet.stream_index, packet.stream.type
         own = packet.dts if packet.dts is not None else packet.pts
@@ -211,8 +215,11 @@ def rising(
         if kind in ("attachment", "data"):
             yield packet
             continue
-        dts = None if own is None else own + moved.get(index, 0)
-        if kind == "audio" and (dts is None or dts <= last.get(index, dts - 1)):
+        dts = said = None if own is None else own + moved.get(index, 0)
+        if kind == "audio" and dts is not None and told.get(index, dts) < dts <= last[index]:
+            repaired(index)
+            dts = last[index] + max(round(_CLOSELY / packet.time_base), 1)
+        elif kind == "audio" and (dts is None or dts <= last.get(index, dts - 1)):
             repaired(index)
             dts = max(ends.get(index, 0), last.get(index, -1) + 1)
             if own is not None and (dts - own - moved.get(index, 0)) * packet.time_base > SET_BACK:
@@ -225,6 +232,8 @@ def rising(
                 packet.pts = dts
             packet.dts = dts
             packet.pts = max(packet.pts, dts)
+        if said is not None:
+            told[index] = said
         last[index], ends[index] = dts, dts + (packet.duration or 0)
         yield packet
 

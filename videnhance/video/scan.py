@@ -11,6 +11,7 @@ import numpy as np
 
 from videnhance.errors import InputError, TruncatedError
 from videnhance.streams import Timeline, VideoInfo
+from videnhance.video.extent import bytes_missing
 from videnhance.video.sounds import Breaks
 from videnhance.video.source import has_no_times, open_source, packets_of, video_stream
 
@@ -199,11 +200,16 @@ def _cut_off(info: VideoInfo, packets: int, end: float, start: float) -> str | N
     # FFmpeg counts Matroska's duration from 0, wherever the first frame is; others' from there.
     reached = end if "matroska" in info.container else end - start
     missing = 0.0 if info.duration is None else info.duration - reached
+    if info.container in ("mpegts", "mpeg"):  # which declare none: FFmpeg takes it from the end
+        missing = 0.0
     if info.declared_frames > packets:
         # AVI may declare frames that it stores nothing for: the one before is shown on.
         frame = float(1 / info.average_rate) if info.average_rate else 0.0
-        if info.container != "avi" or missing > frame / 2:
+        if info.container != "avi" or missing > frame / 2 or bytes_missing(info.path, "avi"):
             return f"holds {packets} of {info.declared_frames} frames"
     if missing > TRUNCATION_SLACK:
         return f"ends at {reached:.2f} s of {info.duration:.2f} s"
+    # Of AVI, many recorders write a wrong size.
+    if info.container != "avi" and (lost := bytes_missing(info.path, info.container)):
+        return f"lacks its last {lost} bytes"
     return None
