@@ -81,6 +81,8 @@ def told_lost(
             before, after = bisect_left(numbers, first) - 1, bisect_left(numbers, last)
             start = shown[before][1] + usual if before >= 0 else timeline.pts[0]
             end = shown[after][1] if after < len(shown) else timeline.pts[-1] + usual
+            # Where frames are shown in another order than stored, the one before may be the later.
+            start, end = min(start, end), max(start, end)
         count = last + 1 - first
         a, b = (float((ticks - timeline.pts[0]) * timeline.time_base) for ticks in (start, end))
         if b <= 0:

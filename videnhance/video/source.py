@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError
 from videnhance.streams import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.video.clocks import correction_of
 from videnhance.video.matroska import picture_tags
 from videnhance.video.pictures import (
     DEMUXER,
@@ -47,8 +48,6 @@ _RETRIES = 16
 """Failed reads in a row after which the rest of a file is given up."""
 
 
-_TURN = 2**33
-"""Ticks after which the clock of MPEG-TS and MPEG-PS begins anew (ISO/IEC 13818-1, 2.4.3.7)."""
 _NO_TIMESTAMPS = 0x80
 """AVFMT_NOTIMESTAMPS (libavformat/avformat.h)."""
 
@@ -95,37 +94,21 @@ def packets_of(
 ) -> Iterator[Packet[Any]]:
     """Every packet with content (of all streams if none is named), whatever lies between.
 
-    A read that fails is told to `failed`, and tried further on. A clock of MPEG-TS and MPEG-PS that
-    is set back by more than a minute, FFmpeg takes for one that has run through its 33 bits, and
-    adds a day: that is taken off again.
+    A read that fails is told to `failed`, and tried further on. Times are as clocks.py has them.
     """
-    failures, turned = 0, dict[int, int]()
-    clocked = container.format.name in ("mpegts", "mpeg")
+    failures, correct = 0, correction_of(container)
     while failures < _RETRIES:
         try:
             for packet in demuxed(container, *streams):
                 failures = 0
                 if packet.size:
-                    if clocked:
-                        _turn_back(packet, turned)
+                    if correct is not None:
+                        correct(packet)
                     yield packet
             return
         except av.error.FFmpegError:
             failures += 1
             failed()
-
-
-def _turn_back(packet: Packet[Any], turned: dict[int, int]) -> None:
-    """Take whole turns of the clock off where a packet seems to follow its predecessor, whose dts
-    is in `turned`, by more than half of one."""
-    own = packet.dts if packet.dts is not None else packet.pts
-    if own is None:
-        return
-    before = turned.get(packet.stream_index, own)
-    turns = max((own - before + _TURN // 2) // _TURN, 0)
-    packet.pts = None if packet.pts is None else packet.pts - turns * _TURN
-    packet.dts = None if packet.dts is None else packet.dts - turns * _TURN
-    turned[packet.stream_index] = own - turns * _TURN
 
 
 def has_no_times(container: InputContainer) -> bool:
