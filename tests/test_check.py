@@ -174,6 +174,29 @@ def test_less_than_half_a_frame_is_told_and_no_more(tmp_path: Path) -> None:
     assert checked(source, output).offset == pytest.approx(0.015)
 
 
+def test_the_sound_that_moved_most_is_told(tmp_path: Path) -> None:
+    one = clip(tmp_path)
+    source, output = tmp_path / "two.mkv", tmp_path / "out.mkv"
+    for path, late in ((source, 0), (output, 15)):
+        with av.open(str(one)) as a, av.open(str(path), "w") as b:
+            video, sound = a.streams
+            routes = [b.add_stream_from_template(s, opaque=True) for s in (video, sound, sound)]
+            for packet in a.demux():
+                if packet.size:
+                    kind, data = packet.stream.type, bytes(packet)
+                    for route in routes[:1] if kind == "video" else routes[1:]:
+                        copy: Packet[Any] = Packet(data)
+                        move = late if route is routes[1] else 0
+                        copy.pts, copy.dts = (packet.pts or 0) + move, (packet.dts or 0) + move
+                        copy.time_base, copy.duration = packet.time_base, packet.duration
+                        copy.is_keyframe, copy.stream = packet.is_keyframe, route
+                        b.mux(copy)
+    found = checked(source, output)
+    assert found.sounds == 2
+    assert found.offset == pytest.approx(0.015)
+    assert found.left_out == 0
+
+
 @pytest.fixture
 def settings(square_detector: str) -> Settings:
     return Settings(

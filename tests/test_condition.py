@@ -235,6 +235,42 @@ def test_damage_is_kept_and_told_up_to_the_next_keyframe(tmp_path: Path, clip: P
     assert not equal(whole[first:30], sound[first:30])
 
 
+def test_two_places_of_damage_are_decoded_apart(tmp_path: Path, clip: Path) -> None:
+    path = rewritten(clip, tmp_path / "in.mkv", spoil=(12, 31, 32))
+    found = examined(path)
+    assert found.examination is not None
+    alone = [e.packet for e in found.examination.decoding.entries if e.isolated]
+    assert alone == [10, 30]
+    assert [e.packet for e in found.examination.decoding.entries] == [0, 10, 20, 30, 40]
+    whole, sound = same_from_everywhere(found), decoded(clip)
+    for start, stop in ((0, 10), (20, 30), (40, 50)):
+        assert equal(whole[start:stop], sound[start:stop])
+    spans = [(f.start or 0, f.end or 0) for f in found.findings if f.kind == "damaged"]
+    assert len(spans) == 2
+    assert 0.4 <= spans[0][0] < spans[0][1] == 0.8
+    assert 1.2 <= spans[1][0] < spans[1][1] == 1.6
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_the_last_frame_is_shown_as_long_as_is_declared(tmp_path: Path, spoilt: bool) -> None:
+    good = write_clip(tmp_path / "good.mov", pts=range(10), codec="mjpeg", pix_fmt="yuvj420p")
+    path = tmp_path / "in.mov"
+    options = {"video_track_timescale": "25"}
+    with av.open(str(good)) as a, av.open(str(path), "w", options=options) as b:
+        stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+        for number, packet in enumerate(p for p in a.demux(video=0) if p.size):
+            if number == 9:
+                own = packet
+                packet = Packet(b"no picture at all") if spoilt else own
+                packet.pts, packet.dts, packet.time_base = own.pts, own.dts, own.time_base
+                packet.is_keyframe, packet.duration = True, 5 * (own.duration or 0)
+            packet.stream = stream
+            b.mux(packet)
+    assert condition_of(probe(path)).timeline.last_duration == 5
+    found = examined(path).timeline
+    assert (len(found), found.last_duration) == ((9, 1) if spoilt else (10, 5))
+
+
 def test_what_does_not_decode_is_left_out_and_told(tmp_path: Path) -> None:
     good = write_clip(tmp_path / "good.mkv", pts=range(20), codec="mjpeg", pix_fmt="yuvj420p")
     path = tmp_path / "in.mkv"

@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from tests.clips import packets, times, write_clip
 from tests.odd_clips import Sound, write_odd_clip
+from tests.test_mux_range import captioned
 from tests.test_video import through
 from videnhance import Settings, enhance
 from videnhance.errors import ContainerError
@@ -144,6 +145,23 @@ def test_what_becomes_of_sound_is_told(tmp_path: Path) -> None:
     assert times(tmp_path / "out.mp4") == times(source)
 
 
+def test_only_sound_is_left_out_where_sound_is_unwanted(tmp_path: Path) -> None:
+    source = captioned(tmp_path, write_clip(tmp_path / "in.mkv", audio="flac", pts=PTS))
+    copying = plan_copying(probe(source), "matroska", "h264", "none")
+    kinds = [probe(source).streams[k].kind for k in copying.kept]
+    assert kinds == ["subtitle"]
+    assert len(copying.dropped) == 1
+
+
+def test_sound_that_no_container_holds_is_told_so(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.avi", audio="adpcm_ms", codec="mpeg4", pts=PTS)
+    with pytest.raises(
+        ContainerError,
+        match=r"none of the containers offered can, or choose: --audio aac enc.*none",
+    ):
+        plan_copying(probe(source), "matroska", "h264")
+
+
 def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4", pts=range(8), time_base=Fraction(1, 4000))
     info = probe(source)
@@ -151,6 +169,10 @@ def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
     refuse_unfit_times(info, timeline, "mp4")
     with pytest.raises(ContainerError, match=r"\.mkv counts time in milliseconds.* 4000 "):
         refuse_unfit_times(info, timeline, "matroska")
+    # However late they are.
+    late = replace(timeline, pts=tuple(t + 1_000_000 for t in timeline.pts))
+    with pytest.raises(ContainerError, match=" 4000 "):
+        refuse_unfit_times(info, late, "matroska")
 
 
 def test_frames_weeks_apart_are_kept_where_a_container_can(

@@ -83,6 +83,13 @@ def test_a_recording_in_fragments_that_is_cut_off(tmp_path: Path) -> None:
         condition_of(probe(path), SourceSettings(strict=True))
 
 
+def test_an_index_in_front_tells_how_many_frames_are_missing(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.mp4", "mp4", "mpeg4", {"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    found = condition_of(probe(path))
+    assert f"it holds {len(found.timeline)} of 30 frames" in found.findings[-1].text
+
+
 def test_a_picture_that_ends_long_before_the_sound(tmp_path: Path) -> None:
     # All of the sound is stored in front.
     path = write_clip(
