@@ -237,6 +237,33 @@ def test_a_range_with_one_packet_of_sound(tmp_path: Path, outside: str) -> None:
     assert [found for _, found in sound_packets(out)] == kept
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("start", [5, 7, 11])
+def test_ticks_as_long_as_packets_do_not_move_sound(
+    tmp_path: Path, suffix: str, start: int
+) -> None:
+    options = {"g": "1"}
+    source = write_clip(
+        tmp_path / "in.avi", pts=range(30), codec="mpeg4", audio="mp2", options=options, rate=16000
+    )
+    out = tmp_path / f"out{suffix}"
+    through(source, out, preset="ultrafast", cut=Cut(start, 25))
+
+    def begins(path: Path) -> list[tuple[bytes, Fraction]]:
+        with av.open(str(path)) as container:
+            found = [p for p in container.demux(audio=0) if p.size]
+            return [(bytes(p), (p.pts or 0) * Fraction(p.time_base)) for p in found]
+
+    before = begins(source)
+    with av.open(str(source)) as container:
+        tick = container.streams.audio[0].time_base
+    assert tick is not None and tick > Fraction(1, 30)  # as long as a packet
+    own = [time for data, time in before if data == begins(out)[3][0]]
+    slack = Fraction(1, 16000) if suffix == ".mp4" else Fraction(1, 2000)
+    moved = times(source)[start]
+    assert min(abs(begins(out)[3][1] - (time - moved)) for time in own) <= slack
+
+
 def test_pcm_in_packets_of_a_second_is_cut_to_the_sample(tmp_path: Path) -> None:
     source = write_sounding(tmp_path / "in.mkv", "pcm_s16le", begins=0, samples=20000, block=8000)
     assert [len(data) for _, data in sound_packets(source)] == [16000, 16000, 8000]

@@ -58,7 +58,8 @@ def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
         at, end = seconds(mended.spread[0]), seconds(mended.spread[-1])
         yield Finding(
             "times",
-            f"{_frames(count)} had no time of their own, or one out of order, {_from_to(at, end)}: "
+            f"{_frames(count)} had no time of {'their' if count > 1 else 'its'} own, or one out of "
+            f"order, {_from_to(at, end)}: "
             "spread evenly between their neighbours",
             at,
             end,

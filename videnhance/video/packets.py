@@ -118,11 +118,11 @@ def packets_within(
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """As `other_packets`, but only what the window keeps, less what it moves times by.
 
-    Times are moved by whole ticks of their stream: sound lies within half a tick of where it was
-    beside the picture. A packet that declares no duration lasts until the next of its stream.
-    Subtitles are cut to the window; a second video begins at its first keyframe in it; a cover,
-    which has no time, is kept. Of packets that begin before the window, those are left out whose
-    time the output's container cannot express.
+    Times are moved by whole ticks of their stream, those of sound by samples: it lies within half
+    of one of where it was beside the picture. A packet that declares no duration lasts until the
+    next of its stream. Subtitles are cut to the window; a second video begins at its first keyframe
+    in it; a cover, which has no time, is kept. Of packets that begin before the window, those are
+    left out whose time the output's container cannot express.
     """
     copied = {s.index: s for s in source.streams if s.index in routes and s.index != info.stream}
     if not copied:

@@ -124,6 +124,14 @@ def cut_packet(
             packet.duration = max(round((end - start) / unit), 1)
         packet.pts = packet.dts = round((start - window.moved) / unit)
         return packet
+    if isinstance(stream, AudioStream):
+        # A tick may be as long as a packet (AVI): counted in about samples, it can be moved.
+        parts = max(round(unit * stream.codec_context.sample_rate), 1)
+        unit /= parts
+        packet.pts = None if packet.pts is None else packet.pts * parts
+        packet.dts = None if packet.dts is None else packet.dts * parts
+        packet.duration = (packet.duration or 0) * parts
+        packet.time_base = unit
     ticks = round(window.moved / unit)
     if packet.dts is None:
         packet.dts = packet.pts
