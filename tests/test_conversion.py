@@ -96,6 +96,21 @@ def test_prores_which_knows_no_full_range_gets_none(tmp_path: Path) -> None:
     assert abs((samples(after)["Y"] - wanted).mean()) < 3.0
 
 
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_primaries_that_x265_refuses_are_said_by_the_container(tmp_path: Path, suffix: str) -> None:
+    source = write_odd_clip(
+        tmp_path / "in.mkv", codec="ffv1", pix_fmt="yuv420p", times="one", color=(1, 1, 22, 1)
+    )
+    settings = Settings(
+        detect=DetectSettings(detector="square"),
+        restore=RestoreSettings(restorer="identity"),
+        output=OutputSettings(codec="h265", preset="ultrafast"),
+    )
+    enhance(source, tmp_path / f"out{suffix}", settings)
+    assert probe(tmp_path / f"out{suffix}").color == probe(source).color
+
+
 def test_what_an_output_cannot_say_is_named(tmp_path: Path) -> None:
     clip = write_odd_clip(
         tmp_path / "in.mov",

@@ -200,12 +200,19 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
     return str(best if isinstance(best, str) else best.name)
 
 
+_EBU_3213, _UNKNOWN = 22, 2
+"""Colour primaries of ITU-T H.273."""
+
+
 def color_written(info: VideoInfo, pix_fmt: str, codec: str) -> ColorTags:
     """The source's tags; what is converted is tagged as what it is turned into: an RGB source
-    encoded as YCbCr, and full range in ProRes, which knows none."""
+    encoded as YCbCr, and full range in ProRes, which knows none. x265 refuses primaries of EBU
+    3213, which only the container then says; `codec` is a row of CODECS, or FFmpeg's name."""
     source = VideoFormat(info.pix_fmt)
     if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
         return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
+    if codec == "h265" and info.color.primaries == _EBU_3213:
+        return replace(info.color, primaries=_UNKNOWN)
     return replace(info.color, range=1) if codec == "prores" else info.color
 
 
