@@ -52,23 +52,31 @@ class _Places:
 
     def __init__(self, container: InputContainer) -> None:
         # Of ADPCM FFmpeg counts otherwise in the index than in packets.
-        streams = [s for s in container.streams if s.type in ("video", "audio")]
-        self._times = {
-            stream.index: {entry.pos + _HEADER: entry.timestamp for entry in stream.index_entries}
-            for stream in streams
-            if stream.codec_context is not None
+        self._streams = {
+            stream.index: stream
+            for stream in container.streams
+            if stream.type in ("video", "audio")
+            and stream.codec_context is not None
             and not stream.codec_context.name.startswith("adpcm")
         }
-        self._late = dict.fromkeys(self._times, 0)
+        self._times: dict[int, dict[int, int]] = {}
+        self._late: dict[int, int] = {}
 
     def __call__(self, packet: Packet[Any]) -> None:
         index = packet.stream_index
-        if index not in self._times or packet.dts is None:
+        if index not in self._streams or packet.dts is None or packet.pos is None:
             return
-        time = self._times[index].get(packet.pos if packet.pos is not None else -1)
+        if index not in self._times:
+            entries = self._streams[index].index_entries
+            found = entries.search_timestamp(packet.dts, any_frame=True)
+            if found >= 0 and entries[found].pos + _HEADER == packet.pos:
+                return
+            # Made only where something is amiss: long files have long indices.
+            self._times[index] = {entry.pos + _HEADER: entry.timestamp for entry in entries}
+        time = self._times[index].get(packet.pos)
         if time is not None:
             self._late[index] = time - packet.dts
-        _move(packet, self._late[index])
+        _move(packet, self._late.get(index, 0))
 
 
 def _move(packet: Packet[Any], ticks: int) -> None:
