@@ -175,10 +175,11 @@ def test_less_than_half_a_frame_is_told_and_no_more(tmp_path: Path) -> None:
 
 
 def test_the_sound_that_moved_most_is_told(tmp_path: Path) -> None:
-    one = clip(tmp_path)
-    source, output = tmp_path / "two.mkv", tmp_path / "out.mkv"
-    for path, late in ((source, 0), (output, 15)):
-        with av.open(str(one)) as a, av.open(str(path), "w") as b:
+    one = clip(tmp_path, suffix=".mov")
+    source, output = tmp_path / "two.mov", tmp_path / "out.mov"
+    options = {"video_track_timescale": "50"}
+    for path, late in ((source, 0), (output, 120)):  # of 8000 samples a second
+        with av.open(str(one)) as a, av.open(str(path), "w", options=options) as b:
             video, sound = a.streams
             routes = [b.add_stream_from_template(s, opaque=True) for s in (video, sound, sound)]
             for packet in a.demux():
