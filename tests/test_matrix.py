@@ -171,7 +171,6 @@ ROWS = (
     Row("ts>mkv", "libx264", times="late", sounds=(AAC, AC3), options=OPEN),
     Row("gif>mp4", "gif", "rgb8"),
     # What is hard to keep in time
-    Row("mkv>mkv", "ffv1", times="negative"),
     Row("mov>mkv", "libx264", times="negative", shape="rotate90", options=B_FRAMES),
     Row("mp4>mp4", "libx264", times="long", options=LONG, shape="32x32", sounds=(AAC,)),
     Row("ts>mkv", "mpeg2video", times="long", options=LONG, shape="32x32", sounds=(MP2,)),
