@@ -1,0 +1,320 @@
+"""Trains the restorer `clarity`, from a folder of clips of one person each to its weights.
+
+    python scripts/train_clarity.py prepare CLIPS DATA      examples on disk: clarity_data.py
+    python scripts/train_clarity.py train DATA RUN          goes on where it was stopped
+    python scripts/train_clarity.py export RUN FILE         the weights, as the package holds them
+
+Clips named by --held-out are for validation alone: what is learned must hold for people never seen.
+The loss is the root of the squared error of each picture, and of its change from one frame to the
+next, as shares of the fused crop's. (Its logarithm was tried: pictures that have hardly an error
+then have the steepest gradients, and nothing is learned from the others. The root alone, too: then
+those with large errors have, and soft scenes are sharpened.) `prepare` may still be running while
+`train` is: new examples are taken up as they come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from clarity_data import SIDE, fill
+from safetensors.torch import save_file
+from torch import Tensor
+
+from videnhance.registration import shrink
+from videnhance.restorers.clarity import PLANES, Correction, restored, work_side
+
+FLOOR = (1.0 / 255.0) ** 2
+"""Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
+EASY = 4.0 / 255.0
+"""Root of the squared error below which a fused crop is as good as right: it then counts less."""
+FLICKER = 0.5
+"""Weight of the change from frame to frame, beside the picture itself."""
+DECAY = 0.998
+"""Of the moving average of the weights, which is what is judged and shipped."""
+WARM = 200
+"""Steps over which the learning rate rises."""
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,)"""
+Whole = tuple[npt.NDArray[np.float32], float]
+"""(2, PLANES + 3, SIDE, SIDE) 0..1, and the zoom."""
+
+
+class Examples:
+    """The examples of a folder, drawn at random."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: list[Path] = []
+
+    def refresh(self) -> int:
+        self._files = sorted(self._folder.glob("*.npy"))
+        return len(self._files)
+
+    def batch(self, count: int, patch: int, rng: np.random.Generator) -> Batch:
+        """Patches of random examples, turned, mirrored and lit at random."""
+        planes, truths, zooms = [], [], []
+        for k in rng.integers(len(self._files), size=count):
+            zoom = zoom_of(self._files[k])
+            levels = np.load(self._files[k], mmap_mode="r")
+            part = augmented(at_work(levels, zoom, patch, rng), rng)
+            planes.append(part[:, :PLANES])
+            truths.append(part[:, PLANES:])
+            zooms.append(zoom * work_side(SIDE, zoom) / SIDE)
+        return (
+            torch.from_numpy(np.stack(planes)),
+            torch.from_numpy(np.stack(truths)),
+            torch.tensor(zooms),
+        )
+
+    def whole(self) -> list[Whole]:
+        """Every example, as it is."""
+        self.refresh()
+        return [
+            (np.load(file).astype(np.float32) / np.float32(255.0), zoom_of(file))
+            for file in self._files
+        ]
+
+
+def zoom_of(file: Path) -> float:
+    return float(file.stem.split("_")[1])
+
+
+def at_work(
+    levels: npt.NDArray[np.uint8], zoom: float, patch: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """A random patch (2, PLANES + 3, patch, patch), 8-bit steps, at the size the network works."""
+    work = work_side(SIDE, zoom)
+    if work == SIDE:
+        y, x = rng.integers(SIDE - patch + 1, size=2)
+        return np.asarray(levels[..., y : y + patch, x : x + patch], np.float32)
+    wide = min(SIDE, -(-(patch + 8) * SIDE // work))
+    y, x = rng.integers(SIDE - wide + 1, size=2)
+    part = np.asarray(levels[..., y : y + wide, x : x + wide], np.float32)
+    size = max(round(wide * work / SIDE), patch)
+    small = [shrink(plane, size) for plane in part.reshape(-1, wide, wide)]
+    y, x = rng.integers(size - patch + 1, size=2)
+    whole = np.stack(small).reshape(*part.shape[:2], size, size)
+    return whole[..., y : y + patch, x : x + patch]
+
+
+def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(2, PLANES + 3, P, P) 0..1 of 8-bit steps."""
+    part = levels / np.float32(255.0)
+    if rng.uniform() < 0.5:
+        part = part[..., ::-1]
+    if rng.uniform() < 0.2:
+        part = part[..., ::-1, :]
+    if rng.uniform() < 0.2:
+        part = part.swapaxes(-1, -2)
+    if rng.uniform() < 0.5:  # time runs backwards
+        part = part[::-1]
+        later = [PLANES - 5 + k for k in (0, 4, 3, 2, 1)]
+        part = part[:, [0, 1, 2, *later, *range(PLANES, PLANES + 3)]]
+    if rng.uniform() < 0.08:  # a tracklet's end: neighbours are missing
+        luma = part[:, 0] * 0.299 + part[:, 1] * 0.587 + part[:, 2] * 0.114
+        gone = [[4, 5], [6, 7], [4], [7], [4, 5, 6, 7]][int(rng.integers(5))]
+        part = part.copy()
+        part[:, gone] = luma[:, None]
+    gain = np.float32(rng.uniform(0.6, 1.1))
+    return np.ascontiguousarray(part * gain + np.float32(rng.uniform(0.0, 1.0 - min(gain, 1.0))))
+
+
+def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Mean squared errors (2, B, 2), restored and fused, and (2, B) of their change in time."""
+    planes, truth, zoom = batch
+    restored = network(planes.flatten(0, 1), zoom.repeat_interleave(2)).unflatten(0, (-1, 2))
+    wrong = torch.stack([restored - truth, planes[:, :, :3] - truth])
+    drift = wrong[:, :, 1] - wrong[:, :, 0]
+    return (wrong**2).mean((3, 4, 5)), (drift**2).mean((2, 3, 4))
+
+
+def loss_of(network: torch.nn.Module, batch: Batch) -> Tensor:
+    """Mean root of the squared error, and of its change, as shares of the fused crop's."""
+    wrong, drift = errors(network, batch)
+    picture = torch.sqrt(wrong[0] + FLOOR) / (torch.sqrt(wrong[1]) + EASY)
+    change = torch.sqrt(drift[0] + FLOOR / 4) / (torch.sqrt(drift[1]) + EASY)
+    return 20.0 * (picture.mean() + FLICKER * change.mean())  # gradients to be clipped at 1
+
+
+def validate(network: torch.nn.Module, wholes: Sequence[Whole]) -> dict[str, float]:
+    """Gain over fusion in dB (mean, the worst tenth, share of examples made worse) and flicker."""
+    gains, flickers = [], []
+    network.eval()
+    for levels, zoom in wholes:
+        truth = levels[:, PLANES:].transpose(0, 2, 3, 1)
+        after = np.stack([restored(network, planes[:PLANES], zoom) for planes in levels]) - truth
+        before = levels[:, :3].transpose(0, 2, 3, 1) - truth
+        better = (before**2).mean((1, 2, 3)) / (after**2).mean((1, 2, 3))
+        gains.append(float(10 * np.log10(better).mean()))
+        drift = [float(((x[1] - x[0]) ** 2).mean()) for x in (after, before)]
+        flickers.append(math.sqrt(drift[0] / max(drift[1], 1e-12)))
+    network.train()
+    low = sorted(gains)[: max(len(gains) // 10, 1)]
+    return {
+        "gain": float(np.mean(gains)),
+        "worst_tenth": float(np.mean(low)),
+        "worse": float(np.mean([gain < 0 for gain in gains])),
+        "flicker": float(np.mean(flickers)),
+    }
+
+
+def rate(step: int, steps: int, peak: float) -> float:
+    """Learning rate: a warm start, then half a cosine down to a hundredth."""
+    if step < WARM:
+        return peak * (step + 1) / WARM
+    done = min((step - WARM) / max(steps - WARM, 1), 1.0)
+    return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def grid(network: torch.nn.Module, wholes: Sequence[Whole], path: Path) -> None:
+    """A picture: the centre frame, fused, restored, the truth; a row for each of some examples."""
+    rows = []
+    for levels, zoom in wholes[:: max(len(wholes) // 8, 1)][:8]:
+        planes = levels[0, :PLANES]
+        centre = np.repeat(planes[3][..., None], 3, axis=2)
+        truth = levels[0, PLANES:].transpose(1, 2, 0)
+        fused = planes[:3].transpose(1, 2, 0)
+        rows.append(np.hstack([centre, fused, restored(network, planes, zoom), truth]))
+    picture = np.clip(np.rint(np.vstack(rows) * 255), 0, 255).astype(np.uint8)
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
+    """Train in the folder `run`, going on from the checkpoint there."""
+    torch.manual_seed(wish.seed)
+    device = torch.device(wish.device)
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = run / "checkpoint.pt"
+    network = Correction().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = torch.optim.swa_utils.AveragedModel(
+        network, avg_fn=lambda old, new, count: DECAY * old + (1.0 - DECAY) * new
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=wish.rate, weight_decay=1e-4)
+    step = 0
+    if checkpoint.is_file():
+        held = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(held["network"])
+        average.load_state_dict(held["average"])
+        optimizer.load_state_dict(held["optimizer"])
+        step = held["step"]
+    examples, valid = Examples(data / "train"), Examples(data / "valid")
+    began = time.monotonic()
+    losses: list[float] = []
+
+    def made(number: int) -> Batch:
+        return examples.batch(wish.batch, wish.patch, np.random.default_rng((wish.seed, number)))
+
+    examples.refresh()
+    loader = ThreadPoolExecutor(1)
+    ahead: Future[Batch] | None = None
+    while step < wish.steps:
+        batch = (ahead or loader.submit(made, step)).result()
+        ahead = loader.submit(made, step + 1)  # made while the network learns
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, wish.steps, wish.rate)
+        planes, truth, zoom = (part.to(device) for part in batch)
+        loss = loss_of(network, (planes, truth, zoom))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(network)
+        losses.append(float(loss.detach()))
+        step += 1
+        if step % wish.every == 0 or step == wish.steps:
+            wholes = valid.whole()
+            figures = {
+                "step": step,
+                "seconds": round(time.monotonic() - began),
+                "examples": examples.refresh(),
+                "loss": round(float(np.mean(losses[-wish.every :])), 4),
+                **{name: round(x, 4) for name, x in validate(average, wholes).items()},
+            }
+            print(json.dumps(figures), flush=True)
+            with (run / "log.jsonl").open("a") as log:
+                log.write(json.dumps(figures) + "\n")
+            grid(average, wholes, run / "grid.png")
+            state = {
+                "network": network.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+            }
+            part = checkpoint.with_suffix(".part")
+            torch.save(state, part)
+            part.replace(checkpoint)
+
+
+def export(run: Path, file: Path) -> None:
+    """The averaged weights in half precision, which costs less than a thousandth of a dB."""
+    held = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = {
+        name.removeprefix("module."): value.half().contiguous()
+        for name, value in held["average"].items()
+        if name.startswith("module.")
+    }
+    Correction().load_state_dict(state)
+    save_file(state, file)
+    print(f"{file}: {file.stat().st_size} bytes, after {held['step']} steps")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    preparing = commands.add_parser("prepare")
+    preparing.add_argument("clips", type=Path)
+    preparing.add_argument("data", type=Path)
+    preparing.add_argument("--held-out", action="append", default=[], help="a clip's stem")
+    preparing.add_argument("--examples", type=int, default=3000)
+    preparing.add_argument("--valid", type=int, default=96)
+    preparing.add_argument("--seed", type=int, default=1)
+    training = commands.add_parser("train")
+    training.add_argument("data", type=Path)
+    training.add_argument("run", type=Path)
+    training.add_argument("--steps", type=int, default=12000)
+    training.add_argument("--every", type=int, default=250, help="steps between checkpoints")
+    training.add_argument("--batch", type=int, default=12, help="pairs of frames")
+    training.add_argument("--patch", type=int, default=64)
+    training.add_argument("--rate", type=float, default=8e-4)
+    training.add_argument("--device", default="cpu")
+    training.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    training.add_argument("--seed", type=int, default=1)
+    exporting = commands.add_parser("export")
+    exporting.add_argument("run", type=Path)
+    exporting.add_argument("file", type=Path)
+    wish = parser.parse_args(arguments)
+    cv2.setNumThreads(1)
+    if wish.command == "prepare":
+        clips = sorted(wish.clips.glob("*.*4"))
+        held = [clip for clip in clips if clip.stem in wish.held_out]
+        if held:
+            fill(held, wish.data / "valid", wish.valid, wish.seed + 1)
+        fill(
+            [clip for clip in clips if clip not in held],
+            wish.data / "train",
+            wish.examples,
+            wish.seed,
+        )
+    elif wish.command == "train":
+        torch.set_num_threads(wish.threads)
+        train(wish.data, wish.run, wish)
+    else:
+        export(wish.run, wish.file)
+
+
+if __name__ == "__main__":
+    main()
