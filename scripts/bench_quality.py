@@ -41,7 +41,7 @@ from videnhance.errors import VidenhanceError
 from videnhance.settings import DetectSettings, ModelSettings, Settings, TrackSettings
 from videnhance.video.source import probe
 
-FREE = "fusion", "clarity"
+FREE = "fusion", "clarity", "auto"
 """Judged when none is named, where there are such: they come with the package."""
 
 

@@ -1,8 +1,8 @@
 """Makes the README's pictures: faces of the sample as recorded, beside what the tool makes of them.
 
-    python scripts/make_pictures.py        writes docs/fusion.png, docs/contact_sheet.png
+    python scripts/make_pictures.py        writes docs/faces.png, docs/contact_sheet.png
 
-In the first both sides are cut from the same place of the same frame and enlarged alike (bicubic);
+In the first all rows are cut from the same place of the same frame and enlarged alike (bicubic);
 nothing else is done to them. The second is what `videnhance preview` writes.
 """
 
@@ -58,9 +58,15 @@ def main() -> None:
     source = ROOT / "samples" / "cctv.mp4"
     wanted = [frame for frame, _ in PLACES]
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "out.mkv"
-        settings = videnhance.Settings(output=videnhance.OutputSettings(codec="ffv1"))
-        videnhance.enhance(source, result, settings)
+        images = {"original": frames(source, wanted)}
+        for name in ("fusion", "auto"):
+            result = Path(folder) / f"{name}.mkv"
+            settings = videnhance.Settings(
+                restore=videnhance.RestoreSettings(restorer=name),
+                output=videnhance.OutputSettings(codec="ffv1"),
+            )
+            videnhance.enhance(source, result, settings)
+            images[name] = frames(result, wanted)
         shown = videnhance.Settings(part=videnhance.PartSettings(start="1.5", end="5"))
         videnhance.make_preview(
             source,
@@ -69,14 +75,13 @@ def main() -> None:
             sheet=docs / "contact_sheet.png",
             overwrite=True,
         )
-        before, after = frames(source, wanted), frames(result, wanted)
     rows = []
-    for name, images in (("original", before), ("fusion", after)):
+    for name, seen in images.items():
         cells = [
-            cell(images[frame], corner, f"{name}, {frame / 25:.2f} s") for frame, corner in PLACES
+            cell(seen[frame], corner, f"{name}, {frame / 25:.2f} s") for frame, corner in PLACES
         ]
         rows.append(np.hstack(cells))
-    cv2.imwrite(str(docs / "fusion.png"), np.vstack(rows))
+    cv2.imwrite(str(docs / "faces.png"), np.vstack(rows))
 
 
 if __name__ == "__main__":

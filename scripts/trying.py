@@ -20,6 +20,7 @@ from videnhance.equipment import Equipment, Row
 from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray
 from videnhance.job import enhance
+from videnhance.plan import bits_of, make_scope
 from videnhance.settings import OutputSettings, RestoreSettings, Settings
 from videnhance.trackfile import read_tracks
 from videnhance.video.scan import read_timeline
@@ -36,13 +37,15 @@ class Trial:
     settings: Settings
     names: Sequence[str]
     device: str = "cpu"
+    bits: float = 0.0
+    """Bits a pixel of the clip they are shown."""
 
     def restorers(self) -> dict[str, restorers.Restorer]:
         """New ones: what they remember is of one video. Raises UsageError, ModelError."""
         made = {}
         for name in self.names:
             wish = replace(self.settings, restore=RestoreSettings(restorer=name))
-            made[name] = restorers.create(Equipment(wish, self.device))
+            made[name] = restorers.create(Equipment(wish, self.device, bits=self.bits))
         return made
 
 
@@ -91,7 +94,8 @@ def tried(path: Path, trial: Trial) -> tuple[tuple[Tracklet, ...], Recording]:
 
     Raises VidenhanceError."""
     settings = replace(trial.settings, output=OutputSettings(preset="ultrafast"))
-    recording = Recording(trial.restorers())
+    bits = bits_of(make_scope(probe(path), settings))
+    recording = Recording(replace(trial, bits=bits).restorers())
     restorers.RESTORERS[Recording.name] = Row(lambda equipment: recording)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from videnhance import detectors
+from videnhance import detectors, restorers
 from videnhance.alignment import TEMPLATE
 from videnhance.equipment import Row
 from videnhance.faces import Faces
@@ -35,6 +35,12 @@ class SquareDetector:
             landmarks[None].astype(np.float32),
             np.array([0.9], np.float32),
         )
+
+
+@pytest.fixture(autouse=True)
+def quick_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done when nobody asks is fusion here: a network's minutes belong to its own tests."""
+    monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
 
 
 @pytest.fixture

@@ -44,4 +44,5 @@ if __name__ == "__main__":
     plan.SEGMENT_FRAMES = SEGMENT_FRAMES
     detectors.DETECTORS["square"] = Row(lambda equipment: SquareDetector())
     restorers.RESTORERS["held"] = Row(lambda equipment: Held())
+    restorers.RESTORERS[restorers.AUTO] = restorers.RESTORERS["fusion"]  # quick
     app()

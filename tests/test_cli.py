@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written(clip: Path) -> None:
         ("--scale", "3", "takes 1, 2 or 4"),
         ("--strength", "1.5", "takes 0 to 1"),
         ("--detect-every", "0", "takes 1"),
-        ("--restorer", "magic", "fusion, identity"),
+        ("--restorer", "magic", "auto, fusion, clarity, identity"),
         ("--detector", "magic", "centerface"),
         ("--threshold", "7", "takes 0.05"),
     ],

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from videnhance.restorers import LEARNED
+
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 Layout = Literal["side", "stack", "wipe"]
@@ -39,6 +41,8 @@ def labels_of(restorer: str, invents: bool) -> tuple[str, str]:
         return "original", f"AI ({restorer}): an estimate, not evidence"
     if restorer == "identity":
         return "original", "identity: unchanged"
+    if restorer in LEARNED:
+        return "original", f"{restorer}: own frames, corrected by a learned estimate"
     return "original", f"{restorer}: from the clip's own frames"
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from videnhance.models import Obtained, obtain
+from videnhance.models import Obtained, bundled, obtain
 from videnhance.settings import DEFAULTS, Settings
+from videnhance.weights import BUNDLED
 
 T = TypeVar("T", covariant=True)
 
@@ -19,7 +20,7 @@ class Row(Generic[T]):
 
     make: Callable[[Equipment], T]
     weights: str | None = None
-    """Name of the weights of its network, for one that has one that does not come with us."""
+    """Name of the weights of its network, for one that has one."""
 
 
 def _untold(line: str) -> None:
@@ -39,6 +40,8 @@ class Equipment:
     stop: Callable[[], bool] = lambda: False
     obtained: dict[str, Obtained] = field(default_factory=dict)
     """The weights that were asked for, by name."""
+    bits: float = 0.0
+    """Bits a pixel of the video, where its codec predicts frames from others; else 0."""
     batches: dict[str, int] = field(default_factory=dict)
     """Faces in a batch where that is not a setting, by network and how it is computed: found before
     (jobdir.py keeps them), or found by now."""
@@ -55,6 +58,9 @@ class Equipment:
         if name not in self.obtained:
             wish = self.settings.models
             given = dict(wish.files).get(name)
+            if name in BUNDLED:
+                self.obtained[name] = bundled(name, given, trust=wish.trust)
+                return self.obtained[name].path
             self.obtained[name] = obtain(
                 name,
                 given=Path(given) if given is not None else None,

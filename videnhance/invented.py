@@ -45,6 +45,10 @@ class Outcome:
     """Faces restored with less strength, by the gate's reason."""
     unrestored: list[Unrestored] = field(default_factory=list)
     """Faces that the restorer failed on."""
+    held_back: float = 0.0
+    """Share of pixels in which a restorer held back what the input does not support, summed over
+    `guarded` faces."""
+    guarded: int = 0
 
     def judged(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
@@ -56,6 +60,7 @@ class Outcome:
             "left": dict(self.left),
             "lowered": dict(self.lowered),
             "unrestored": [asdict(lost) for lost in self.unrestored],
+            "held_back": [self.held_back, self.guarded],
         }
         path.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
@@ -68,6 +73,8 @@ class Outcome:
                 Counter(told["left"]),
                 Counter(told["lowered"]),
                 [Unrestored(**one) for one in told["unrestored"]],
+                float(told["held_back"][0]),
+                int(told["held_back"][1]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -80,6 +87,8 @@ class Outcome:
             whole.left += part.left
             whole.lowered += part.lowered
             whole.unrestored += part.unrestored
+            whole.held_back += part.held_back
+            whole.guarded += part.guarded
         return whole
 
     def notes(self) -> list[str]:
@@ -89,6 +98,11 @@ class Outcome:
             if faces:
                 reasons = ", ".join(f"{count} {reason}" for reason, count in faces.most_common())
                 told.append(f"faces {fate}: {reasons}")
+        if self.guarded:
+            told.append(
+                f"in {self.held_back / self.guarded:.1%} of the faces' pixels the correction was "
+                "held back by more than half, as the recording does not support it"
+            )
         for lost in self.unrestored[:_NAMED]:
             told.append(
                 f"track {lost.tracklet}, frame {lost.frame}: kept as recorded ({lost.reason})"

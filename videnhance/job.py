@@ -26,7 +26,7 @@ from videnhance.output import (
     require_room_for,
     require_stills,
 )
-from videnhance.plan import Scope, check_output, make_plan, make_scope
+from videnhance.plan import Scope, bits_of, check_output, make_plan, make_scope
 from videnhance.record import Record, read_record, tracks_fingerprint
 from videnhance.request import Given, Request, read_given, refuse_inside
 from videnhance.run import Progress, Run, never, silent
@@ -293,6 +293,7 @@ def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> E
         progress=run.tell,
         tell=run.notes.append,
         stop=run.stop,
+        bits=bits_of(scope),
     )
     names = (rendering_weights(wish) if restoring else []) + (
         looking_weights(wish) if detecting else []

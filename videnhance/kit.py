@@ -11,6 +11,7 @@ from videnhance.errors import UsageError
 from videnhance.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
 from videnhance.settings import Settings
+from videnhance.weights import BUNDLED
 
 if TYPE_CHECKING:
     from videnhance.parsing import Parser
@@ -86,7 +87,8 @@ def _kit(equipment: Equipment) -> Kit:
             path=path,
         )
     restorer = restorers.create(equipment)
-    if restorers.RESTORERS[wish.restore.restorer].weights is None:
+    weights = restorers.RESTORERS[wish.restore.restorer].weights
+    if weights is None or weights in BUNDLED:  # fusion, which they build on, works in memory
         return Kit(restorer, parser, upscaler)
     from videnhance.gpu import pixels_on
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from videnhance.download import Progress, fetch, on_disk
 from videnhance.errors import ModelError, Stopped, UsageError, chosen
 from videnhance.video.seal import sha256_of
-from videnhance.weights import WEIGHTS, Weights, folder, located
+from videnhance.weights import BUNDLED, WEIGHTS, Weights, folder, located
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,24 @@ class Obtained:
     """Whether it is not the published file, and was taken on the user's word."""
     accepted: str | None
     """The licence that had to be accepted, and was; None where none had to be."""
+
+
+def bundled(name: str, given: str | None = None, *, trust: bool = False) -> Obtained:
+    """The weights of that name that come with the package (BUNDLED), or a file given instead.
+
+    Raises UsageError for a given one without `trust`, ModelError where there is no such file.
+    """
+    path = BUNDLED[name] if given is None else Path(given)
+    if given is not None and not trust:
+        raise UsageError(
+            f"--weights {name}={given}: is not what comes with videnhance; add --trust-weights if "
+            "you trust where it comes from"
+        )
+    try:
+        return Obtained(name, path, sha256_of(path), trusted=given is not None, accepted=None)
+    except OSError as error:
+        cure = "install videnhance again" if given is None else "check the name and the folder"
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
 
 
 @dataclass(frozen=True)

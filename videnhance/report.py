@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.preview import PreviewSummary
+from videnhance.restorers import LEARNED
 from videnhance.status import Status
 from videnhance.streams import Timeline
 from videnhance.summary import ESTIMATE, Summary
@@ -122,6 +123,8 @@ def _method(restorer: str | None, invents: bool) -> str:
         return "identity: a dry run, no face was changed"
     if invents:
         return f"{restorer}: AI restoration, it shows detail the clip does not hold"
+    if restorer in LEARNED:
+        return f"{restorer}: the clip's own frames, corrected by a network that learned from others"
     return f"{restorer}: only what the clip itself holds"
 
 

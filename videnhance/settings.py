@@ -130,7 +130,7 @@ class DetectSettings:
 class RestoreSettings:
     """What is done to a face (restorers, render)."""
 
-    restorer: str = "fusion"
+    restorer: str = "auto"
     strength: float = 1.0
     """0 leaves the source, 1 the restored face; between them a blend."""
     ease: float = 0.2

@@ -30,7 +30,7 @@ from videnhance.queues import background, prefetch, share
 from videnhance.record import Record, look_fingerprint, render_fingerprint
 from videnhance.render import finish, overlapping, restore, sample, upright_to_output
 from videnhance.render import margins as render_margins
-from videnhance.restorers import Restorer
+from videnhance.restorers import Guarded, Restorer
 from videnhance.restoring import Restored
 from videnhance.run import Run
 from videnhance.streams import Segment
@@ -172,7 +172,13 @@ def render_all(
         require_room(job.folder, 2 * len(kits) * largest, "the next segment")
         began, outcome = time.monotonic(), Outcome()
 
+        if isinstance(kit.restorer, Guarded):
+            kit.restorer.held_back()  # of a segment that was given up
+
         def complete(part: Path) -> None:
+            if isinstance(kit.restorer, Guarded):
+                shares = kit.restorer.held_back()
+                outcome.held_back, outcome.guarded = sum(shares), len(shares)
             outcome.save(job.outcome(segment))
             _seal(fingerprint, len(segment), began, part)
 

@@ -143,6 +143,10 @@ WEIGHTS: dict[str, Weights] = {
 }
 
 
+BUNDLED = {"clarity": Path(__file__).parent / "restorers" / "clarity.safetensors"}
+"""Weights that come with the package, by name; restorers/clarity.md says what they are."""
+
+
 def folder() -> Path:
     """Where weights are kept: VIDENHANCE_MODELS, else a folder of the user's cache."""
     wish = os.environ.get("VIDENHANCE_MODELS")

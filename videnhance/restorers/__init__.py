@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.equipment import Equipment, Row
 from videnhance.errors import chosen
@@ -39,6 +39,21 @@ class Restorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Guarded(Protocol):
+    """A restorer that holds back what its input does not support."""
+
+    def held_back(self) -> list[float]:
+        """The share of pixels held back, of each crop since this was asked last."""
+        ...
+
+
+AUTO = "auto"
+LEARNED = frozenset({AUTO, "clarity"})
+"""Restorers that correct by what was learned elsewhere, held to what was recorded: they invent no
+detail, but estimate."""
+
+
 def _identity(equipment: Equipment) -> Restorer:
     from videnhance.restorers.identity import Identity
 
@@ -49,6 +64,19 @@ def _fusion(equipment: Equipment) -> Restorer:
     from videnhance.restorers.fusion import Fusion
 
     return Fusion()
+
+
+def _clarity(name: str) -> Row[Restorer]:
+    def make(equipment: Equipment) -> Restorer:
+        from videnhance.restorers.clarity import Clarity
+        from videnhance.weights import load_state
+
+        path = equipment.weights("clarity")
+        state = load_state(path)
+        always, bits = name != AUTO, equipment.bits
+        return Clarity(name, state, equipment.device, always=always, bits=bits, path=path)
+
+    return Row(make, weights="clarity")
 
 
 def _gfpgan(name: str) -> Row[Restorer]:
@@ -94,7 +122,9 @@ def _networked(
 
 
 RESTORERS: dict[str, Row[Restorer]] = {
+    AUTO: _clarity(AUTO),
     "fusion": Row(_fusion),
+    "clarity": _clarity("clarity"),
     "identity": Row(_identity),
     "gfpgan": _gfpgan("gfpgan-1.4"),
     "gfpgan-1.2": _gfpgan("gfpgan-1.2"),

@@ -10,7 +10,7 @@ The result is a function of the window alone: no recursion, so a segment's borde
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -91,6 +91,16 @@ class _Planes:
     chroma: FloatArray
 
 
+@dataclass(frozen=True)
+class Fused:
+    """`crop`: as `Fusion.restore` gives it. `luma`: of the centre (0) and of its neighbours by how
+    many frames they are later, registered to it, (W, W) float32 8-bit steps; W is the crop's side
+    or half of it."""
+
+    crop: FloatArray
+    luma: Mapping[int, FloatArray]
+
+
 class _Memory:
     """Results by key, the least recently used dropped; only ever saves work."""
 
@@ -132,9 +142,10 @@ class Fusion:
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         """The centre crop of each window, (S, S, 3) float32 RGB, nominally 0..1 as it came:
         what limited-range video holds beyond white is kept."""
-        return [self._restore(window) for window in windows]
+        return [self.fuse(window).crop for window in windows]
 
-    def _restore(self, window: CropWindow) -> FloatArray:
+    def fuse(self, window: CropWindow) -> Fused:
+        """The centre crop as `restore` gives it, and what it was made of."""
         crop = window.crops[window.centre]
         side = crop.shape[0]
         # Source pixels are what noise, codec and detail are made of, whatever the crop's size.
@@ -147,7 +158,7 @@ class Fusion:
         for k, flow in self._flows_from_centre(window, work):
             there = self._planes(window, k, work)
             others.append(_Planes(pull(there.luma, flow), pull(there.chroma, flow)))
-            steps.append(abs(k - window.centre))
+            steps.append(k - window.centre)
         floor = min(max(_FLOOR_NATIVE * enlarged**2, _FLOOR_LOW), _FLOOR_HIGH)
         luma, chroma, fused = _weighted_mean(centre, others, steps, floor)
         ramp = (enlarged - _SHARPEN_NONE) / (_SHARPEN_FULL - _SHARPEN_NONE)
@@ -159,7 +170,9 @@ class Fusion:
         # OpenCV's chroma is centred on 0.5 in floats.
         cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        return np.asarray(crop + enlarge(change, side), np.float32)
+        registered = {step: other.luma for step, other in zip(steps, others, strict=True)}
+        fine = np.asarray(crop + enlarge(change, side), np.float32)
+        return Fused(fine, {0: centre.luma, **registered})
 
     def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
         crop = window.crops[k]
@@ -219,7 +232,7 @@ class Fusion:
 def _weighted_mean(
     centre: _Planes, others: Sequence[_Planes], steps: Sequence[int], floor: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """`steps`: how many frames each of the others is away.
+    """`steps`: by how many frames each of the others is later.
 
     Returns fused luma and chroma, and the share of a frame's own noise that was averaged away,
     0..1, per cell (C, C): 0 where every neighbour was turned down."""
@@ -229,7 +242,9 @@ def _weighted_mean(
     # The median, as the least of the neighbours collapses to 0 where blocks were skipped.
     usual = float(np.median(np.stack(unlike)))
     # On fast motion far neighbours register badly, which is not noise: the next ones judge.
-    beside = float(np.median(np.stack([u for u, d in zip(unlike, steps, strict=True) if d == 1])))
+    beside = float(
+        np.median(np.stack([u for u, d in zip(unlike, steps, strict=True) if abs(d) == 1]))
+    )
     noise = min(max(min(usual, _BESIDE * beside), floor), _CEILING)
     doubt = noise / (noise + _edge_variance(centre.luma))
     total = np.ones((_CELLS, _CELLS), np.float32)

@@ -1,0 +1,233 @@
+"""The network that ships with the package: fusion's result, corrected by what was learned.
+
+A small residual network is shown the fused crop and, registered to it, the frames that it was made
+of, and adds a correction. It was trained for fidelity alone (the squared error, no adversary), so
+that where it does not know it gives the mean of what may be: it blurs, it does not invent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videnhance.alignment import eye_distance
+from videnhance.devices import device_named
+from videnhance.faces import CropWindow
+from videnhance.frames import FloatArray
+from videnhance.registration import enlarge, shrink
+from videnhance.restorers.fusion import Fused, Fusion
+from videnhance.weights import check_state
+
+STEPS = (0, -2, -1, 1, 2)
+"""The frames that are shown besides the fused crop, by how much later they are."""
+PLANES = 3 + len(STEPS)
+
+ZOOM = 3.0
+"""Crop pixels per source pixel at which the network works, where a crop has more: the finer grid
+holds nothing that the source could tell. So it meets one size of noise and blocks, not ten."""
+_CELL = 4
+"""Pixels on a side of what becomes one place of the network's grid: about a source pixel."""
+_WIDTH, _BLOCKS = 48, 8
+_LUMA = (0.299, 0.587, 0.114)
+_GAIN = 8.0
+"""Differences between frames are small: they are shown so many times larger."""
+
+
+SIZES = (7.0, 10.0, 60.0, 80.0)
+"""Pixels between the eyes: below the first and above the last fusion measures better, between the
+others the correction counts in full."""
+RATE = (0.1, 0.14)
+QUIET = (2.5 / 255.0, 4.0 / 255.0)
+"""Video of more bits a pixel than RATE and with less noise than QUIET is good as it is: fusion
+measures better there. Each is a ramp, so that nothing flickers at a border."""
+_ALLOWED = 1.0
+"""Variances of noise by which a result may differ from what was recorded. At 4 it gains 0.15 dB
+more where it gains, and costs a soft scene 0.25 dB."""
+_LEAST = (0.4 / 255.0) ** 2
+"""Variance that is always there: 8-bit steps, and the warp to the crop."""
+
+
+class Correction(nn.Module):
+    """From a fused crop and its frames to the crop restored; fully convolutional.
+
+    The last layer starts at zero: untrained, it gives the fused crop.
+    """
+
+    def __init__(self, width: int = _WIDTH, blocks: int = _BLOCKS) -> None:
+        super().__init__()
+        cells = _CELL * _CELL
+        self.head = nn.Conv2d(PLANES * cells + 2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.tail = nn.Conv2d(width, 3 * cells, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        assert self.tail.bias is not None
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, planes: Tensor, zoom: Tensor) -> Tensor:
+        """(B, 3, S, S) RGB of `planes` (B, PLANES, S, S) as `observed` gives them, both nominally
+        0..1, and `zoom` (B,), crop pixels per source pixel. S: a multiple of 4."""
+        fused = planes[:, :3]
+        luma = (fused * fused.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        apart = planes[:, 3:] - luma
+        # how far the frames are apart tells noise and codec; the zoom, how wide their traces are
+        noise = torch.log(apart.abs().mean((1, 2, 3)) + 1e-3) / 2.0 + 2.0
+        told = torch.stack([torch.log2(zoom) - 1.5, noise], 1)[..., None, None]
+        x = F.pixel_unshuffle(torch.cat([fused - 0.5, apart * _GAIN], 1), _CELL)
+        x = self.head(torch.cat([x, told.expand(-1, -1, *x.shape[2:])], 1))
+        y = x
+        for block in self.blocks:
+            y = block(y)
+        return fused + F.pixel_shuffle(self.tail(x + y), _CELL)
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a straight way; starts as the straight way alone."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.normal_(self.second.weight, std=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.second(F.relu(self.first(x)))
+        return y
+
+
+def work_side(side: int, zoom: float) -> int:
+    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 4."""
+    return side if zoom <= ZOOM else max(_CELL * round(side * ZOOM / zoom / _CELL), 16 * _CELL)
+
+
+def observed(fused: Fused) -> FloatArray:
+    """What is known of a crop: (PLANES, S, S) float32, RGB of the fused crop and the luma of each
+    of STEPS, nominally 0..1; where there is no such neighbour, that of the fused crop."""
+    side = len(fused.crop)
+    own = np.asarray(fused.crop @ np.array(_LUMA, np.float32), np.float32)
+    lumas = [_luma(fused.luma, step, own, side) for step in STEPS]
+    return np.concatenate([fused.crop.transpose(2, 0, 1), np.stack(lumas)])
+
+
+def _luma(luma: Mapping[int, FloatArray], step: int, own: FloatArray, side: int) -> FloatArray:
+    return enlarge(luma[step], side) / np.float32(255.0) if step in luma else own
+
+
+def restored(network: nn.Module, planes: FloatArray, zoom: float) -> FloatArray:
+    """The crop (S, S, 3) that the network makes of what `observed` gives."""
+    side = planes.shape[-1]
+    work = work_side(side, zoom)
+    seen = np.stack([shrink(plane, work) for plane in planes]) if work != side else planes
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        given = torch.from_numpy(seen)[None].to(device, memory_format=torch.channels_last)
+        scale = torch.tensor([zoom * work / side], dtype=torch.float32, device=device)
+        change = (network(given, scale) - given[:, :3])[0].permute(1, 2, 0)
+        added = np.ascontiguousarray(change.cpu().numpy(), np.float32)
+    crop = planes[:3].transpose(1, 2, 0)
+    return np.asarray(crop + enlarge(added, side), np.float32)
+
+
+def strength_of(side: int, zoom: float, noise: float = 0.0, bits: float = 0.0) -> float:
+    """How much of the correction a face gets whose crop of `side` enlarges it `zoom` times, in
+    video of `bits` a pixel with `noise` (deviation, 0..1)."""
+    eyes = float(eye_distance(np.array([0.0, 0.0, np.log(side / zoom), 0.0])))
+    rise = (eyes - SIZES[0]) / (SIZES[1] - SIZES[0])
+    fall = (SIZES[3] - eyes) / (SIZES[3] - SIZES[2])
+    rich = np.clip((bits - RATE[0]) / (RATE[1] - RATE[0]), 0.0, 1.0)
+    noisy = np.clip((noise - QUIET[0]) / (QUIET[1] - QUIET[0]), 0.0, 1.0)
+    return float(np.clip(min(rise, fall), 0.0, 1.0) * (1.0 - rich * (1.0 - noisy)))
+
+
+def support(crop: FloatArray, planes: FloatArray, zoom: float) -> FloatArray:
+    """How far the input supports a result, 0..1, per source pixel (N, N).
+
+    The result is made as small as the source again. Where it then differs from the frame that was
+    recorded by no more than frames differ from each other, which is noise, it is supported wholly;
+    beyond that, as much less as it differs more. `planes`: as `observed` gives them.
+    """
+    size = max(round(len(crop) / zoom), 8)
+    luma = np.asarray(crop @ np.array(_LUMA, np.float32), np.float32)
+    away = _local(shrink(luma - planes[3], size))
+    noise = noise_of(planes, zoom) + _LEAST
+    return np.asarray(
+        np.minimum(np.sqrt(_ALLOWED * noise / np.maximum(away, 1e-12)), 1.0), np.float32
+    )
+
+
+def noise_of(planes: FloatArray, zoom: float) -> FloatArray:
+    """The variance of noise around each source pixel (N, N), by how frames differ."""
+    size = max(round(planes.shape[-1] / zoom), 8)
+    others = [_local(shrink(plane - planes[3], size)) for plane in planes[4:]]
+    # of two frames each has its share of the difference
+    return np.asarray(np.median(np.stack(others), axis=0) / 2.0, np.float32)
+
+
+def _local(difference: FloatArray) -> FloatArray:
+    """The mean square around each pixel."""
+    return np.asarray(cv2.GaussianBlur(difference * difference, (0, 0), 1.0), np.float32)
+
+
+class Clarity:
+    """Fusion, then the network, then the guard.
+
+    One object serves one video, as Fusion's.
+    """
+
+    batch = 1
+    invents = False
+
+    def __init__(
+        self,
+        name: str,
+        state: Mapping[str, Tensor],
+        device: str = "cpu",
+        *,
+        always: bool = True,
+        bits: float = 0.0,
+        path: Path = Path("clarity"),
+    ) -> None:
+        """Unless `always`, only faces for which it measures better than fusion are corrected, by
+        their size (SIZES) and the `bits` a pixel of the video (RATE, QUIET).
+
+        Raises ModelError for weights of another network."""
+        self.name, self._always, self._bits = name, always, bits
+        self._fusion = Fusion()
+        self.radius = self._fusion.radius
+        network = Correction()
+        check_state(network, state, path)
+        network.load_state_dict({key: value.float() for key, value in state.items()})
+        network = network.eval().requires_grad_(False).to(device_named(device))
+        self._network = network.to(memory_format=torch.channels_last)
+        self._held_back: list[float] = []
+
+    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+        """The centre crop of each window, (S, S, 3) float32 RGB."""
+        return [self._restore(window) for window in windows]
+
+    def held_back(self) -> list[float]:
+        """The share of pixels that the guard held back by more than half, of each crop since it was
+        asked last."""
+        shares, self._held_back = self._held_back, []
+        return shares
+
+    def _strength(self, window: CropWindow, planes: FloatArray) -> float:
+        noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
+        return strength_of(len(window.crops[0]), window.zoom, noise, self._bits)
+
+    def _restore(self, window: CropWindow) -> FloatArray:
+        planes = observed(self._fusion.fuse(window))
+        strength = 1.0 if self._always else self._strength(window, planes)
+        if strength == 0.0:
+            return np.asarray(planes[:3].transpose(1, 2, 0), np.float32)
+        crop = restored(self._network, planes, window.zoom)
+        fused = planes[:3].transpose(1, 2, 0)
+        supported = support(crop, planes, window.zoom)
+        self._held_back.append(float((supported < 0.5).mean()))
+        weight = strength * enlarge(supported, len(crop))[..., None]
+        return np.asarray(fused + weight * (crop - fused), np.float32)
