@@ -245,7 +245,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path, clip: Path) -> None:
     other = replace(LOSSLESS, restore=RestoreSettings(strength=0.5, restorer="identity"))
     with pytest.raises(JobError) as refused:
         enhance(clip, out, other, overwrite=True)
-    for words in ("--strength (1.0, now 0.5)", "--restorer (fusion, now identity)", "--restart"):
+    for words in ("--strength (1.0, now 0.5)", "--restorer (auto, now identity)", "--restart"):
         assert words in str(refused.value)
     assert "--job-dir" in str(refused.value)
     with pytest.raises(JobError, match=r"kind \(enhance, now detect\)"):
