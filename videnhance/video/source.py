@@ -201,14 +201,15 @@ def decodes_by(info: VideoInfo, wish: str) -> str | None:
         if name not in hwdevices_available():
             continue
         try:
-            with av.open(str(info.path), "r", hwaccel=HWAccel(name)) as container:
-                stream = container.streams.video[0]
+            with open_source(info.path, name) as container:
+                stream = video_stream(container, info.path)
                 next(container.decode(stream))
                 if stream.codec_context.is_hwaccel:
                     return name
                 reason = f"it cannot decode {info.codec}"
-        except (av.error.FFmpegError, RuntimeError, NotImplementedError, StopIteration) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "no device"
+        except (InputError, av.error.FFmpegError, RuntimeError, StopIteration) as error:
+            cause = error.__cause__ or error
+            reason = getattr(cause, "strerror", None) or str(cause) or "no device"
     if wish == "auto":
         return None
     raise UsageError(f"--hwaccel {wish}: not usable ({reason}); leave it out, or use auto")
