@@ -49,7 +49,7 @@ DEGRADATIONS = {
     "hard": Degradation(blur=1.6, eyes=16.0, noise=14.0, crf=40),
 }
 """By name; a face is 2.3 times as wide as its eyes are apart. What clarity is trained on
-(clarity_data.py) goes from 7 to 48 pixels between the eyes, blur to 1.3, noise to 12 and crf 18 to
+(filming.py) goes from 7 to 48 pixels between the eyes, blur to 1.3, noise to 12 and crf 18 to
 36: "mild" and "hard" lie beyond it on either side."""
 
 

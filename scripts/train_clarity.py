@@ -36,7 +36,7 @@ from videnhance.restorers.clarity import PLANES, Correction, restored, work_side
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
-EASY = 4.0 / 255.0
+EASY = 2.5 / 255.0
 """Root of the squared error below which a fused crop is as good as right: it then counts less."""
 FLICKER = 0.5
 """Weight of the change from frame to frame, beside the picture itself."""

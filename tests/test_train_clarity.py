@@ -12,9 +12,8 @@ import torch
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-import clarity_data  # noqa: E402
 import train_clarity  # noqa: E402
-from clarity_data import Camera, filmed  # noqa: E402
+from filming import SOUND, Camera, filmed  # noqa: E402
 
 from videnhance.restorers.clarity import PLANES, Clarity  # noqa: E402
 from videnhance.weights import load_state  # noqa: E402
@@ -62,7 +61,7 @@ def test_what_is_exported_is_what_the_restorer_takes(data: Path, tmp_path: Path)
 def test_a_camera_does_what_it_says() -> None:
     rng = np.random.default_rng(0)
     scene = [np.full((64, 96, 3), 120.0, np.float32)] * 3
-    quiet, loud = (replace(clarity_data._SOUND, noise=noise, quality=6) for noise in (0.0, 10.0))
+    quiet, loud = (replace(SOUND, noise=noise, quality=6) for noise in (0.0, 10.0))
     clean = np.stack(filmed(scene, (32, 48), quiet, rng)).astype(float)
     assert clean.shape == (3, 32, 48, 3)
     assert np.abs(clean - 120).max() <= 2
