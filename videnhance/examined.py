@@ -44,7 +44,25 @@ def sound(
         return attempt(found.examination)
 
 
-def examined_in(record: Path, restart: bool) -> Examination | None:
+def sound_job(
+    attempt: Callable[[Examination | None, bool], T],
+    source: Path,
+    settings: Settings,
+    run: Run,
+    record: Path,
+    restart: bool,
+) -> T:
+    """The same for a job with this record, which knows what it found before. `attempt` is told too
+    whether the job begins anew, because that is wished or because more is known now."""
+    known = _examined_in(record, restart)
+
+    def once(examined: Examination | None) -> T:
+        return attempt(examined, restart or (examined is not None and examined != known))
+
+    return sound(once, source, settings, run, known)
+
+
+def _examined_in(record: Path, restart: bool) -> Examination | None:
     """What the job of this record found when it examined its source; None where it did not."""
     try:
         return None if restart else examination_in(read_record(record).document.get("condition"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from videnhance.equipment import Equipment
 from videnhance.errors import UsageError
-from videnhance.examined import examined_in, sound
+from videnhance.examined import sound_job
 from videnhance.faces import Tracks
 from videnhance.jobdir import JobDirectory, default_folder, entered
 from videnhance.kit import looking_weights, make_kits, rendering_weights
@@ -26,7 +26,7 @@ from videnhance.output import (
     require_room_for,
     require_stills,
 )
-from videnhance.plan import Scope, bits_of, check_output, make_plan, make_scope
+from videnhance.plan import Scope, check_output, make_plan, make_scope
 from videnhance.record import Record, read_record, tracks_fingerprint
 from videnhance.request import Given, Request, read_given, refuse_inside
 from videnhance.run import Progress, Run, never, silent
@@ -38,6 +38,7 @@ from videnhance.trackfile import read_tracks, write_tracks
 from videnhance.tracking import choose
 from videnhance.video.check import Check
 from videnhance.video.codecs import completed
+from videnhance.video.coding import coding_of
 from videnhance.video.examine import Examination
 from videnhance.video.source import probe
 from videnhance.video.writer import put_in_place
@@ -75,8 +76,7 @@ def enhance(
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
     began = time.monotonic()
 
-    def attempt(examined: Examination | None) -> Summary:
-        again = examined is not None and examined != known
+    def attempt(examined: Examination | None, anew: bool) -> Summary:
         return enhance_as(
             source,
             output,
@@ -85,14 +85,14 @@ def enhance(
             overwrite=overwrite,
             folder=folder,
             keep_job=keep_job,
-            restart=restart or again,
+            restart=anew,
             tracks=tracks,
             identify=identify,
             run=Run(progress, stop, began),
         )
 
-    known = examined_in(JobDirectory(folder).record, restart)
-    return sound(attempt, source, settings, Run(progress, stop), known)
+    record = JobDirectory(folder).record
+    return sound_job(attempt, source, settings, Run(progress, stop), record, restart)
 
 
 def enhance_as(
@@ -191,8 +191,7 @@ def detect_tracks(
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
     began = time.monotonic()
 
-    def attempt(examined: Examination | None) -> Summary:
-        again = examined is not None and examined != known
+    def attempt(examined: Examination | None, anew: bool) -> Summary:
         return _detect_as(
             source,
             output,
@@ -201,12 +200,12 @@ def detect_tracks(
             overwrite=overwrite,
             folder=folder,
             keep_job=keep_job,
-            restart=restart or again,
+            restart=anew,
             run=Run(progress, stop, began),
         )
 
-    known = examined_in(JobDirectory(folder).record, restart)
-    return sound(attempt, source, settings, Run(progress, stop), known)
+    record = JobDirectory(folder).record
+    return sound_job(attempt, source, settings, Run(progress, stop), record, restart)
 
 
 def _detect_as(
@@ -286,14 +285,13 @@ def resume(
 
 def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> Equipment:
     """With all weights that will be asked for: what cannot be had is known before the work."""
-    wish = scope.settings
     equipment = Equipment(
-        wish,
+        wish := scope.settings,
         device=wish.compute.devices[0],
         progress=run.tell,
         tell=run.notes.append,
         stop=run.stop,
-        bits=bits_of(scope),
+        coding=coding_of(scope.source, scope.timeline),
     )
     names = (rendering_weights(wish) if restoring else []) + (
         looking_weights(wish) if detecting else []
