@@ -22,7 +22,7 @@ from videnhance.report import summary_text
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
 from videnhance.video import mux as mux_module
 from videnhance.video import packets as packets_module
-from videnhance.video.check import Check, check, read_contents
+from videnhance.video.check import Check, Expected, check, read_contents
 from videnhance.video.scan import read_timeline
 from videnhance.video.soundcheck import Sound, compare_samples
 from videnhance.video.source import probe
@@ -119,7 +119,8 @@ def checked(source: Path, output: Path) -> Check:
     timeline = read_timeline(info)
     contents = read_contents(output, output, len(timeline))
     kept = tuple(stream.index for stream in info.streams)
-    return check(contents, output, info, timeline, WHOLE, (0, len(timeline)), kept, {})
+    expected = Expected(info, timeline, WHOLE, (0, len(timeline)), kept, {})
+    return check(contents, output, expected)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

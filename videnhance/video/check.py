@@ -88,24 +88,39 @@ class Contents:
     sounds: tuple[Sound, ...]
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What an output is to hold of its source."""
+
+    info: VideoInfo
+    timeline: Timeline
+    window: Window
+    """In which the frames are shown."""
+    span: tuple[int, int]
+    """Frames start..stop (half-open) of the source."""
+    copied: Sequence[int]
+    """Indices of its streams that are copied packet for packet."""
+    heard: Mapping[int, Heard]
+    """What was decoded of those encoded anew."""
+
+    @property
+    def frames(self) -> int:
+        return self.span[1] - self.span[0]
+
+
 def checked(
     output: Path,
     part: Path,
-    info: VideoInfo,
-    timeline: Timeline,
-    window: Window,
-    span: tuple[int, int],
-    copied: Sequence[int],
-    heard: Mapping[int, Heard],
+    expected: Expected,
     progress: Callable[[int], None] = lambda frames: None,
 ) -> Check:
-    """Compare the finished file `part`, which is to become `output`, with the source (`check`).
+    """Compare the finished file `part`, which is to become `output`, with its source (`check`).
 
     Raises CheckError where it does not agree, after giving it another name, and OutputError.
     """
-    contents = read_contents(part, output, span[1] - span[0], progress)
+    contents = read_contents(part, output, expected.frames, progress)
     try:
-        return check(contents, output, info, timeline, window, span, copied, heard)
+        return check(contents, output, expected)
     except CheckError as error:
         aside = unverified_name(output)
         put_in_place(part, aside)
@@ -114,19 +129,10 @@ def checked(
         ) from error
 
 
-def passes(
-    part: Path,
-    info: VideoInfo,
-    timeline: Timeline,
-    window: Window,
-    span: tuple[int, int],
-    copied: Sequence[int],
-    heard: Mapping[int, Heard],
-) -> bool:
-    """Whether a written file agrees with the source; where not, it is left as it is."""
+def passes(part: Path, expected: Expected) -> bool:
+    """Whether a written file agrees with its source; where not, it is left as it is."""
     try:
-        contents = read_contents(part, part, span[1] - span[0])
-        check(contents, part, info, timeline, window, span, copied, heard)
+        check(read_contents(part, part, expected.frames), part, expected)
     except (CheckError, OutputError):
         return False
     return True
@@ -180,30 +186,19 @@ def read_contents(
     return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()))
 
 
-def check(
-    contents: Contents,
-    output: Path,
-    info: VideoInfo,
-    timeline: Timeline,
-    window: Window,
-    span: tuple[int, int],
-    copied: Sequence[int],
-    heard: Mapping[int, Heard],
-) -> Check:
+def check(contents: Contents, output: Path, expected: Expected) -> Check:
     """Compare what was written with the source; see above for what must be equal.
 
-    `span`: the frames start..stop (half-open) that were to be written, shown in `window`; `copied`:
-    indices of the source's streams copied packet for packet; `heard`: what was decoded of those
-    encoded anew. Raises CheckError, which names the first thing that is not as it should be, and
-    InputError.
+    Raises CheckError, which names the first thing that is not as it should be, and InputError.
     """
-    start, stop = span
+    timeline, window, heard = expected.timeline, expected.window, expected.heard
+    start, stop = expected.span
     shown = timeline.pts[start:stop]
     _compare_frames(contents, output, timeline, shown, window.moved)
     end = (timeline.pts[stop - 1] + timeline.duration_of(stop - 1)) * timeline.time_base
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
-    before = read_sounds(info, window, (*copied, *heard))
+    before = read_sounds(expected.info, window, (*expected.copied, *heard))
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
         before = [e for e in before if len(e[2]) and heard.get(e[0], (0, 1)) != (0, 0)]
     if len(before) != len(contents.sounds):

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
 from videnhance.video import g711
-from videnhance.video.check import Check, checked, passes
+from videnhance.video.check import Check, Expected, checked, passes
 from videnhance.video.codecs import color_written, tags_written
 from videnhance.video.copying import Copying, add_copied
 from videnhance.video.description import (
@@ -93,16 +93,17 @@ def mux(
         window = moved_to_zero(window, info, timeline)
     try:
         heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+        expected = Expected(info, timeline, window, span, copying.kept, heard)
         # FFmpeg reads times before 0 in Matroska only where it can guess them.
-        told = (info, timeline, window, span, copying.kept, heard)
-        if below and not window.moved and not passes(part, *told):
+        if below and not window.moved and not passes(part, expected):
             window = moved_to_zero(window, info, timeline)
             heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+            expected = replace(expected, window=window, heard=heard)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
         if muxer == "matroska":
             g711.name_tracks(part)
-        found = checked(output, part, info, timeline, window, span, copying.kept, heard, checking)
+        found = checked(output, part, expected, checking)
         lost = lost_from(info, part, output.suffix, window, copying.kept)
         silent = [k for k, (begin, end) in heard.items() if begin == end]
         lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
