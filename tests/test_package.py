@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "videnhance"
 
 FLOORS = (
-    {"errors", "frames", "faces", "grading", "settings", "queues"},
+    {"errors", "durable", "frames", "faces", "grading", "settings", "queues"},
     {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"}
     | {"registration", "steady", "gate", "colormatch", "pixels", "cleaning"},
     {"devices", "gpu", "weights", "download", "models", "equipment", "parsing", "upscale"}

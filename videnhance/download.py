@@ -7,7 +7,6 @@ NAME.part.json   where from, and the server's mark (ETag) of the file it is a pa
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import ssl
 import time
@@ -22,6 +21,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
+from videnhance import durable
 from videnhance.errors import ModelError, Stopped
 from videnhance.video.seal import sha256_of
 
@@ -132,7 +132,7 @@ def fetch(
             )
         restarted = True  # a power cut can leave a part of the right length with holes in it
     with on_disk(target.parent):
-        _put_in_place(part.path, target)
+        durable.rename(part.path, target)
         part.discard()
 
 
@@ -289,17 +289,6 @@ def _is_loopback(url: str) -> bool:
         return parts.scheme == "http" and ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return parts.scheme == "http" and parts.hostname == "localhost"
-
-
-def _put_in_place(part: Path, final: Path) -> None:
-    with part.open("rb") as finished:
-        os.fsync(finished.fileno())
-    part.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

@@ -24,11 +24,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from videnhance.durable import put_in_place
 from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError
 from videnhance.record import Record, read_record
 from videnhance.streams import Segment
 from videnhance.video.seal import Seal, is_whole, read_seal, sha256_of
-from videnhance.video.writer import put_in_place
 
 SUFFIX = ".videnhance"
 _PATIENCE = 0.5

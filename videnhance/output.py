@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from videnhance.durable import put_in_place
 from videnhance.errors import OutputError, VidenhanceError
 from videnhance.faces import Tracks
 from videnhance.frames import LEFT
@@ -28,7 +29,6 @@ from videnhance.video.mux import Cut, mux
 from videnhance.video.pictures import DEMUXER, Embedded, embedded, exif_of, files_of
 from videnhance.video.png import FrameFiles, picture_of, read_picture, require_folder, write_part
 from videnhance.video.reader import layout_of
-from videnhance.video.writer import put_in_place
 
 
 def deliver(

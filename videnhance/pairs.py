@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 
 from videnhance.color import upright_rgb
 from videnhance.compare import Layout, Picture
+from videnhance.durable import put_in_place
 from videnhance.errors import ContainerError, OutputError
 from videnhance.frames import Frame
 from videnhance.settings import DEFAULTS, SourceSettings
@@ -25,7 +26,7 @@ from videnhance.video.examine import Examination
 from videnhance.video.mux import mux
 from videnhance.video.reader import layout_of, planes_of, read_frames
 from videnhance.video.source import probe
-from videnhance.video.writer import Encoding, SegmentWriter, put_in_place
+from videnhance.video.writer import Encoding, SegmentWriter
 
 LARGEST = 3840
 """Longest side in pixels of two pictures as one: with its labels below 4096, which is what players

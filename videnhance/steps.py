@@ -18,6 +18,7 @@ from videnhance.cleaning import graded
 from videnhance.compositing import frame_boxes
 from videnhance.detect import SIZES, Detections, detect, look_at, suited_size, survey_frames
 from videnhance.detect import margins as detect_margins
+from videnhance.durable import put_in_place
 from videnhance.equipment import Equipment
 from videnhance.errors import Stopped
 from videnhance.faces import Tracks
@@ -38,7 +39,7 @@ from videnhance.tracking import track
 from videnhance.video.footage import read_frames
 from videnhance.video.png import FrameFiles
 from videnhance.video.seal import is_whole, read_seal, seal
-from videnhance.video.writer import SegmentWriter, put_in_place, segment_times
+from videnhance.video.writer import SegmentWriter, segment_times
 
 READ_AHEAD = 8
 """Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a

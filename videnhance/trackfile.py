@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from videnhance.durable import put_in_place
 from videnhance.errors import InputError, OutputError
 from videnhance.faces import Tracklet, Tracks, Zone
 from videnhance.streams import Timeline, VideoInfo
-from videnhance.video.writer import put_in_place
 
 Vector = npt.NDArray[np.float64]
 

@@ -29,6 +29,7 @@ import av
 import av.error
 from av.stream import Disposition, Stream
 
+from videnhance.durable import put_in_place
 from videnhance.errors import CheckError, OutputError
 from videnhance.streams import Timeline, VideoInfo
 from videnhance.video.sound import Heard
@@ -40,7 +41,6 @@ from videnhance.video.soundcheck import (
     read_sounds,
 )
 from videnhance.video.window import Window, begin_of
-from videnhance.video.writer import put_in_place
 
 
 @dataclass(frozen=True)

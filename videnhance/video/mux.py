@@ -17,6 +17,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from videnhance.durable import put_in_place
 from videnhance.streams import ColorTags, Segment, Timeline, VideoInfo
 from videnhance.video import g711
 from videnhance.video.check import Check, Expected, checked, passes
@@ -37,7 +38,7 @@ from videnhance.video.packets import (
 from videnhance.video.sound import Heard, add_encoded, encoded_packets
 from videnhance.video.source import codec_name, open_source
 from videnhance.video.window import Window, moved_to_zero, window_of
-from videnhance.video.writer import put_in_place, write_error
+from videnhance.video.writer import write_error
 
 if TYPE_CHECKING:
     pass  # a type only: the compiled module has none

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 
 from videnhance.color import color_planes, sample_rgb
+from videnhance.durable import put_in_place
 from videnhance.errors import OutputError
 from videnhance.frames import Array, Frame
 from videnhance.video.pictures import NOTHING, Embedded
-from videnhance.video.writer import put_in_place
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = 8 + 25

@@ -20,6 +20,7 @@ import av.error
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videnhance.durable import put_in_place
 from videnhance.errors import OutputError
 from videnhance.frames import Frame
 from videnhance.streams import ColorTags
@@ -162,23 +163,6 @@ def segment_times(path: Path, time_base: Fraction) -> list[int]:
             )
     except (av.error.FFmpegError, IndexError):
         return []
-
-
-def put_in_place(part: Path, final: Path) -> None:
-    """Rename a finished file to its name, file and folder synced: whole or not there at all."""
-    try:
-        with part.open("rb") as finished:
-            os.fsync(finished.fileno())
-        part.replace(final)
-        folder = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{final}: cannot be written ({error.strerror}); make room or choose another folder"
-        ) from error
 
 
 def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
