@@ -27,7 +27,8 @@ from videnhance.settings import DEFAULTS
 SIDE = 256
 """Of the crops."""
 CRISP = 60.0
-"""Least pixels between the eyes of a truth: an aligned crop of 256 shows 63."""
+"""Pixels between the eyes from which on a face may be made smaller: an aligned crop of 256 shows
+63. Of others, parts are shown as they are."""
 EYES = (7.0, 48.0)
 """Pixels between the eyes after degradation: faces of about 16 to 110 px."""
 RUN, PAIRS = 18, 6
@@ -66,7 +67,7 @@ class Studio:
     def pairs(self, path: Path, frames: int) -> list[tuple[Image, float]]:
         """Up to PAIRS examples of a random run of the clip: (2, PLANES + 3, SIDE, SIDE), what the
         network sees and the truth of two neighbouring frames, and the zoom. None where there is no
-        face, or none large enough to be a truth."""
+        face."""
         rng = self._rng
         scene = read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
         if len(scene) < 2 * RADIUS + 2:
@@ -76,15 +77,13 @@ class Studio:
             return []
         pose = fit_poses(found.landmarks[:1])[0]
         eyes = float(eye_distance(pose))
-        if eyes < CRISP:
-            return []
         camera = Camera.random(rng)
         truth = [picture.astype(np.float32) for picture in lit(scene, camera)]
         seen_eyes = float(np.exp(rng.uniform(*np.log(EYES))))
         small = seen_eyes / eyes
-        native = rng.uniform() < NATIVE
+        native = rng.uniform() < NATIVE or eyes < CRISP
         if native:
-            small = rng.uniform(0.4, 1.0)
+            small = min(rng.uniform(0.5, 1.3), 1.0)
         elif rng.uniform() < SOFT:
             truth = softened(truth, small, rng)
         height, width = (max(2 * round(n * small / 2), 32) for n in truth[0].shape[:2])

@@ -20,9 +20,10 @@ from videnhance.equipment import Equipment, Row
 from videnhance.faces import CropWindow, Tracklet
 from videnhance.frames import FloatArray
 from videnhance.job import enhance
-from videnhance.plan import bits_of, make_scope
 from videnhance.settings import OutputSettings, RestoreSettings, Settings
+from videnhance.streams import UNTOLD, Coding
 from videnhance.trackfile import read_tracks
+from videnhance.video.coding import coding_of
 from videnhance.video.scan import read_timeline
 from videnhance.video.source import probe
 
@@ -37,15 +38,15 @@ class Trial:
     settings: Settings
     names: Sequence[str]
     device: str = "cpu"
-    bits: float = 0.0
-    """Bits a pixel of the clip they are shown."""
+    coding: Coding = UNTOLD
+    """Of the clip they are shown."""
 
     def restorers(self) -> dict[str, restorers.Restorer]:
         """New ones: what they remember is of one video. Raises UsageError, ModelError."""
         made = {}
         for name in self.names:
             wish = replace(self.settings, restore=RestoreSettings(restorer=name))
-            made[name] = restorers.create(Equipment(wish, self.device, bits=self.bits))
+            made[name] = restorers.create(Equipment(wish, self.device, coding=self.coding))
         return made
 
 
@@ -94,15 +95,15 @@ def tried(path: Path, trial: Trial) -> tuple[tuple[Tracklet, ...], Recording]:
 
     Raises VidenhanceError."""
     settings = replace(trial.settings, output=OutputSettings(preset="ultrafast"))
-    bits = bits_of(make_scope(probe(path), settings))
-    recording = Recording(replace(trial, bits=bits).restorers())
+    info = probe(path)
+    coding = coding_of(info, read_timeline(info))
+    recording = Recording(replace(trial, coding=coding).restorers())
     restorers.RESTORERS[Recording.name] = Row(lambda equipment: recording)
     try:
         with tempfile.TemporaryDirectory() as folder:
             job = Path(folder) / "job"
             settings = replace(settings, restore=RestoreSettings(restorer=Recording.name))
             enhance(path, Path(folder) / "out.mkv", settings, job_dir=job, keep_job=True)
-            info = probe(path)
             tracks = read_tracks(job / "tracks.json", info, read_timeline(info))
     finally:
         del restorers.RESTORERS[Recording.name]

@@ -28,6 +28,7 @@ from videnhance.restorers import clarity
 from videnhance.restorers.clarity import SIZES, Clarity, Correction, strength_of, support, work_side
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings import DetectSettings, ModelSettings, OutputSettings, RestoreSettings
+from videnhance.streams import UNTOLD, Coding
 from videnhance.weights import BUNDLED, load_state
 
 SHIPPED = BUNDLED["clarity"]
@@ -78,9 +79,9 @@ def test_the_guard_lets_pass_what_the_recording_cannot_tell(seen: CropWindow) ->
     fine = np.zeros((256, 256, 1), np.float32)
     fine[:, ::2] = 0.1
     fine[:, 1::2] = -0.1
-    assert support(planes[:3].transpose(1, 2, 0) + fine, planes, zoom=4.0).min() == 1.0
+    assert support(planes[:3].transpose(1, 2, 0) + fine, planes, 4.0, UNTOLD).min() == 1.0
     broad = np.full((256, 256, 1), 0.1, np.float32)
-    assert support(planes[:3].transpose(1, 2, 0) + broad, planes, zoom=4.0).max() < 0.2
+    assert support(planes[:3].transpose(1, 2, 0) + broad, planes, 4.0, UNTOLD).max() < 0.2
 
 
 def test_the_guard_allows_as_much_as_there_is_noise() -> None:
@@ -90,10 +91,24 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
         small = rng.normal(0.5, sigma, (8, 64, 64)).astype(np.float32)
         planes = np.stack([enlarge(plane, 256) for plane in small])
         crop = planes[3:4].repeat(3, 0).transpose(1, 2, 0) + 0.08
-        levels.append(float(support(crop, planes, zoom=4.0).mean()))
+        levels.append(float(support(crop, planes, 4.0, UNTOLD).mean()))
     assert levels[0] < 0.3
     assert levels == sorted(levels)
     assert levels[2] > 2.0 * levels[0]
+
+
+def test_the_guard_allows_what_the_codec_rounded_off() -> None:
+    planes = np.full((8, 256, 256), 0.5, np.float32)
+    crop = np.full((256, 256, 3), 0.5 + 12 / 255, np.float32)
+    levels = [
+        float(support(crop, planes, 4.0, Coding(0.1, quantizer)).mean())
+        for quantizer in (10.0, 28.0, 34.0, 40.0)
+    ]
+    assert levels == sorted(levels)
+    # a step is 1 at 4 and twice as large with every 6 more: 2 here, 16, 32, 64
+    assert levels[2] / levels[1] == pytest.approx(2.0, abs=0.05)
+    assert levels[0] < 0.3
+    assert levels[3] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -103,24 +118,40 @@ def test_the_network_works_at_the_scale_it_learned(side: int, zoom: float, work:
     assert work_side(side, zoom) == work
 
 
+FINE, COARSE = Coding(0.5, 12.0), Coding(0.5, 34.0)
+
+
 def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
     # at zoom 1 a crop of 256 has 63 pixels between the eyes
-    none, full, still, beyond = (strength_of(256, float(zoom)) for zoom in 63.0 / np.array(SIZES))
-    assert (none, full, still, beyond) == pytest.approx((0.0, 1.0, 1.0, 0.0), abs=0.02)
+    levels = [strength_of(256, float(zoom), COARSE) for zoom in 63.0 / np.array(SIZES)]
+    assert levels == pytest.approx([0.0, 1.0, 1.0, 0.0], abs=0.02)
     small = window(list(seen.crops), 2, zoom=63.0 / 5.0)
     state = untrained(bias=0.02)
-    found = Clarity(restorers.AUTO, state, always=False).restore([small])[0]
+    found = Clarity(restorers.AUTO, state, coding=COARSE, always=False).restore([small])[0]
     np.testing.assert_array_equal(found, fused(small))
     assert (Clarity("clarity", state).restore([small])[0] != fused(small)).any()
 
 
-def test_auto_leaves_what_is_good_as_it_is_to_fusion(seen: CropWindow) -> None:
-    levels = [strength_of(256, 4.0, noise / 255, bits) for noise, bits in ((0, 0.1), (0, 0.3))]
-    assert levels == [1.0, 0.0]
-    assert strength_of(256, 4.0, 6 / 255, 0.5) == 1.0  # many bits, but for noise
-    still = window([seen.crops[2]] * 5, 2, zoom=4.0)
-    rich = Clarity(restorers.AUTO, untrained(bias=0.02), always=False, bits=0.5)
-    np.testing.assert_array_equal(rich.restore([still])[0], fused(still))
+@pytest.mark.parametrize(
+    ("coding", "noise", "strength"),
+    [
+        (COARSE, 0.0, 1.0),
+        (FINE, 0.0, 0.0),
+        (FINE, 8.0, 1.0),  # finely coded noise
+        (Coding(0.05), 0.0, 1.0),  # the quantizer is not told: by the bits
+        (Coding(0.3), 0.0, 0.0),
+        (UNTOLD, 0.0, 1.0),
+    ],
+)
+def test_auto_leaves_what_is_good_as_it_is_to_fusion(
+    seen: CropWindow, coding: Coding, noise: float, strength: float
+) -> None:
+    assert strength_of(256, 2.0, coding, noise / 255) == strength
+    assert strength_of(256, 4.0, coding, noise / 255) == 1.0  # a small face
+    still = window([seen.crops[2]] * 5, 2, zoom=2.0)
+    restorer = Clarity(restorers.AUTO, untrained(bias=0.02), coding=coding, always=False)
+    if noise == 0.0:
+        assert (restorer.restore([still])[0] == fused(still)).all() == (strength == 0.0)
 
 
 def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:

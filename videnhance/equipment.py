@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from videnhance.models import Obtained, bundled, obtain
 from videnhance.settings import DEFAULTS, Settings
+from videnhance.streams import UNTOLD, Coding
 from videnhance.weights import BUNDLED
 
 T = TypeVar("T", covariant=True)
@@ -40,8 +41,8 @@ class Equipment:
     stop: Callable[[], bool] = lambda: False
     obtained: dict[str, Obtained] = field(default_factory=dict)
     """The weights that were asked for, by name."""
-    bits: float = 0.0
-    """Bits a pixel of the video, where its codec predicts frames from others; else 0."""
+    coding: Coding = UNTOLD
+    """Of the video."""
     batches: dict[str, int] = field(default_factory=dict)
     """Faces in a batch where that is not a setting, by network and how it is computed: found before
     (jobdir.py keeps them), or found by now."""

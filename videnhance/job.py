@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from videnhance.durable import put_in_place
 from videnhance.equipment import Equipment
 from videnhance.errors import UsageError
 from videnhance.examined import sound_job
@@ -41,7 +42,6 @@ from videnhance.video.codecs import completed
 from videnhance.video.coding import coding_of
 from videnhance.video.examine import Examination
 from videnhance.video.source import probe
-from videnhance.video.writer import put_in_place
 
 
 def enhance(

@@ -37,8 +37,6 @@ from videnhance.video.writer import Encoding
 SEGMENT_FRAMES = 256
 """Frames in a segment: about ten seconds, which is what a stop costs at most."""
 
-_PREDICTING = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "vvc"}
-
 RUN_UP = 2.0
 """Seconds beyond each end of a range in which faces are looked for, besides `--max-gap` and
 `--ease`: by then the smoother (`--smoothness`, 0.1 s) has forgotten where it began."""
@@ -188,16 +186,6 @@ def make_plan(
         encoding=encoding,
         copying=copying,
     )
-
-
-def bits_of(scope: Scope) -> float:
-    """Bits a pixel that the source's file has; 0 of codecs whose frames stand for themselves, as
-    these need many times as many for the same quality."""
-    source = scope.source
-    if source.codec not in _PREDICTING:
-        return 0.0
-    size = sum(file.stat().st_size for file in files_of(source.path))
-    return 8.0 * size / (len(scope.timeline) * source.width * source.height)
 
 
 def check_output(source: Path, output: Path, *, overwrite: bool) -> None:

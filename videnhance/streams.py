@@ -146,6 +146,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """How coarsely a video was coded."""
+
+    bits: float = 0.0
+    """Bits a pixel that a codec would need that predicts frames from others; 0: not told."""
+    quantizer: float | None = None
+    """The quantizer of H.264, from 0, the finest, to 51: the median over some frames. None where it
+    is not told, as by other codecs."""
+
+
+UNTOLD = Coding()
+"""Nothing is known."""
+
+
+@dataclass(frozen=True)
 class Decoding:
     """Which packet each frame comes from, where a decoder, not the packets' times, has to tell."""
 

@@ -73,8 +73,8 @@ def _clarity(name: str) -> Row[Restorer]:
 
         path = equipment.weights("clarity")
         state = load_state(path)
-        always, bits = name != AUTO, equipment.bits
-        return Clarity(name, state, equipment.device, always=always, bits=bits, path=path)
+        coding, always = equipment.coding, name != AUTO
+        return Clarity(name, state, equipment.device, coding=coding, always=always, path=path)
 
     return Row(make, weights="clarity")
 

@@ -22,6 +22,7 @@ from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 from videnhance.registration import enlarge, shrink
 from videnhance.restorers.fusion import Fused, Fusion
+from videnhance.streams import UNTOLD, Coding
 from videnhance.weights import check_state
 
 STEPS = (0, -2, -1, 1, 2)
@@ -41,16 +42,20 @@ _GAIN = 8.0
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes: below the first and above the last fusion measures better, between the
-others the correction counts in full."""
-RATE = (0.1, 0.14)
-QUIET = (2.5 / 255.0, 4.0 / 255.0)
-"""Video of more bits a pixel than RATE and with less noise than QUIET is good as it is: fusion
-measures better there. Each is a ramp, so that nothing flickers at a border."""
-_ALLOWED = 1.0
-"""Variances of noise by which a result may differ from what was recorded. At 4 it gains 0.15 dB
-more where it gains, and costs a soft scene 0.25 dB."""
-_LEAST = (0.4 / 255.0) ** 2
-"""Variance that is always there: 8-bit steps, and the warp to the crop."""
+others the correction counts in full. As all that follow, ramps, so that nothing flickers at a
+border."""
+SMALL = (24.0, 22.0)
+QUANTIZER = (24.0, 30.0)
+RATE = (0.14, 0.1)
+QUIET = (5.0 / 255.0, 7.0 / 255.0)
+"""From nothing to all of the correction. Faces that are not SMALL, in video that was finely coded
+(which the quantizer of H.264 tells, of other codecs the bits a pixel) and that is not noisy, are
+good as they are: fusion measures better there."""
+_ALLOWED = 4.0
+"""Variances of noise by which a result may differ from what was recorded: twice its deviation."""
+_LEAST, _UNTOLD = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
+"""Variance that is always there: 8-bit steps, and the warp to the crop. And where the quantizer is
+not told."""
 
 
 class Correction(nn.Module):
@@ -133,31 +138,50 @@ def restored(network: nn.Module, planes: FloatArray, zoom: float) -> FloatArray:
     return np.asarray(crop + enlarge(added, side), np.float32)
 
 
-def strength_of(side: int, zoom: float, noise: float = 0.0, bits: float = 0.0) -> float:
+def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
     """How much of the correction a face gets whose crop of `side` enlarges it `zoom` times, in
-    video of `bits` a pixel with `noise` (deviation, 0..1)."""
+    video of this `coding` with `noise` (deviation, 0..1)."""
     eyes = float(eye_distance(np.array([0.0, 0.0, np.log(side / zoom), 0.0])))
-    rise = (eyes - SIZES[0]) / (SIZES[1] - SIZES[0])
-    fall = (SIZES[3] - eyes) / (SIZES[3] - SIZES[2])
-    rich = np.clip((bits - RATE[0]) / (RATE[1] - RATE[0]), 0.0, 1.0)
-    noisy = np.clip((noise - QUIET[0]) / (QUIET[1] - QUIET[0]), 0.0, 1.0)
-    return float(np.clip(min(rise, fall), 0.0, 1.0) * (1.0 - rich * (1.0 - noisy)))
+    size = min(_ramp(eyes, *SIZES[:2]), _ramp(eyes, *SIZES[:1:-1]))
+    if coding.quantizer is not None:
+        coarse = _ramp(coding.quantizer, *QUANTIZER)
+    else:
+        coarse = _ramp(coding.bits, *RATE)
+    return size * max(_ramp(eyes, *SMALL), coarse, _ramp(noise, *QUIET))
 
 
-def support(crop: FloatArray, planes: FloatArray, zoom: float) -> FloatArray:
+def _ramp(value: float, zero: float, one: float) -> float:
+    return min(max((value - zero) / (one - zero), 0.0), 1.0)
+
+
+def support(crop: FloatArray, planes: FloatArray, zoom: float, coding: Coding) -> FloatArray:
     """How far the input supports a result, 0..1, per source pixel (N, N).
 
     The result is made as small as the source again. Where it then differs from the frame that was
-    recorded by no more than frames differ from each other, which is noise, it is supported wholly;
-    beyond that, as much less as it differs more. `planes`: as `observed` gives them.
+    recorded by no more than noise, which is how frames differ from each other and what the codec
+    rounded off, it is supported wholly; beyond that, as much less as it differs more. `planes`: as
+    `observed` gives them.
     """
     size = max(round(len(crop) / zoom), 8)
     luma = np.asarray(crop @ np.array(_LUMA, np.float32), np.float32)
     away = _local(shrink(luma - planes[3], size))
-    noise = noise_of(planes, zoom) + _LEAST
+    noise = noise_of(planes, zoom) + rounding(coding)
     return np.asarray(
         np.minimum(np.sqrt(_ALLOWED * noise / np.maximum(away, 1e-12)), 1.0), np.float32
     )
+
+
+def rounding(coding: Coding) -> float:
+    """The variance (of 0..1) of what the codec rounded off.
+
+    The step of H.264 doubles with every six of its quantizer, and is 1 at 4 (ITU-T H.264, 8.5);
+    rounding to a step leaves a twelfth of its square. Half a step is what is found in faces: most
+    of what they change from frame to frame is rounded to nothing, and predicted well.
+    """
+    if coding.quantizer is None:
+        return _UNTOLD
+    step = float(np.exp2((coding.quantizer - 4.0) / 6.0)) / 255.0
+    return _LEAST + (step / 2.0) ** 2 / 12.0
 
 
 def noise_of(planes: FloatArray, zoom: float) -> FloatArray:
@@ -188,15 +212,15 @@ class Clarity:
         state: Mapping[str, Tensor],
         device: str = "cpu",
         *,
+        coding: Coding = UNTOLD,
         always: bool = True,
-        bits: float = 0.0,
         path: Path = Path("clarity"),
     ) -> None:
-        """Unless `always`, only faces for which it measures better than fusion are corrected, by
-        their size (SIZES) and the `bits` a pixel of the video (RATE, QUIET).
+        """In video of this `coding`. Unless `always`, only faces are corrected for which it
+        measures better than fusion: SIZES, SMALL, QUANTIZER, RATE, QUIET.
 
         Raises ModelError for weights of another network."""
-        self.name, self._always, self._bits = name, always, bits
+        self.name, self._coding, self._always = name, coding, always
         self._fusion = Fusion()
         self.radius = self._fusion.radius
         network = Correction()
@@ -216,18 +240,17 @@ class Clarity:
         shares, self._held_back = self._held_back, []
         return shares
 
-    def _strength(self, window: CropWindow, planes: FloatArray) -> float:
-        noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
-        return strength_of(len(window.crops[0]), window.zoom, noise, self._bits)
-
     def _restore(self, window: CropWindow) -> FloatArray:
         planes = observed(self._fusion.fuse(window))
-        strength = 1.0 if self._always else self._strength(window, planes)
+        strength = 1.0
+        if not self._always:
+            noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
+            strength = strength_of(len(window.crops[0]), window.zoom, self._coding, noise)
         if strength == 0.0:
             return np.asarray(planes[:3].transpose(1, 2, 0), np.float32)
         crop = restored(self._network, planes, window.zoom)
         fused = planes[:3].transpose(1, 2, 0)
-        supported = support(crop, planes, window.zoom)
+        supported = support(crop, planes, window.zoom, self._coding)
         self._held_back.append(float((supported < 0.5).mean()))
         weight = strength * enlarge(supported, len(crop))[..., None]
         return np.asarray(fused + weight * (crop - fused), np.float32)
