@@ -21,6 +21,7 @@ from videnhance.equipment import Equipment
 from videnhance.errors import ModelError, UsageError
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
+from videnhance.invented import Outcome
 from videnhance.kit import make_kits
 from videnhance.registration import enlarge
 from videnhance.report import summary_text
@@ -60,7 +61,9 @@ def fused(seen: CropWindow) -> FloatArray:
 def test_untrained_it_is_fusion(seen: CropWindow) -> None:
     restorer = Clarity("clarity", untrained())
     np.testing.assert_allclose(restorer.restore([seen])[0], fused(seen), atol=1e-6)
-    assert restorer.held_back()[0] < 0.01  # fusion's own departures beyond two deviations
+    (share,) = restorer.held_back()
+    assert share is not None
+    assert share < 0.01  # fusion's own departures beyond two deviations
 
 
 def test_the_guard_holds_back_what_the_recording_contradicts(seen: CropWindow) -> None:
@@ -127,8 +130,9 @@ def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
     assert levels == pytest.approx([0.0, 1.0, 1.0, 0.0], abs=0.02)
     small = window(list(seen.crops), 2, zoom=63.0 / 5.0)
     state = untrained(bias=0.02)
-    found = Clarity(restorers.AUTO, state, coding=COARSE, always=False).restore([small])[0]
-    np.testing.assert_array_equal(found, fused(small))
+    restorer = Clarity(restorers.AUTO, state, coding=COARSE, always=False)
+    np.testing.assert_array_equal(restorer.restore([small])[0], fused(small))
+    assert restorer.held_back() == [None]
     assert (Clarity("clarity", state).restore([small])[0] != fused(small)).any()
 
 
@@ -217,6 +221,21 @@ def test_other_weights_are_taken_on_ones_word(tmp_path: Path) -> None:
         make_kits(trusted)
 
 
+def test_what_became_of_the_faces_is_added_up(tmp_path: Path) -> None:
+    parts = []
+    for k, shares in enumerate(([0.5, None, 0.1], [None, None], [0.3])):
+        outcome = Outcome()
+        outcome.guard(shares)
+        outcome.save(tmp_path / f"{k}.json")
+        loaded = Outcome.load(tmp_path / f"{k}.json")
+        assert loaded is not None
+        parts.append(loaded)
+    fusion, clarity = Outcome.of(parts).notes()
+    assert fusion.startswith("3 of 6 faces are fusion's alone")
+    assert clarity.startswith("in 30.0% of the corrected faces' pixels")
+    assert Outcome.of(parts[1:2]).notes() == [fusion.replace("3 of 6", "2 of 2")]
+
+
 def test_a_job_says_what_was_done_with_which_weights(
     tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +255,9 @@ def test_a_job_says_what_was_done_with_which_weights(
     assert not summary.invents
     told = summary_text(summary)
     assert "corrected by a network" in told
-    assert re.search(r"in \d+\.\d% of the faces' pixels the correction was held back", told)
+    assert re.search(
+        r"in \d+\.\d% of the corrected faces' pixels the correction was held back", told
+    )
     record = json.loads((tmp_path / "out.mkv.videnhance" / "job.json").read_text())
     digest = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
     assert record["models"]["clarity"]["sha256"] == digest

@@ -49,6 +49,14 @@ class Outcome:
     """Share of pixels in which a restorer held back what the input does not support, summed over
     `guarded` faces."""
     guarded: int = 0
+    uncorrected: int = 0
+    """Faces that a guarded restorer did not correct: fusion is nearer to the truth there."""
+
+    def guard(self, shares: Sequence[float | None]) -> None:
+        """Takes what a restorer tells (restorers.Guarded)."""
+        corrected = [share for share in shares if share is not None]
+        self.held_back, self.guarded = sum(corrected), len(corrected)
+        self.uncorrected = len(shares) - len(corrected)
 
     def judged(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
@@ -60,7 +68,7 @@ class Outcome:
             "left": dict(self.left),
             "lowered": dict(self.lowered),
             "unrestored": [asdict(lost) for lost in self.unrestored],
-            "held_back": [self.held_back, self.guarded],
+            "held_back": [self.held_back, self.guarded, self.uncorrected],
         }
         path.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
@@ -75,8 +83,9 @@ class Outcome:
                 [Unrestored(**one) for one in told["unrestored"]],
                 float(told["held_back"][0]),
                 int(told["held_back"][1]),
+                int(told["held_back"][2]),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             return None
 
     @staticmethod
@@ -89,6 +98,7 @@ class Outcome:
             whole.unrestored += part.unrestored
             whole.held_back += part.held_back
             whole.guarded += part.guarded
+            whole.uncorrected += part.uncorrected
         return whole
 
     def notes(self) -> list[str]:
@@ -98,10 +108,16 @@ class Outcome:
             if faces:
                 reasons = ", ".join(f"{count} {reason}" for reason, count in faces.most_common())
                 told.append(f"faces {fate}: {reasons}")
+        if self.uncorrected:
+            faces = self.uncorrected + self.guarded
+            told.append(
+                f"{self.uncorrected} of {faces} faces are fusion's alone, "
+                "which by their size and how the video was coded is nearer to the truth"
+            )
         if self.guarded:
             told.append(
-                f"in {self.held_back / self.guarded:.1%} of the faces' pixels the correction was "
-                "held back by more than half, as the recording does not support it"
+                f"in {self.held_back / self.guarded:.1%} of the corrected faces' pixels the "
+                "correction was held back by more than half, as the recording does not support it"
             )
         for lost in self.unrestored[:_NAMED]:
             told.append(

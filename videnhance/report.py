@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.preview import PreviewSummary
-from videnhance.restorers import LEARNED
+from videnhance.restorers import AUTO, LEARNED
 from videnhance.status import Status
 from videnhance.streams import Timeline
 from videnhance.summary import ESTIMATE, Summary
@@ -124,7 +124,11 @@ def _method(restorer: str | None, invents: bool) -> str:
     if invents:
         return f"{restorer}: AI restoration, it shows detail the clip does not hold"
     if restorer in LEARNED:
-        return f"{restorer}: the clip's own frames, corrected by a network that learned from others"
+        where = " where that is nearer to the truth" if restorer == AUTO else ""
+        return (
+            f"{restorer}: the clip's own frames, corrected by a network that learned from others"
+            f"{where}"
+        )
     return f"{restorer}: only what the clip itself holds"
 
 

@@ -178,8 +178,7 @@ def render_all(
 
         def complete(part: Path) -> None:
             if isinstance(kit.restorer, Guarded):
-                shares = kit.restorer.held_back()
-                outcome.held_back, outcome.guarded = sum(shares), len(shares)
+                outcome.guard(kit.restorer.held_back())
             outcome.save(job.outcome(segment))
             _seal(fingerprint, len(segment), began, part)
 

@@ -43,8 +43,9 @@ class Restorer(Protocol):
 class Guarded(Protocol):
     """A restorer that holds back what its input does not support."""
 
-    def held_back(self) -> list[float]:
-        """The share of pixels held back, of each crop since this was asked last."""
+    def held_back(self) -> list[float | None]:
+        """The share of pixels held back, of each crop since this was asked last; None of those that
+        were not corrected at all."""
         ...
 
 

@@ -228,15 +228,15 @@ class Clarity:
         network.load_state_dict({key: value.float() for key, value in state.items()})
         network = network.eval().requires_grad_(False).to(device_named(device))
         self._network = network.to(memory_format=torch.channels_last)
-        self._held_back: list[float] = []
+        self._held_back: list[float | None] = []
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         """The centre crop of each window, (S, S, 3) float32 RGB."""
         return [self._restore(window) for window in windows]
 
-    def held_back(self) -> list[float]:
+    def held_back(self) -> list[float | None]:
         """The share of pixels that the guard held back by more than half, of each crop since it was
-        asked last."""
+        asked last; None of those left to fusion."""
         shares, self._held_back = self._held_back, []
         return shares
 
@@ -247,6 +247,7 @@ class Clarity:
             noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
             strength = strength_of(len(window.crops[0]), window.zoom, self._coding, noise)
         if strength == 0.0:
+            self._held_back.append(None)
             return np.asarray(planes[:3].transpose(1, 2, 0), np.float32)
         crop = restored(self._network, planes, window.zoom)
         fused = planes[:3].transpose(1, 2, 0)
