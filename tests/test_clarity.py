@@ -223,7 +223,8 @@ def test_other_weights_are_taken_on_ones_word(tmp_path: Path) -> None:
 
 def test_what_became_of_the_faces_is_added_up(tmp_path: Path) -> None:
     parts = []
-    for k, shares in enumerate(([0.5, None, 0.1], [None, None], [0.3])):
+    told: list[list[float | None]] = [[0.5, None, 0.1], [None, None], [0.3]]
+    for k, shares in enumerate(told):
         outcome = Outcome()
         outcome.guard(shares)
         outcome.save(tmp_path / f"{k}.json")

@@ -109,9 +109,9 @@ class Outcome:
                 reasons = ", ".join(f"{count} {reason}" for reason, count in faces.most_common())
                 told.append(f"faces {fate}: {reasons}")
         if self.uncorrected:
-            faces = self.uncorrected + self.guarded
+            seen = self.uncorrected + self.guarded
             told.append(
-                f"{self.uncorrected} of {faces} faces are fusion's alone, "
+                f"{self.uncorrected} of {seen} faces are fusion's alone, "
                 "which by their size and how the video was coded is nearer to the truth"
             )
         if self.guarded:
