@@ -107,12 +107,12 @@ def lit(scene: Sequence[Image], camera: Camera) -> list[Image]:
     if not camera.grey and camera.night == 0:
         return list(scene)
     gain = 1.0 - camera.night
-    lit = []
+    shown = []
     for picture in scene:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
         levels = np.clip(np.rint(grey * gain + 128.0 * camera.night * 0.7), 0, 255)
-        lit.append(np.repeat(levels.astype(np.uint8)[..., None], 3, axis=2))
-    return lit
+        shown.append(np.repeat(levels.astype(np.uint8)[..., None], 3, axis=2))
+    return shown
 
 
 def filmed(

@@ -30,6 +30,7 @@ from videnhance.output import (
 from videnhance.plan import Scope, check_output, make_plan, make_scope
 from videnhance.record import Record, read_record, tracks_fingerprint
 from videnhance.request import Given, Request, read_given, refuse_inside
+from videnhance.restorers import LEARNED
 from videnhance.run import Progress, Run, never, silent
 from videnhance.settings import DEFAULTS, Settings
 from videnhance.steps import detect_all, render_all, track_all
@@ -291,8 +292,9 @@ def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> E
         progress=run.tell,
         tell=run.notes.append,
         stop=run.stop,
-        coding=coding_of(scope.source, scope.timeline),
     )
+    if restoring and wish.restore.restorer in LEARNED:  # nothing else asks for it
+        equipment = replace(equipment, coding=coding_of(scope.source, scope.timeline))
     names = (rendering_weights(wish) if restoring else []) + (
         looking_weights(wish) if detecting else []
     )

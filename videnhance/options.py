@@ -30,10 +30,10 @@ JobFolder = Annotated[Path, typer.Argument(metavar="JOB", help="The directory of
 Restorer = Annotated[
     str,
     typer.Option(
-        help="auto: clarity, or fusion for faces too small or large for it. fusion: only what the "
-        "clip itself holds. clarity: that, corrected by a network that comes with videnhance. "
-        "identity: change nothing. AI, which invents detail: gfpgan (also -1.2, -1.3, -1.4), "
-        "restoreformer, codeformer."
+        help="auto: clarity where that measures nearer to the truth, else fusion. fusion: only "
+        "what the clip itself holds. clarity: that, corrected by a network that comes with "
+        "videnhance. identity: change nothing. AI, which invents detail: gfpgan (also -1.2, "
+        "-1.3, -1.4), restoreformer, codeformer."
     ),
 ]
 Fidelity = Annotated[
