@@ -168,14 +168,14 @@ def _add_sound(container: OutputContainer, sound: Sound) -> AudioStream:
 def _tone(stream: AudioStream, sound: Sound, seconds: float) -> list[Packet[Any]]:
     channels = len(av.AudioLayout(sound.layout).channels)
     wave = np.sin(np.arange(int(seconds * sound.rate)) / 5) * 8000
-    frame = AudioFrame.from_ndarray(
-        np.repeat(wave.astype(np.int16)[None, :], channels, axis=1).reshape(1, -1),
-        format="s16",
-        layout=sound.layout,
-    )
-    frame.sample_rate = sound.rate
-    frame.pts = int(sound.start * sound.rate)
-    return [*stream.encode(frame), *stream.encode(None)]
+    # As cameras do, in pieces as long as a frame: of PCM each is a packet.
+    step, start, packets = sound.rate // 25, int(sound.start * sound.rate), []
+    for begin in range(0, len(wave), step):
+        piece = np.repeat(wave[begin : begin + step].astype(np.int16), channels)
+        frame = AudioFrame.from_ndarray(piece[None, :], format="s16", layout=sound.layout)
+        frame.sample_rate, frame.pts = sound.rate, start + begin
+        packets += stream.encode(frame)
+    return [*packets, *stream.encode(None)]
 
 
 def cropped(path: Path, clip: Path, left: int, top: int, right: int, bottom: int) -> Path:

@@ -13,6 +13,7 @@ import pytest
 from tests.clips import decoded, packets, times, write_clip
 from videnhance.job import enhance
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
+from videnhance.video.source import open_source, packets_of
 
 MADE = Settings(
     detect=DetectSettings(detector="square"),
@@ -67,12 +68,13 @@ def test_a_frame_that_is_not_found_moves_no_other(tmp_path: Path, codec: str) ->
     assert b"".join(packets(out, "audio")) == b"".join(packets(source, "audio"))
 
 
-@pytest.mark.usefixtures("square_detector")
-@pytest.mark.parametrize("audio", ["libmp3lame", "pcm_mulaw", "ac3"])
-def test_a_piece_of_sound_that_is_not_found_moves_no_other(tmp_path: Path, audio: str) -> None:
-    rate = 48000 if audio == "ac3" else 8000
-    source = tmp_path / "in.avi"
-    with av.open(str(source), "w") as container:
+SOUNDS = ["libmp3lame", "pcm_mulaw", "pcm_s16le", "pcm_s24le", "adpcm_ima_wav", "ac3"]
+
+
+def write_sound(path: Path, audio: str) -> Path:
+    """1.6 s of video with sound in pieces as long as a frame or, of some codecs, longer."""
+    rate = 8000 if audio in ("libmp3lame", "pcm_mulaw", "adpcm_ima_wav") else 48000
+    with av.open(str(path), "w") as container:
         video = container.add_stream("mjpeg", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
         sound = container.add_stream(audio, rate=rate, layout="mono")
@@ -88,12 +90,45 @@ def test_a_piece_of_sound_that_is_not_found_moves_no_other(tmp_path: Path, audio
         found += [*video.encode(None), *sound.encode(None)]
         found.sort(key=lambda p: (p.dts if p.dts is not None else p.pts or 0) * p.time_base)
         container.mux(found)
+    return path
+
+
+def placed(path: Path) -> dict[bytes, Fraction]:
+    """Packets of sound, to when they are heard, as the rest of videnhance is told."""
+    with open_source(path) as source:
+        found = list(packets_of(source, source.streams.audio[0]))
+        return {bytes(p): (p.pts or 0) * Fraction(p.time_base or 0) for p in found}
+
+
+@pytest.mark.parametrize("audio", SOUNDS)
+def test_sound_of_a_file_that_is_whole_stays_where_ffmpeg_has_it(
+    tmp_path: Path, audio: str
+) -> None:
+    source = write_sound(tmp_path / "in.avi", audio)
+    assert list(placed(source).values()) == begins(source)
+
+
+@pytest.mark.parametrize("audio", SOUNDS)
+def test_a_piece_of_sound_that_is_not_found_moves_no_other(tmp_path: Path, audio: str) -> None:
+    source = write_sound(tmp_path / "in.avi", audio)
+    whole = dict(zip(packets(source, "audio"), begins(source), strict=True))
+    rest = placed(spoilt(source, tmp_path / "bad.avi", b"01wb", 3))
+    kept = {data: time for data, time in rest.items() if data in whole}
+    assert len(whole) - 8 < len(kept) < len(whole)
+    assert max(kept.values()) == max(whole.values())
+    assert all(time == whole[data] for data, time in kept.items())
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("audio", [a for a in SOUNDS if not a.startswith("adpcm")])
+def test_the_output_has_the_rest_of_the_sound_in_its_place(tmp_path: Path, audio: str) -> None:
+    source = write_sound(tmp_path / "in.avi", audio)
     bad = spoilt(source, tmp_path / "bad.avi", b"01wb", 9)
     out = tmp_path / "out.mkv"
     enhance(bad, out, MADE)
     one = dict(zip(packets(source, "audio"), begins(source), strict=True))
     other = dict(zip(packets(out, "audio"), begins(out), strict=True))
-    assert len(one) - 3 < len(other) < len(one) or audio == "pcm_mulaw"
+    assert len(one) - 3 < len(other) < len(one) or audio.startswith("pcm")
     assert max(other.values()) > Fraction(6, 5)
     for data, time in other.items():
         assert abs(time - one[data]) <= Fraction(1, 1000)

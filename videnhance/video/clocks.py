@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from av.container import InputContainer
+from av.index import IndexEntries
 from av.packet import Packet
 
 _TURN = 2**33
@@ -51,14 +52,12 @@ class _Places:
     """Gives each packet the time of its chunk in the index, those that are not in it as far on."""
 
     def __init__(self, container: InputContainer) -> None:
-        # Of ADPCM FFmpeg counts otherwise in the index than in packets.
         self._streams = {
             stream.index: stream
             for stream in container.streams
-            if stream.type in ("video", "audio")
-            and stream.codec_context is not None
-            and not stream.codec_context.name.startswith("adpcm")
+            if stream.type in ("video", "audio") and stream.codec_context is not None
         }
+        self._units: dict[int, int] = {}
         self._times: dict[int, dict[int, int]] = {}
         self._late: dict[int, int] = {}
 
@@ -66,17 +65,38 @@ class _Places:
         index = packet.stream_index
         if index not in self._streams or packet.dts is None or packet.pos is None:
             return
+        entries = self._streams[index].index_entries
+        unit = self._units.get(index) or _unit(entries, packet)
+        if not unit:
+            return
+        self._units[index] = unit
         if index not in self._times:
-            entries = self._streams[index].index_entries
-            found = entries.search_timestamp(packet.dts, any_frame=True)
-            if found >= 0 and entries[found].pos + _HEADER == packet.pos:
-                return
+            found = entries.search_timestamp(packet.dts * unit, any_frame=True)
+            if found >= 0:
+                begin = entries[found].pos + _HEADER
+                # FFmpeg cuts long chunks of sound into packets.
+                if begin <= packet.pos < begin + max(entries[found].size, 1):
+                    return
             # Made only where something is amiss: long files have long indices.
-            self._times[index] = {entry.pos + _HEADER: entry.timestamp for entry in entries}
+            self._times[index] = {e.pos + _HEADER: e.timestamp // unit for e in entries}
         time = self._times[index].get(packet.pos)
         if time is not None:
             self._late[index] = time - packet.dts
         _move(packet, self._late.get(index, 0))
+
+
+def _unit(entries: IndexEntries, packet: Packet[Any]) -> int:
+    """Ticks of a stream's index in one of its packets' ticks, 0 where this one does not tell.
+
+    The index counts as its packets do, but for sound in blocks of one size, as PCM is, of which it
+    counts bytes (FFmpeg, libavformat/avidec.c: get_duration and avi_read_packet).
+    """
+    if packet.stream.type != "audio" or not packet.duration or len(entries) < 2:
+        return 1
+    if entries[1].timestamp - entries[0].timestamp != entries[0].size:
+        return 1
+    unit = max(round(packet.size / packet.duration), 1)
+    return 0 if entries[0].size % unit else unit  # a block that was cut off is no measure
 
 
 def _move(packet: Packet[Any], ticks: int) -> None:
