@@ -310,6 +310,17 @@ def test_every_command_and_option_has_help() -> None:
     assert run("--version")[1].startswith("videnhance ")
 
 
+def test_waiting_threads_give_way_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    run("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    run("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_exit_codes_differ_by_kind_of_error() -> None:
     def all_below(kind: type[VidenhanceError]) -> list[type[VidenhanceError]]:
         return [kind, *(c for sub in kind.__subclasses__() for c in all_below(sub))]

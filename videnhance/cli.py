@@ -6,6 +6,7 @@ Nothing heavy is imported until a command runs, so that --help is instant.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -308,6 +309,9 @@ def probe(
 def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
+    # Read when torch is loaded. Its threads otherwise spin while they wait for each other, and take
+    # the cores from those they wait for where other work runs too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if version:
         from importlib.metadata import version as version_of
 
