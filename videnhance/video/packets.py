@@ -186,7 +186,7 @@ def source_packets(
     start = window.start if not info.clock else None
     if start is not None and _can_enter(info.path, start, timed.values()):
         _enter(source, start)
-    packets = rising(_until_over(info, source, timed, window), repaired)
+    packets = rising(_until_over(info, source, timed, window, repaired), repaired)
     for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end
@@ -270,11 +270,15 @@ def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool
 
 
 def _until_over(
-    info: VideoInfo, source: InputContainer, timed: Mapping[int, Stream], window: Window
+    info: VideoInfo,
+    source: InputContainer,
+    timed: Mapping[int, Stream],
+    window: Window,
+    repaired: Callable[[int], None],
 ) -> Iterator[Packet[Any]]:
     """All packets with content, until nothing more can follow that the window keeps."""
     sounds = {k for k, stream in timed.items() if stream.type == "audio"}
-    for packet in mended_packets(source, info.clock):
+    for packet in mended_packets(source, info.clock, repaired=repaired):
         if packet.time_base is None:
             continue
         index, begin = packet.stream_index, begin_of(packet)
