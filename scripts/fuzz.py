@@ -60,9 +60,10 @@ PATIENCE = 60
 """Seconds without an answer after which a process hangs; a case takes a fraction of one."""
 MEMORY = 3 << 30
 """Bytes of address space that a process may have beyond what it has before its first case."""
-GROWTH = 512 << 20
-"""Bytes that a process may come to hold beyond what its first cases took: none of these files has
-more than a few hundred kilobytes of pictures."""
+GROWTH = 1 << 30
+"""Bytes that a process may come to hold beyond what its first cases took. These files hold a few
+hundred kilobytes of pictures, but damage may have the decoder make some that are larger than any
+camera's."""
 
 KINDS: dict[str, tuple[str, str, str | None]] = {
     "h264.mp4": ("libx264", "yuv420p", "aac"),
@@ -259,6 +260,7 @@ class Worker:
         self._first = self._first or largest
         if not wrong and largest > self._first + GROWTH:
             wrong = f"the process came to hold {largest >> 20} MiB, {self._first >> 20} at first"
+            self._first = largest
         return result, wrong, largest
 
     def end(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from tests.clips import decoded, packets, square_frames, times, write_clip, write_rgb
 from tests.test_record import changed, fingerprints, recorded
@@ -249,6 +250,27 @@ def test_two_places_of_damage_are_decoded_apart(tmp_path: Path, clip: Path) -> N
     assert len(spans) == 2
     assert 0.4 <= spans[0][0] < spans[0][1] == 0.8
     assert 1.2 <= spans[1][0] < spans[1][1] == 1.6
+
+
+def test_what_is_found_only_from_the_middle_of_a_file_is_left_out(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a damaged ASF of the fuzzer's, of which FFmpeg reads more packets after a seek.
+    path = rewritten(clip, tmp_path / "in.mkv", spoil=(46,))
+
+    def with_more(info: Any, entry: Any, *rest: Any) -> Iterator[VideoFrame]:
+        frame = None
+        for frame in numbered.frames_of(info, entry, *rest):
+            yield frame
+        if entry is not None and frame is not None:
+            frame.pts = 50
+            yield frame
+
+    monkeypatch.setattr(examine_module, "frames_of", with_more)
+    found = examined(path)
+    assert found.examination is not None
+    assert max(found.examination.decoding.packets) == 49
+    assert [e.packet for e in found.examination.decoding.entries] == [0, 10, 20, 30, 40]
 
 
 @pytest.mark.parametrize("spoilt", [False, True])

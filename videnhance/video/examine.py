@@ -142,16 +142,18 @@ class _Whole:
 
 def _decoded_whole(info: VideoInfo, found: Scan, progress: Callable[[int], None]) -> _Whole:
     failed: set[int] = set()
-    shown = _collected(frames_of(info, None, None, None, failed.add), progress, 0)
+    shown = _collected(found, frames_of(info, None, None, None, failed.add), progress, 0)
     return _Whole(shown, failed)
 
 
 def _collected(
-    pictures: Iterator[VideoFrame], progress: Callable[[int], None], before: int
+    found: Scan, pictures: Iterator[VideoFrame], progress: Callable[[int], None], before: int
 ) -> list[_Shown]:
     shown: dict[int, _Shown] = {}
     for picture in pictures:
-        if picture.pts is not None and picture.pts not in shown:
+        if picture.pts is None or picture.pts >= len(found.packets):
+            continue  # damage may be read otherwise from the middle of a file than from its top
+        if picture.pts not in shown:
             shown[picture.pts] = _Shown(
                 picture.pts,
                 picture.is_corrupt,
@@ -218,7 +220,7 @@ def _decoded_in_parts(
             end += 1
         stop, until = (_at(keys, end), _at(keys, end + 1))
         entry = _entry(found, keys[begin], len(shown))
-        pictures = _collected(frames_of(info, entry, stop, until), progress, len(shown))
+        pictures = _collected(found, frames_of(info, entry, stop, until), progress, len(shown))
         pictures = _from_own(pictures, keys[begin])
         place = {picture.packet: len(shown) + k for k, picture in enumerate(pictures)}
         for part in range(begin, end):
