@@ -38,7 +38,7 @@ from videnhance.video import numbered
 from videnhance.video.condition import Condition, condition_of, examination_in
 from videnhance.video.examine import Examination
 from videnhance.video.reader import read_frames
-from videnhance.video.scan import read_timeline
+from videnhance.video.scan import plain_timeline, read_timeline, scan
 from videnhance.video.source import packets_of, probe
 
 GOPS = {"g": "10", "bf": "2", "sc_threshold": "0"}
@@ -291,6 +291,14 @@ def test_the_last_frame_is_shown_as_long_as_is_declared(tmp_path: Path, spoilt: 
     assert condition_of(probe(path)).timeline.last_duration == 5
     found = examined(path).timeline
     assert (len(found), found.last_duration) == ((9, 1) if spoilt else (10, 5))
+
+
+def test_a_length_that_no_container_holds_is_that_of_other_frames(clip: Path) -> None:
+    # As of an FLV of the fuzzer's: a damaged rate of frames made each 248 days long.
+    info, found = probe(clip), scan(probe(clip))
+    long = replace(found, packets=tuple(p._replace(duration=1 << 34) for p in found.packets))
+    good = plain_timeline(info, found)
+    assert plain_timeline(info, long).last_duration == good.last_duration == good.duration_of(0)
 
 
 def test_what_does_not_decode_is_left_out_and_told(tmp_path: Path) -> None:

@@ -126,6 +126,26 @@ def test_sound_encoded_anew_is_heard_when_it_was(
     assert abs(int(np.argmax(found)) - 15) <= (1 if suffix == ".mp4" else 8)
 
 
+def test_a_sound_too_short_for_a_sample_of_the_output_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("mjpeg", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+        audio = container.add_stream("pcm_u8", rate=5512, layout="mono")
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        sample = av.AudioFrame.from_ndarray(np.full((1, 1), 200, np.uint8), "u8", "mono")
+        sample.sample_rate, sample.pts = 5512, 1000
+        container.mux([*audio.encode(sample), *audio.encode(None), *video.encode(None)])
+    out = tmp_path / "out.mp4"
+    through(source, out, preset="ultrafast", audio="aac", cut=Cut(2, 8))
+    with av.open(str(out)) as container:
+        assert len(list(container.decode(video=0))) == 6
+        assert not container.streams.audio
+
+
 def test_what_becomes_of_sound_is_told(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mov", audio="pcm_mulaw", pts=PTS)
     info = probe(source)

@@ -279,7 +279,7 @@ def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
 
 
 LONGEST = (1 << 31) - 1
-"""Ticks between two frames that FFmpeg's MP4 muxer, which writes segments too, can hold."""
+"""Ticks for which a frame may be shown: as FFmpeg's MP4 muxer, which writes segments too, holds."""
 
 
 def apart(segments: Sequence[Segment], timeline: Timeline) -> tuple[Segment, ...]:

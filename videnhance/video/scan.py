@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from videnhance.errors import InputError, TruncatedError
-from videnhance.streams import Timeline, VideoInfo
+from videnhance.streams import LONGEST, Timeline, VideoInfo
 from videnhance.video.extent import bytes_missing
 from videnhance.video.sounds import Breaks
 from videnhance.video.source import has_no_times, open_source, packets_of, video_stream
@@ -185,7 +185,7 @@ def plain_timeline(info: VideoInfo, found: Scan) -> Timeline:
         time_base=info.time_base,
         pts=pts,
         keyframes=tuple(k for k, packet in enumerate(shown) if packet.is_keyframe) or (0,),
-        last_duration=length or usual_step(info, pts),
+        last_duration=length if 0 < length <= LONGEST else usual_step(info, pts),
     )
 
 

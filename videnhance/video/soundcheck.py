@@ -138,13 +138,19 @@ def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
     return furthest
 
 
+def within(heard: Heard, window: Window) -> Heard:
+    """The part of it that the window keeps; where that is nothing, of no length."""
+    begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
+    end = heard.end if window.stop is None else min(heard.end, float(window.stop))
+    return Heard(begin, max(begin, end))
+
+
 def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
     """The same of a sound that was encoded anew, by where it begins and ends."""
     moved = float(window.moved)
-    begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
-    end = heard.end if window.stop is None else min(heard.end, float(window.stop))
+    begin, end = within(heard, window)
     if not len(new):
-        return max(end - begin, 0.0)
+        return end - begin
     packet = max(new.lasts)
     # AAC as FFmpeg encodes it begins with a packet that is not to be heard, and its last one is
     # filled up.
