@@ -91,6 +91,17 @@ def test_g711_goes_into_matroska_and_out_again(tmp_path: Path, audio: str, late:
     assert b"".join(packets(tmp_path / "again.mov", "audio")) == b"".join(packets(source, "audio"))
 
 
+def test_g711_whose_channels_are_lost_is_refused(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mov", audio="pcm_mulaw", pts=PTS)
+    data = bytearray(source.read_bytes())
+    channels = data.index(b"ulaw") + 20  # QuickTime File Format, sound sample description
+    assert data[channels : channels + 2] == b"\0\1"
+    data[channels + 1] = 0
+    source.write_bytes(data)
+    with pytest.raises(ContainerError, match="cannot hold audio stream 1"):
+        plan_copying(probe(source), "matroska", "h264")
+
+
 @pytest.mark.parametrize("cut", [None, Cut(20, 45)])
 @pytest.mark.parametrize("late", [Fraction(0), Fraction(3, 10)])
 @pytest.mark.parametrize(("audio", "suffix"), [("pcm_mulaw", ".mp4"), ("adpcm_ms", ".mkv")])

@@ -146,7 +146,7 @@ def _takes_codec(muxer: str, codec: str) -> bool:
 
 def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
     if g711.is_refused(muxer, stream):
-        return True
+        return g711.is_taken(stream)
     # Matroska would write a cover as a second video of one frame.
     if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
         return False

@@ -28,6 +28,13 @@ def is_refused(muxer: str, stream: Stream) -> bool:
     return muxer == "matroska" and isinstance(stream, AudioStream) and codec_name(stream) in TAGS
 
 
+def is_taken(stream: Stream) -> bool:
+    """Whether it can be written so: not where damage has left no channels or no frequency."""
+    assert isinstance(stream, AudioStream)
+    sound = stream.codec_context
+    return sound.layout.nb_channels > 0 and sound.sample_rate > 0
+
+
 def add_stream(target: OutputContainer, stream: Stream) -> Stream:
     """A stream of `target` for packets of `stream`; its title must end with `mark_of` it."""
     assert isinstance(stream, AudioStream)
