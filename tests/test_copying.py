@@ -94,9 +94,9 @@ def test_g711_goes_into_matroska_and_out_again(tmp_path: Path, audio: str, late:
 def test_g711_whose_channels_are_lost_is_refused(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mov", audio="pcm_mulaw", pts=PTS)
     data = bytearray(source.read_bytes())
-    channels = data.index(b"ulaw") + 20  # QuickTime File Format, sound sample description
-    assert data[channels : channels + 2] == b"\0\1"
-    data[channels + 1] = 0
+    other = b"aHandler\0\0\0$dinf\0\0\0\x1cdref\0\0\0\0\0\0\0\1"  # what lies before it in the file
+    at = data.index(b"ulaw") + 8
+    data[at : at + len(other)] = other
     source.write_bytes(data)
     with pytest.raises(ContainerError, match="cannot hold audio stream 1"):
         plan_copying(probe(source), "matroska", "h264")
