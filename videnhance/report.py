@@ -148,6 +148,7 @@ def _checked(check: Check) -> str:
         f"{text}; {check.sound_packets} packets of sound unchanged, in sync within "
         f"{check.offset * 1000:.1f} ms"
         + (f"; {check.repaired} had no good times" if check.repaired else "")
+        + (f"; pauses of {check.silence:.3f} s are silence" if check.silence else "")
         + (f"; {check.left_out} that begin too early are left out" if check.left_out else "")
     )
 

@@ -64,7 +64,9 @@ class Check:
     repaired: int = 0
     """Packets of sound whose times in the source were missing or did not rise; where they were put
     is what the output's are compared with."""
-
+    silence: float = 0.0
+    """Seconds of pauses in PCM that are silence in the output, whose container knows no pauses; of
+    the stream that has most."""
     left_out: int = 0
     """Packets of sound that begin before the output does, which its container cannot tell."""
     lost: tuple[str, ...] = ()
@@ -90,6 +92,8 @@ class Contents:
     end: Fraction | None
     """Second at which the last frame ends, None where the container does not say."""
     sounds: tuple[Sound, ...]
+    seamless: bool
+    """Whether its container knows no pauses in PCM."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,7 @@ def read_contents(
                 s for s in container.streams.video if not s.disposition & Disposition.attached_pic
             )
             tick = Fraction(video.time_base or 1)
+            seamless = "mov" in container.format.name
             sounds = {s.index: Sound(Fraction(s.time_base or 1)) for s in container.streams.audio}
             for packet in container.demux(video, *container.streams.audio):
                 if not packet.size:
@@ -187,7 +192,7 @@ def read_contents(
             f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
             "full; make room or choose another folder"
         )
-    return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()))
+    return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()), seamless)
 
 
 def check(contents: Contents, output: Path, expected: Expected) -> Check:
@@ -202,7 +207,8 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
     end = (timeline.pts[stop - 1] + timeline.duration_of(stop - 1)) * timeline.time_base
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
-    before = read_sounds(expected.info, window, (*expected.copied, *heard))
+    copied = (*expected.copied, *heard)
+    before = read_sounds(expected.info, window, copied, seamless=contents.seamless)
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
         kept = {k: within(one, window) for k, one in heard.items()}
         silent = {k for k, (begin, end) in kept.items() if end - begin < _SHORT}
@@ -228,7 +234,10 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
             )
         offset, packets = max(offset, away), packets + len(new)
     repaired = sum(old.repaired for _, _, old in before)
-    return Check(len(shown), float(seconds), len(before), packets, offset, repaired, left_out)
+    silence = max((old.silence for k, _, old in before if k not in heard), default=0.0)
+    return Check(
+        len(shown), float(seconds), len(before), packets, offset, repaired, silence, left_out
+    )
 
 
 def _compare_frames(

@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 
 from videnhance.errors import OutputError
 from videnhance.streams import Segment, Timeline, VideoInfo
+from videnhance.video.pauses import SEAMLESS, filled
 from videnhance.video.sounds import mended_packets
 from videnhance.video.source import open_source
 from videnhance.video.window import Window, begin_of, can_begin, cut_packet, lasting, whole_samples
@@ -94,13 +95,14 @@ def other_packets(
     source: InputContainer, routes: Mapping[int, Stream], info: VideoInfo
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(seconds, packet) of every copied stream, data and times as they are in the source; where
-    that is damaged, as sounds.py mends them."""
+    that is damaged, as sounds.py mends them, and with silence where pauses.py has to put it."""
     chosen = [stream for stream in source.streams if stream.index in routes]
     chosen = [stream for stream in chosen if stream.index != info.stream]
     if not chosen:
         return
     latest, before = 0.0, dict[int, int]()
-    for packet in rising(mended_packets(source, info.clock, *chosen)):
+    packets = rising(mended_packets(source, info.clock, *chosen))
+    for packet in filled(packets) if _is_seamless(routes) else packets:
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
         index = packet.stream_index
@@ -130,7 +132,8 @@ def packets_within(
     timed = _timed(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest, before = 0.0, dict[int, int]()
-    for packet, end in source_packets(info, source, copied, window):
+    found = source_packets(info, source, copied, window, seamless=_is_seamless(routes))
+    for packet, end in found:
         index, begin = packet.stream_index, begin_of(packet)
         if index in timed:
             if begin is None or not window.overlaps(begin, end):
@@ -160,6 +163,10 @@ def _give_length(packet: Packet[Any], stream: Stream, before: dict[int, int]) ->
         before[stream.index] = packet.dts
 
 
+def _is_seamless(routes: Mapping[int, Stream]) -> bool:
+    return any(route.container.format.name in SEAMLESS for route in routes.values())
+
+
 def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:
     """Those whose packets have times: no covers and no attachments."""
     return {
@@ -175,11 +182,15 @@ def source_packets(
     streams: Mapping[int, Stream],
     window: Window,
     repaired: Callable[[int], None] = lambda stream: None,
+    *,
+    seamless: bool = False,
+    silent: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
     """(packet, second at which it ends as `lasting` has it) of these streams of a source, and of
     all that the window keeps; the rest of a long file is not read where that can be avoided.
 
-    Times are as `rising` has them, which tells `repaired`.
+    Times are as `rising` has them, which tells `repaired`; `seamless`: for an output that knows no
+    pauses, as `filled` has them, which tells `silent`.
     """
     timed = _timed(streams)
     # Where the clock was set back, no time tells where to enter.
@@ -187,6 +198,8 @@ def source_packets(
     if start is not None and _can_enter(info.path, start, timed.values()):
         _enter(source, start)
     packets = rising(_until_over(info, source, timed, window, repaired), repaired)
+    if seamless:
+        packets = filled(packets, silent)
     for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end

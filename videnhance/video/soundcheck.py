@@ -42,6 +42,8 @@ class Sound:
     """How many begin before the output's time 0."""
     repaired: int = 0
     """How many were given another time (packets.rising)."""
+    silence: float = 0.0
+    """Seconds of pauses that are silence (pauses.filled)."""
 
     def add(
         self, packet: Packet[Any], data: bytes, begin: Fraction | None, *, early: bool = False
@@ -77,10 +79,10 @@ class Sound:
 
 
 def read_sounds(
-    info: VideoInfo, window: Window, copied: Sequence[int]
+    info: VideoInfo, window: Window, copied: Sequence[int], *, seamless: bool
 ) -> list[tuple[int, bool, Sound]]:
     """(index, whether it has packets and not only samples, what it holds in the window) of the
-    source's sounds, in the source's order."""
+    source's sounds, in the source's order; `seamless`: for an output that knows no pauses."""
     with open_source(info.path) as source:
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
@@ -90,7 +92,16 @@ def read_sounds(
             if index in found:
                 found[index].repaired += 1
 
-        for packet, end in source_packets(info, source, streams, window, repaired) if found else ():
+        def silent(index: int, begin: Fraction, end: Fraction) -> None:
+            begin = begin if window.start is None else max(begin, window.start)
+            end = end if window.stop is None else min(end, window.stop)
+            if index in found:
+                found[index].silence += float(max(end - begin, Fraction(0)))
+
+        packets = source_packets(
+            info, source, streams, window, repaired, seamless=seamless, silent=silent
+        )
+        for packet, end in packets if found else ():
             index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)
             if begin is not None and not window.overlaps(begin, end):
                 continue
