@@ -91,8 +91,11 @@ def _unit(entries: IndexEntries, packet: Packet[Any]) -> int:
     The index counts as its packets do, but for sound in blocks of one size, as PCM is, of which it
     counts bytes (FFmpeg, libavformat/avidec.c: get_duration and avi_read_packet).
     """
-    if packet.stream.type != "audio" or not packet.duration or len(entries) < 2:
+    if packet.stream.type != "audio":
         return 1
+    # A file without an index, as of a recorder that was cut off, gets one while it is read.
+    if len(entries) < 2 or not packet.duration:
+        return 0
     if entries[1].timestamp - entries[0].timestamp != entries[0].size:
         return 1
     unit = max(round(packet.size / packet.duration), 1)
