@@ -22,6 +22,7 @@ from tests.odd_clips import HDR10, MATRICES, Sound, cropped, frames_of, samples,
 from videnhance.job import enhance
 from videnhance.settings import DetectSettings, OutputSettings, RestoreSettings, Settings
 from videnhance.video.source import probe
+from videnhance.video.window import sample_width
 
 LOSSLESS = Settings(
     detect=DetectSettings(detector="square", every=3),
@@ -244,6 +245,28 @@ def test_what_goes_in_comes_out(tmp_path: Path, row: Row) -> None:
     assert_same_sounds(source, output, slack or SAMPLE)
 
 
+CUT = (
+    *(Row("avi>mkv", "mjpeg", "yuvj420p", sounds=(s,)) for s in (PCM, MULAW, MP2, AC3)),
+    Row("avi>mkv", "mjpeg", "yuvj420p", sounds=(Sound("libmp3lame"),)),
+    Row("avi>mp4", "mjpeg", "yuvj420p", sounds=(PCM,)),
+    Row("mkv>mkv", "libx264", sounds=(PCM, AAC)),
+    Row("flv>mkv", "libx264", sounds=(Sound("aac", rate=44100),)),
+    Row("ts>mp4", "libx264", sounds=(MP2,)),
+)
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("row", CUT, ids=str)
+def test_sound_of_a_file_that_is_cut_off_keeps_its_times(tmp_path: Path, row: Row) -> None:
+    before, after = row.into.split(">")
+    whole = write(row, tmp_path / f"whole.{before}")
+    source, output = tmp_path / f"in.{before}", tmp_path / f"out.{after}"
+    data = whole.read_bytes()
+    source.write_bytes(data[: len(data) * 7 // 10])
+    enhance(source, output, LOSSLESS)
+    assert_same_sounds(source, output, HALF if after == "mkv" else SAMPLE)
+
+
 def assert_same_pictures(source: Path, output: Path, slack: Fraction | int) -> None:
     old, new = frames_of(source), frames_of(output)
     assert len(new) == len(old)
@@ -260,20 +283,21 @@ def assert_same_pictures(source: Path, output: Path, slack: Fraction | int) -> N
 def assert_same_sounds(source: Path, output: Path, slack: Fraction | int) -> None:
     old, new = sounds_of(source), sounds_of(output)
     assert len(new) == len(old)
-    for (codec, one), (same, other) in zip(old, new, strict=True):
+    for (codec, width, one), (same, _, other) in zip(old, new, strict=True):
         assert {same, codec} <= {codec} | MPEG_AUDIO
         if source.suffix == ".ts" and codec == "aac":  # each packet carries a header of its own
             one = [(time, data[7:]) for time, data in one]
         if codec.startswith("pcm"):  # MOV and AVI have no packets of PCM, only samples
-            assert b"".join(d for _, d in other) == b"".join(d for _, d in one)
+            was, now = (b"".join(data for _, data in sound) for sound in (one, other))
+            assert now == was[: len(was) - len(was) % width]
             (places, begins), (here, heard) = in_bytes(one), in_bytes(other)
             within = here <= places[-1]
             away = heard[within] - np.interp(here[within], places, begins)
             assert np.abs(away).max() <= float(slack) + 1e-9
             continue
         assert [data for _, data in other] == [data for _, data in one]
-        for (was, _), (now, _) in zip(one, other, strict=True):
-            assert abs(now - was) <= slack
+        for (then, _), (time, _) in zip(one, other, strict=True):
+            assert abs(time - then) <= slack
 
 
 def in_bytes(sound: list[tuple[Fraction, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -287,14 +311,15 @@ def time_of(item: VideoFrame | Packet[Any]) -> Fraction:
     return Fraction(item.pts) * Fraction(item.time_base or 0)
 
 
-def sounds_of(path: Path) -> list[tuple[str, list[tuple[Fraction, bytes]]]]:
-    """The codec of every stream of sound, and the time and data of each of its packets."""
+def sounds_of(path: Path) -> list[tuple[str, int, list[tuple[Fraction, bytes]]]]:
+    """The codec of every stream of sound, how many bytes of PCM belong together, and the time and
+    data of each of its packets."""
     with av.open(str(path)) as container:
         streams = container.streams.audio
-        found: dict[int, tuple[str, list[tuple[Fraction, bytes]]]] = {
-            s.index: (s.codec_context.codec.canonical_name, []) for s in streams
+        found: dict[int, tuple[str, int, list[tuple[Fraction, bytes]]]] = {
+            s.index: (s.codec_context.codec.canonical_name, sample_width(s), []) for s in streams
         }
         for packet in container.demux(*streams) if streams else ():
             if packet.size:
-                found[packet.stream_index][1].append((time_of(packet), bytes(packet)))
+                found[packet.stream_index][2].append((time_of(packet), bytes(packet)))
     return list(found.values())
