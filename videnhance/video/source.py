@@ -137,7 +137,8 @@ def probe(path: Path) -> VideoInfo:
     with open_source(path) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
-        if stream.time_base is None or context.pix_fmt is None:
+        pix_fmt = _pix_fmt(context)
+        if stream.time_base is None or pix_fmt is None:
             raise InputError(
                 f"{path}: its video stream cannot be decoded: the codec is not known, or the file "
                 "is damaged or cut off near its start; copy it again from its source"
@@ -150,7 +151,7 @@ def probe(path: Path) -> VideoInfo:
             duration=container.duration / 1e6 if container.duration is not None else None,
             stream=stream.index,
             codec=codec_name(stream),
-            pix_fmt=context.pix_fmt,
+            pix_fmt=pix_fmt,
             width=context.width,
             height=context.height,
             time_base=Fraction(stream.time_base),
@@ -160,7 +161,7 @@ def probe(path: Path) -> VideoInfo:
             declares_aspect=declared,
             color=ColorTags(
                 range=2
-                if context.pix_fmt.startswith("yuvj") or codec_name(stream) in UNTAGGED_FULL
+                if pix_fmt.startswith("yuvj") or codec_name(stream) in UNTAGGED_FULL
                 else context.color_range,
                 matrix=context.colorspace,
                 primaries=context.color_primaries,
@@ -237,11 +238,16 @@ def codec_name(stream: Stream) -> str:
     return str(context.codec.canonical_name) if context is not None else "unknown codec"
 
 
+def _pix_fmt(context: VideoCodecContext) -> str | None:
+    # Not context.pix_fmt: where there is none, PyAV 17 crashes the interpreter.
+    return context.format.name if context.format is not None else None
+
+
 def _describe(stream: Stream) -> StreamInfo:
     context = stream.codec_context
     detail = ""
     if isinstance(context, VideoCodecContext):
-        detail = f"{context.width}x{context.height} {context.pix_fmt}"
+        detail = f"{context.width}x{context.height} {_pix_fmt(context)}"
     elif isinstance(context, AudioCodecContext):
         detail = f"{context.sample_rate} Hz {context.layout.name}"
     base = stream.time_base
