@@ -32,8 +32,8 @@ PAUSED = range(8, 13)
 """The packets that were never recorded: 0.32 to 0.52 s."""
 
 
-def write_paused(path: Path, codec: str) -> Path:
-    """Forty frames with a tone that pauses."""
+def write_paused(path: Path, codec: str, paused: range = PAUSED, jitter: int = 0) -> Path:
+    """Forty frames with a tone that pauses; every third piece of it `jitter` samples late."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mjpeg", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
@@ -46,7 +46,9 @@ def write_paused(path: Path, codec: str) -> Path:
             tone = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None, :], "s16", "mono")
             tone.sample_rate, tone.pts = RATE, index * STEP
             for packet in audio.encode(tone):
-                if index not in PAUSED:
+                if index % 3 == 2:
+                    packet.pts = packet.dts = (packet.pts or 0) + jitter
+                if index not in paused:
                     container.mux(packet)
         container.mux([*video.encode(None), *audio.encode(None)])
     return path
@@ -98,3 +100,14 @@ def test_matroska_keeps_the_pause_itself(tmp_path: Path) -> None:
     assert summary.check is not None
     assert summary.check.silence == 0
     assert packets(out, "audio") == packets(source, "audio")
+
+
+@pytest.mark.usefixtures("square_detector")
+def test_jitter_is_no_pause(tmp_path: Path) -> None:
+    source = write_paused(tmp_path / "in.nut", "pcm_s16le", range(0), jitter=RATE // 100)
+    out = tmp_path / "out.mp4"
+    summary = enhance(source, out, LOSSLESS)
+    assert summary.check is not None
+    assert summary.check.silence == 0
+    assert summary.check.offset == pytest.approx(0.01)
+    assert b"".join(packets(out, "audio")) == b"".join(packets(source, "audio"))

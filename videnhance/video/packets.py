@@ -102,7 +102,7 @@ def other_packets(
         return
     latest, before = 0.0, dict[int, int]()
     packets = rising(mended_packets(source, info.clock, *chosen))
-    for packet in filled(packets) if _is_seamless(routes) else packets:
+    for packet in filled(info, packets) if _is_seamless(routes) else packets:
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
         index = packet.stream_index
@@ -199,7 +199,7 @@ def source_packets(
         _enter(source, start)
     packets = rising(_until_over(info, source, timed, window, repaired), repaired)
     if seamless:
-        packets = filled(packets, silent)
+        packets = filled(info, packets, silent)
     for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end

@@ -11,14 +11,15 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
+from videnhance.streams import VideoInfo
 from videnhance.video.source import codec_name
 from videnhance.video.window import begin_of, sample_width
 
 SEAMLESS = ("mp4", "mov")
 """Muxers that know no pauses in PCM."""
-_PAUSE = Fraction(5, 1000)
-"""Seconds that are a pause: well above what a time in milliseconds is rounded by, well below half a
-frame, by which the check lets sound be moved."""
+_PAUSE, _LEAST = Fraction(2, 5), Fraction(5, 1000)
+"""Sound that lies back by less than this share of a frame, or by less than so many seconds, is left
+alone, as its times may jitter; the check allows half a frame."""
 _LONGEST = 600
 """Seconds of silence that are still worth their bytes."""
 _PIECE = 1
@@ -29,11 +30,13 @@ _SILENCE = {"pcm_mulaw": b"\xff", "pcm_alaw": b"\xd5", "pcm_u8": b"\x80"}
 
 
 def filled(
+    info: VideoInfo,
     packets: Iterable[Packet[Any]],
     told: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[Packet[Any]]:
     """The packets, and packets of silence where PCM pauses; `told` gets the stream's index, and
     from and to in seconds, of each pause."""
+    pause = max(_PAUSE / info.average_rate, _LEAST) if info.average_rate else _LEAST
     due: dict[int, Fraction] = {}
     for packet in packets:
         stream, begin = packet.stream, begin_of(packet)
@@ -42,7 +45,7 @@ def filled(
             index, rate = stream.index, stream.codec_context.sample_rate
             now = due.get(index, begin)
             missing = round((begin - now) * rate)
-            if _PAUSE * rate < missing <= _LONGEST * rate:
+            if pause * rate < missing <= _LONGEST * rate:
                 after = now + Fraction(missing, rate)
                 told(index, now, after)
                 while now < after:
