@@ -25,6 +25,7 @@ from videnhance.video.copying import plan_copying, refuse_unfit_times
 from videnhance.video.description import lost_from
 from videnhance.video.mux import Cut
 from videnhance.video.scan import read_timeline
+from videnhance.video.sound import bound
 from videnhance.video.source import probe
 from videnhance.video.window import Window
 
@@ -155,6 +156,13 @@ def test_a_sound_too_short_for_a_sample_of_the_output_is_left_out(tmp_path: Path
     with av.open(str(out)) as container:
         assert len(list(container.decode(video=0))) == 6
         assert not container.streams.audio
+
+
+def test_sound_that_damage_made_no_numbers_of_can_be_encoded() -> None:
+    own = np.array([[np.nan, np.inf, -np.inf, -1e11, 0.5, 1.25]], np.float32)
+    frame = av.AudioFrame.from_ndarray(own, "fltp", "mono")
+    bound(frame)
+    np.testing.assert_array_equal(frame.to_ndarray(), [[0, 8, -8, -8, 0.5, 1.25]])
 
 
 def test_what_becomes_of_sound_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import av.error
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -28,6 +29,10 @@ _BITS = 64_000
 _GAP = 0.01
 """Seconds by which sound may be away from its time before silence is put in or samples are left
 out: half a frame of a 50 Hz video."""
+
+
+_LOUDEST = 8.0
+"""Full scale is 1: sound may reach beyond it, but nothing that was recorded by 18 dB."""
 
 
 class Heard(NamedTuple):
@@ -61,8 +66,17 @@ def encoded_packets(
         if frame is not None:
             assert frame.pts is not None
             frame.pts -= moved
+            bound(frame)
         for packet in route.encode(frame):
             yield float((packet.dts or 0) * packet.time_base), packet
+
+
+def bound(frame: AudioFrame) -> None:
+    """Keep samples to what can be encoded: damaged sound decodes to any floats, and to none."""
+    for plane in frame.planes:
+        samples = np.frombuffer(memoryview(plane), np.float32)
+        np.nan_to_num(samples, copy=False)
+        np.clip(samples, -_LOUDEST, _LOUDEST, out=samples)
 
 
 def _resampled(
