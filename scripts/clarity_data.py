@@ -34,7 +34,7 @@ EYES = (7.0, 48.0)
 RUN, PAIRS = 18, 6
 """Frames encoded in one go, and examples taken of them."""
 RADIUS = 3
-NATIVE, SOFT = 0.35, 0.45
+NATIVE, SOFT = 0.3, 0.4
 """Share of scenes that are shown as large as their camera gave them, or nearly, and so are as soft
 as cameras are; and of the others, which are softened: these are to stay so, else all is sharpened.
 """
@@ -64,10 +64,10 @@ class Studio:
         self._rng = rng
         self._detector = detectors.create(Equipment(DEFAULTS))
 
-    def pairs(self, path: Path, frames: int) -> list[tuple[Image, float]]:
+    def pairs(self, path: Path, frames: int) -> list[tuple[Image, float, float]]:
         """Up to PAIRS examples of a random run of the clip: (2, PLANES + 3, SIDE, SIDE), what the
-        network sees and the truth of two neighbouring frames, and the zoom. None where there is no
-        face."""
+        network sees and the truth of two neighbouring frames, the zoom, and the quantizer, NaN where
+        it is not told. None where there is no face."""
         rng = self._rng
         scene = read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
         if len(scene) < 2 * RADIUS + 2:
@@ -87,7 +87,7 @@ class Studio:
         elif rng.uniform() < SOFT:
             truth = softened(truth, small, rng)
         height, width = (max(2 * round(n * small / 2), 32) for n in truth[0].shape[:2])
-        seen = filmed(truth, (height, width), camera, rng)
+        seen, quantizer = filmed(truth, (height, width), camera, rng)
         to_clean = scaling(truth[0].shape[1] / width, truth[0].shape[0] / height)
         pose[:2] /= to_clean[0, 0], to_clean[1, 1]
         pose[2] -= np.log(to_clean[0, 0])
@@ -110,12 +110,12 @@ class Studio:
                 example.append(np.concatenate([planes, clean.transpose(2, 0, 1)]))
             levels = np.clip(np.rint(np.stack(example) * 255.0), 0, 255).astype(np.uint8)
             assert levels.shape == (2, PLANES + 3, SIDE, SIDE)
-            pairs.append((levels, zoom))
+            pairs.append((levels, zoom, np.nan if quantizer is None else quantizer))
         return pairs
 
 
 def fill(clips: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
-    """Add examples of random clips until the folder holds so many: NUMBER_ZOOM.npy."""
+    """Add examples of random clips until the folder holds so many: NUMBER_ZOOM_QUANTIZER.npy."""
     folder.mkdir(parents=True, exist_ok=True)
     lengths = {clip: frames_of(clip) for clip in clips}
     count = len(list(folder.glob("*.npy")))
@@ -126,8 +126,8 @@ def fill(clips: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
         clip = clips[int(rng.integers(len(clips)))]
         pairs = studio.pairs(clip, lengths[clip])
         barren = 0 if pairs else barren + 1
-        for levels, zoom in pairs:
-            part = folder / f"{count:06d}_{zoom:.4f}.part"
+        for levels, zoom, quantizer in pairs:
+            part = folder / f"{count:06d}_{zoom:.4f}_{quantizer:.2f}.part"
             with part.open("wb") as file:
                 np.save(file, levels)
             part.rename(part.with_suffix(".npy"))  # whole, or not there

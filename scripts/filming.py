@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.frames import FloatArray
+from videnhance.video.coding import TELL, quantizer_of
 
 Image = npt.NDArray[np.uint8]
 
@@ -47,7 +48,7 @@ class Camera:
         """Nearly half of them are sound cameras, whose recorder does most of the harm; some harm
         hardly anything, and teach to leave alone what is good."""
         kind = rng.uniform()
-        if kind < 0.12:
+        if kind < 0.14:
             return replace(
                 SOUND, noise=float(rng.uniform(0.0, 1.5)), quality=int(rng.integers(6, 18))
             )
@@ -117,8 +118,9 @@ def lit(scene: Sequence[Image], camera: Camera) -> list[Image]:
 
 def filmed(
     scene: Sequence[FloatArray], size: tuple[int, int], camera: Camera, rng: np.random.Generator
-) -> list[Image]:
-    """The scene, (H, W, 3) 0..255, through the camera and its codec, in `size` (height, width)."""
+) -> tuple[list[Image], float | None]:
+    """The scene, (H, W, 3) 0..255, through the camera and its codec, in `size` (height, width); and
+    the quantizer, where it is told."""
     height, width = size
     kernel = _streak(camera)
     pictures = []
@@ -143,8 +145,9 @@ def filmed(
     return coded(pictures, camera)
 
 
-def coded(pictures: Sequence[Image], camera: Camera) -> list[Image]:
-    """The pictures through the camera's codec and back."""
+def coded(pictures: Sequence[Image], camera: Camera) -> tuple[list[Image], float | None]:
+    """The pictures through the camera's codec and back, and the quantizer as its decoder tells it:
+    of H.264 alone, as videnhance goes by it."""
     if camera.codec == "libx265" and max(pictures[0].shape[:2]) < 64:
         camera = replace(camera, codec="libx264")  # smaller than its blocks: x265 spoils memory
     file = io.BytesIO()
@@ -167,7 +170,11 @@ def coded(pictures: Sequence[Image], camera: Camera) -> list[Image]:
         container.mux(stream.encode(None))
     file.seek(0)
     with av.open(file) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        container.streams.video[0].codec_context.options = TELL
+        frames = list(container.decode(video=0))
+    steps = [q for frame in frames if (q := quantizer_of(frame)) is not None]
+    pictures = [frame.to_ndarray(format="rgb24") for frame in frames]
+    return pictures, float(np.median(steps)) if steps and camera.codec == "libx264" else None
 
 
 def softened(

@@ -32,23 +32,27 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videnhance.registration import shrink
-from videnhance.restorers.clarity import PLANES, Correction, restored, work_side
+from videnhance.restorers.clarity import LUMA, PLANES, STEPS, Correction, correction, work_side
+from videnhance.weights import load_state
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
-EASY = 2.5 / 255.0
+EASY = 1.25 / 255.0
 """Root of the squared error below which a fused crop is as good as right: it then counts less."""
-FLICKER = 0.5
+FLICKER = 0.7
 """Weight of the change from frame to frame, beside the picture itself."""
 DECAY = 0.998
 """Of the moving average of the weights, which is what is judged and shipped."""
 WARM = 200
 """Steps over which the learning rate rises."""
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,)"""
-Whole = tuple[npt.NDArray[np.float32], float]
-"""(2, PLANES + 3, SIDE, SIDE) 0..1, and the zoom."""
+UNTOLD = 0.1
+"""Share of examples of which the network is not told the quantizer, though it is known."""
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,), quantizer (B,)"""
+Whole = tuple[npt.NDArray[np.float32], float, float | None]
+"""(2, PLANES + 3, SIDE, SIDE) 0..1, the zoom, and the quantizer where it is told."""
 
 
 class Examples:
@@ -64,31 +68,36 @@ class Examples:
 
     def batch(self, count: int, patch: int, rng: np.random.Generator) -> Batch:
         """Patches of random examples, turned, mirrored and lit at random."""
-        planes, truths, zooms = [], [], []
+        planes, truths, zooms, quantizers = [], [], [], []
         for k in rng.integers(len(self._files), size=count):
-            zoom = zoom_of(self._files[k])
+            zoom, quantizer = told_of(self._files[k])
             levels = np.load(self._files[k], mmap_mode="r")
             part = augmented(at_work(levels, zoom, patch, rng), rng)
             planes.append(part[:, :PLANES])
             truths.append(part[:, PLANES:])
             zooms.append(zoom * work_side(SIDE, zoom) / SIDE)
+            untold = quantizer is None or rng.uniform() < UNTOLD
+            quantizers.append(math.nan if untold else quantizer)
         return (
             torch.from_numpy(np.stack(planes)),
             torch.from_numpy(np.stack(truths)),
             torch.tensor(zooms),
+            torch.tensor(quantizers, dtype=torch.float32),
         )
 
     def whole(self) -> list[Whole]:
         """Every example, as it is."""
         self.refresh()
         return [
-            (np.load(file).astype(np.float32) / np.float32(255.0), zoom_of(file))
+            (np.load(file).astype(np.float32) / np.float32(255.0), *told_of(file))
             for file in self._files
         ]
 
 
-def zoom_of(file: Path) -> float:
-    return float(file.stem.split("_")[1])
+def told_of(file: Path) -> tuple[float, float | None]:
+    """The zoom and the quantizer, by an example's name."""
+    zoom, quantizer = map(float, file.name.removesuffix(".npy").split("_")[1:])
+    return zoom, None if math.isnan(quantizer) else quantizer
 
 
 def at_work(
@@ -120,21 +129,22 @@ def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
         part = part.swapaxes(-1, -2)
     if rng.uniform() < 0.5:  # time runs backwards
         part = part[::-1]
-        later = [PLANES - 5 + k for k in (0, 4, 3, 2, 1)]
-        part = part[:, [0, 1, 2, *later, *range(PLANES, PLANES + 3)]]
-    if rng.uniform() < 0.08:  # a tracklet's end: neighbours are missing
-        luma = part[:, 0] * 0.299 + part[:, 1] * 0.587 + part[:, 2] * 0.114
-        gone = [[4, 5], [6, 7], [4], [7], [4, 5, 6, 7]][int(rng.integers(5))]
+        turned = [3 + STEPS.index(-step) for step in STEPS]
+        part = part[:, [0, 1, 2, *turned, *range(PLANES, PLANES + 3)]]
+    if rng.uniform() < 0.15:  # a tracklet's end, or a large face: neighbours are missing
+        first, last = [(-2, 2), (0, 3), (-3, 0), (-1, 3), (-3, 1), (0, 0)][int(rng.integers(6))]
+        gone = [3 + k for k, step in enumerate(STEPS) if not first <= step <= last]
         part = part.copy()
-        part[:, gone] = luma[:, None]
+        part[:, gone] = np.tensordot(part[:, :3], LUMA, axes=(1, 0))[:, None]
     gain = np.float32(rng.uniform(0.6, 1.1))
     return np.ascontiguousarray(part * gain + np.float32(rng.uniform(0.0, 1.0 - min(gain, 1.0))))
 
 
 def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean squared errors (2, B, 2), restored and fused, and (2, B) of their change in time."""
-    planes, truth, zoom = batch
-    restored = network(planes.flatten(0, 1), zoom.repeat_interleave(2)).unflatten(0, (-1, 2))
+    planes, truth, *told = batch
+    twice = (x.repeat_interleave(2) for x in told)
+    restored = network(planes.flatten(0, 1), *twice).unflatten(0, (-1, 2))
     wrong = torch.stack([restored - truth, planes[:, :, :3] - truth])
     drift = wrong[:, :, 1] - wrong[:, :, 0]
     return (wrong**2).mean((3, 4, 5)), (drift**2).mean((2, 3, 4))
@@ -152,10 +162,11 @@ def validate(network: torch.nn.Module, wholes: Sequence[Whole]) -> dict[str, flo
     """Gain over fusion in dB (mean, the worst tenth, share of examples made worse) and flicker."""
     gains, flickers = [], []
     network.eval()
-    for levels, zoom in wholes:
-        truth = levels[:, PLANES:].transpose(0, 2, 3, 1)
-        after = np.stack([restored(network, planes[:PLANES], zoom) for planes in levels]) - truth
-        before = levels[:, :3].transpose(0, 2, 3, 1) - truth
+    for levels, zoom, quantizer in wholes:
+        before = (levels[:, :3] - levels[:, PLANES:]).transpose(0, 2, 3, 1)
+        after = before + np.stack(
+            [correction(network, planes[:PLANES], zoom, quantizer) for planes in levels]
+        )
         better = (before**2).mean((1, 2, 3)) / (after**2).mean((1, 2, 3))
         gains.append(float(10 * np.log10(better).mean()))
         drift = [float(((x[1] - x[0]) ** 2).mean()) for x in (after, before)]
@@ -181,12 +192,13 @@ def rate(step: int, steps: int, peak: float) -> float:
 def grid(network: torch.nn.Module, wholes: Sequence[Whole], path: Path) -> None:
     """A picture: the centre frame, fused, restored, the truth; a row for each of some examples."""
     rows = []
-    for levels, zoom in wholes[:: max(len(wholes) // 8, 1)][:8]:
+    for levels, zoom, quantizer in wholes[:: max(len(wholes) // 8, 1)][:8]:
         planes = levels[0, :PLANES]
         centre = np.repeat(planes[3][..., None], 3, axis=2)
         truth = levels[0, PLANES:].transpose(1, 2, 0)
         fused = planes[:3].transpose(1, 2, 0)
-        rows.append(np.hstack([centre, fused, restored(network, planes, zoom), truth]))
+        restored = fused + correction(network, planes, zoom, quantizer)
+        rows.append(np.hstack([centre, fused, restored, truth]))
     picture = np.clip(np.rint(np.vstack(rows) * 255), 0, 255).astype(np.uint8)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
@@ -203,6 +215,9 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=wish.rate, weight_decay=1e-4)
     step = 0
+    if wish.start and not checkpoint.is_file():
+        network.load_state_dict(load_state(wish.start))
+        average.module.load_state_dict(network.state_dict())
     if checkpoint.is_file():
         held = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(held["network"])
@@ -224,8 +239,8 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
         ahead = loader.submit(made, step + 1)  # made while the network learns
         for group in optimizer.param_groups:
             group["lr"] = rate(step, wish.steps, wish.rate)
-        planes, truth, zoom = (part.to(device) for part in batch)
-        loss = loss_of(network, (planes, truth, zoom))
+        planes, truth, zoom, quantizer = (part.to(device) for part in batch)
+        loss = loss_of(network, (planes, truth, zoom, quantizer))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -285,10 +300,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = commands.add_parser("train")
     training.add_argument("data", type=Path)
     training.add_argument("run", type=Path)
+    training.add_argument("--start", type=Path, help="weights to begin with")
     training.add_argument("--steps", type=int, default=12000)
     training.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     training.add_argument("--batch", type=int, default=12, help="pairs of frames")
-    training.add_argument("--patch", type=int, default=64)
+    training.add_argument("--patch", type=int, default=64, help="pixels, a multiple of 8")
     training.add_argument("--rate", type=float, default=8e-4)
     training.add_argument("--device", default="cpu")
     training.add_argument("--threads", type=int, default=os.cpu_count() or 1)

@@ -91,7 +91,7 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
     rng = np.random.default_rng(0)
     levels = []
     for sigma in (0.002, 0.02, 0.1):
-        small = rng.normal(0.5, sigma, (8, 64, 64)).astype(np.float32)
+        small = rng.normal(0.5, sigma, (clarity.PLANES, 64, 64)).astype(np.float32)
         planes = np.stack([enlarge(plane, 256) for plane in small])
         crop = planes[3:4].repeat(3, 0).transpose(1, 2, 0) + 0.08
         levels.append(float(support(crop, planes, 4.0, UNTOLD).mean()))
@@ -101,7 +101,7 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
 
 
 def test_the_guard_allows_what_the_codec_rounded_off() -> None:
-    planes = np.full((8, 256, 256), 0.5, np.float32)
+    planes = np.full((clarity.PLANES, 256, 256), 0.5, np.float32)
     crop = np.full((256, 256, 3), 0.5 + 12 / 255, np.float32)
     levels = [
         float(support(crop, planes, 4.0, Coding(0.1, quantizer)).mean())

@@ -25,7 +25,7 @@ from videnhance.restorers.fusion import Fused, Fusion
 from videnhance.streams import UNTOLD, Coding
 from videnhance.weights import check_state
 
-STEPS = (0, -2, -1, 1, 2)
+STEPS = (0, -3, -2, -1, 1, 2, 3)
 """The frames that are shown besides the fused crop, by how much later they are."""
 PLANES = 3 + len(STEPS)
 
@@ -34,8 +34,10 @@ ZOOM = 3.0
 holds nothing that the source could tell. So it meets one size of noise and blocks, not ten."""
 _CELL = 4
 """Pixels on a side of what becomes one place of the network's grid: about a source pixel."""
-_WIDTH, _BLOCKS = 48, 8
-_LUMA = (0.299, 0.587, 0.114)
+_MULTIPLE = 2 * _CELL
+"""What a side must be a multiple of: half of the grid must be whole, too."""
+_WIDTH, _DEEP, _BLOCKS = 48, 96, 3
+LUMA = (0.299, 0.587, 0.114)
 _GAIN = 8.0
 """Differences between frames are small: they are shown so many times larger."""
 
@@ -61,34 +63,45 @@ not told."""
 class Correction(nn.Module):
     """From a fused crop and its frames to the crop restored; fully convolutional.
 
-    The last layer starts at zero: untrained, it gives the fused crop.
+    Residual blocks, of which those in the middle see twice as far on half the grid (a U-Net of one
+    step, Ronneberger et al. 2015, with sums). What is new in the picture starts at zero: untrained,
+    it gives the fused crop.
     """
 
-    def __init__(self, width: int = _WIDTH, blocks: int = _BLOCKS) -> None:
+    def __init__(self, width: int = _WIDTH, deep: int = _DEEP, blocks: int = _BLOCKS) -> None:
         super().__init__()
         cells = _CELL * _CELL
-        self.head = nn.Conv2d(PLANES * cells + 2, width, 3, padding=1)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.head = nn.Conv2d(PLANES * cells + 4, width, 3, padding=1)
+        self.before = nn.Sequential(*(_Block(width) for _ in range(blocks)))
+        self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
+        self.deep = nn.Sequential(*(_Block(deep) for _ in range(blocks)))
+        self.up = nn.Conv2d(deep, 4 * width, 1)
+        self.after = nn.Sequential(*(_Block(width) for _ in range(blocks)))
         self.tail = nn.Conv2d(width, 3 * cells, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        assert self.tail.bias is not None
-        nn.init.zeros_(self.tail.bias)
+        for last in (self.up, self.tail):
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
 
-    def forward(self, planes: Tensor, zoom: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, zoom: Tensor, quantizer: Tensor) -> Tensor:
         """(B, 3, S, S) RGB of `planes` (B, PLANES, S, S) as `observed` gives them, both nominally
-        0..1, and `zoom` (B,), crop pixels per source pixel. S: a multiple of 4."""
-        fused = planes[:, :3]
-        luma = (fused * fused.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        apart = planes[:, 3:] - luma
+        0..1; `zoom` (B,), crop pixels per source pixel; `quantizer` (B,), NaN where it is not told.
+        S: a multiple of 8."""
+        cells = F.pixel_unshuffle(planes, _CELL).unflatten(1, (PLANES, -1))
+        fused = cells[:, :3]
+        luma = (fused * fused.new_tensor(LUMA).view(1, 3, 1, 1, 1)).sum(1, keepdim=True)
+        apart = cells[:, 3:] - luma
         # how far the frames are apart tells noise and codec; the zoom, how wide their traces are
-        noise = torch.log(apart.abs().mean((1, 2, 3)) + 1e-3) / 2.0 + 2.0
-        told = torch.stack([torch.log2(zoom) - 1.5, noise], 1)[..., None, None]
-        x = F.pixel_unshuffle(torch.cat([fused - 0.5, apart * _GAIN], 1), _CELL)
-        x = self.head(torch.cat([x, told.expand(-1, -1, *x.shape[2:])], 1))
-        y = x
-        for block in self.blocks:
-            y = block(y)
-        return fused + F.pixel_shuffle(self.tail(x + y), _CELL)
+        noise = torch.log(apart.abs().mean((1, 2, 3, 4)) + 1e-3) / 2.0 + 2.0
+        known = ~torch.isnan(quantizer)
+        coarse = torch.where(known, (quantizer - 26.0) / 10.0, torch.zeros_like(quantizer))
+        told = torch.stack([torch.log2(zoom) - 1.5, noise, known.to(coarse), coarse], 1)
+        x = torch.cat([fused - 0.5, apart * _GAIN], 1).flatten(1, 2)
+        x = self.head(torch.cat([x, told[..., None, None].expand(-1, -1, *x.shape[2:])], 1))
+        y = self.before(x)
+        y = y + F.pixel_shuffle(self.up(self.deep(self.down(y))), 2)
+        y = self.after(y)
+        return planes[:, :3] + F.pixel_shuffle(self.tail(x + y), _CELL)
 
 
 class _Block(nn.Module):
@@ -106,15 +119,16 @@ class _Block(nn.Module):
 
 
 def work_side(side: int, zoom: float) -> int:
-    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 4."""
-    return side if zoom <= ZOOM else max(_CELL * round(side * ZOOM / zoom / _CELL), 16 * _CELL)
+    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 8."""
+    steps = max(round(side * ZOOM / zoom / _MULTIPLE), 8)
+    return side if zoom <= ZOOM else steps * _MULTIPLE
 
 
 def observed(fused: Fused) -> FloatArray:
     """What is known of a crop: (PLANES, S, S) float32, RGB of the fused crop and the luma of each
     of STEPS, nominally 0..1; where there is no such neighbour, that of the fused crop."""
     side = len(fused.crop)
-    own = np.asarray(fused.crop @ np.array(_LUMA, np.float32), np.float32)
+    own = np.asarray(fused.crop @ np.array(LUMA, np.float32), np.float32)
     lumas = [_luma(fused.luma, step, own, side) for step in STEPS]
     return np.concatenate([fused.crop.transpose(2, 0, 1), np.stack(lumas)])
 
@@ -123,19 +137,20 @@ def _luma(luma: Mapping[int, FloatArray], step: int, own: FloatArray, side: int)
     return enlarge(luma[step], side) / np.float32(255.0) if step in luma else own
 
 
-def restored(network: nn.Module, planes: FloatArray, zoom: float) -> FloatArray:
-    """The crop (S, S, 3) that the network makes of what `observed` gives."""
+def correction(
+    network: nn.Module, planes: FloatArray, zoom: float, quantizer: float | None
+) -> FloatArray:
+    """What the network adds to the fused crop (S, S, 3), by what `observed` gives."""
     side = planes.shape[-1]
     work = work_side(side, zoom)
     seen = np.stack([shrink(plane, work) for plane in planes]) if work != side else planes
     device = next(network.parameters()).device
     with torch.inference_mode():
-        given = torch.from_numpy(seen)[None].to(device, memory_format=torch.channels_last)
-        scale = torch.tensor([zoom * work / side], dtype=torch.float32, device=device)
-        change = (network(given, scale) - given[:, :3])[0].permute(1, 2, 0)
-        added = np.ascontiguousarray(change.cpu().numpy(), np.float32)
-    crop = planes[:3].transpose(1, 2, 0)
-    return np.asarray(crop + enlarge(added, side), np.float32)
+        given = torch.from_numpy(seen)[None].to(device)
+        told = [zoom * work / side, np.nan if quantizer is None else quantizer]
+        scale, step = torch.tensor(told, dtype=torch.float32, device=device)[:, None]
+        change = (network(given, scale, step) - given[:, :3])[0].permute(1, 2, 0)
+        return enlarge(np.ascontiguousarray(change.cpu().numpy(), np.float32), side)
 
 
 def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
@@ -163,7 +178,7 @@ def support(crop: FloatArray, planes: FloatArray, zoom: float, coding: Coding) -
     `observed` gives them.
     """
     size = max(round(len(crop) / zoom), 8)
-    luma = np.asarray(crop @ np.array(_LUMA, np.float32), np.float32)
+    luma = np.asarray(crop @ np.array(LUMA, np.float32), np.float32)
     away = _local(shrink(luma - planes[3], size))
     noise = noise_of(planes, zoom) + rounding(coding)
     return np.asarray(
@@ -241,17 +256,17 @@ class Clarity:
         return shares
 
     def _restore(self, window: CropWindow) -> FloatArray:
-        planes = observed(self._fusion.fuse(window))
+        fused = self._fusion.fuse(window)
+        planes = observed(fused)
         strength = 1.0
         if not self._always:
             noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
-            strength = strength_of(len(window.crops[0]), window.zoom, self._coding, noise)
+            strength = strength_of(len(fused.crop), window.zoom, self._coding, noise)
         if strength == 0.0:
             self._held_back.append(None)
-            return np.asarray(planes[:3].transpose(1, 2, 0), np.float32)
-        crop = restored(self._network, planes, window.zoom)
-        fused = planes[:3].transpose(1, 2, 0)
-        supported = support(crop, planes, window.zoom, self._coding)
+            return fused.crop
+        change = correction(self._network, planes, window.zoom, self._coding.quantizer)
+        supported = support(fused.crop + change, planes, window.zoom, self._coding)
         self._held_back.append(float((supported < 0.5).mean()))
-        weight = strength * enlarge(supported, len(crop))[..., None]
-        return np.asarray(fused + weight * (crop - fused), np.float32)
+        weight = strength * enlarge(supported, len(change))[..., None]
+        return np.asarray(fused.crop + weight * change, np.float32)

@@ -10,6 +10,7 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 from av.sidedata.encparams import VideoEncParams
+from av.video.frame import VideoFrame
 
 from videnhance.streams import Coding, Timeline, VideoInfo
 from videnhance.video.pictures import files_of
@@ -19,6 +20,9 @@ _PREDICTING = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg
 _ALONE = 10.0
 """How many times as many bits frames need that stand for themselves, roughly: JPEG of one bit a
 pixel has about the faults of H.264 of a tenth."""
+
+TELL = {"export_side_data": "venc_params"}
+"""The option by which a decoder tells the quantizers of its frames."""
 
 _PLACES, _FRAMES = 3, 12
 """Keyframes that are gone to, spread over the video, and frames decoded after each: a keyframe is
@@ -39,15 +43,21 @@ def _quantizer(info: VideoInfo, timeline: Timeline) -> float | None:
     for key in {timeline.keyframes[round(step)] for step in steps}:
         with suppress(av.error.FFmpegError), open_source(info.path) as container:
             stream = video_stream(container, info.path)
-            stream.codec_context.options = {"export_side_data": "venc_params"}
+            stream.codec_context.options = TELL
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)
             frames = (frame for packet in demuxed(container, stream) for frame in packet.decode())
-            for frame in islice(frames, _FRAMES):
-                told = frame.side_data.get("VIDEO_ENC_PARAMS")
-                if isinstance(told, VideoEncParams) and told.nb_blocks:
-                    found.append(told.qp + float(_deltas(told).mean()))
+            told = map(quantizer_of, islice(frames, _FRAMES))
+            found += [quantizer for quantizer in told if quantizer is not None]
     return float(np.median(found)) if found else None
+
+
+def quantizer_of(frame: VideoFrame) -> float | None:
+    """The mean over the frame's blocks, if its decoder was opened with TELL and tells it."""
+    told = frame.side_data.get("VIDEO_ENC_PARAMS")
+    if isinstance(told, VideoEncParams) and told.nb_blocks:
+        return float(told.qp + _deltas(told).mean())
+    return None
 
 
 def _deltas(told: VideoEncParams) -> npt.NDArray[np.int32]:
