@@ -20,7 +20,7 @@ from videnhance.alignment import compose, crop_to_frame, eye_distance, fit_poses
 from videnhance.equipment import Equipment
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
-from videnhance.restorers.clarity import PLANES, observed
+from videnhance.restorers.correction import PLANES, observed
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings import DEFAULTS
 
@@ -66,8 +66,8 @@ class Studio:
 
     def pairs(self, path: Path, frames: int) -> list[tuple[Image, float, float]]:
         """Up to PAIRS examples of a random run of the clip: (2, PLANES + 3, SIDE, SIDE), what the
-        network sees and the truth of two neighbouring frames, the zoom, and the quantizer, NaN where
-        it is not told. None where there is no face."""
+        network sees and the truth of two neighbouring frames, the zoom, and the quantizer, NaN
+        where it is not told. None where there is no face."""
         rng = self._rng
         scene = read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
         if len(scene) < 2 * RADIUS + 2:

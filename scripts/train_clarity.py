@@ -32,7 +32,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videnhance.registration import shrink
-from videnhance.restorers.clarity import LUMA, PLANES, STEPS, Correction, correction, work_side
+from videnhance.restorers.correction import (
+    LUMA,
+    PLANES,
+    STEPS,
+    Correction,
+    corrections,
+    work_side,
+)
 from videnhance.weights import load_state
 
 FLOOR = (1.0 / 255.0) ** 2
@@ -165,7 +172,7 @@ def validate(network: torch.nn.Module, wholes: Sequence[Whole]) -> dict[str, flo
     for levels, zoom, quantizer in wholes:
         before = (levels[:, :3] - levels[:, PLANES:]).transpose(0, 2, 3, 1)
         after = before + np.stack(
-            [correction(network, planes[:PLANES], zoom, quantizer) for planes in levels]
+            corrections(network, list(levels[:, :PLANES]), [zoom] * 2, quantizer)
         )
         better = (before**2).mean((1, 2, 3)) / (after**2).mean((1, 2, 3))
         gains.append(float(10 * np.log10(better).mean()))
@@ -197,7 +204,7 @@ def grid(network: torch.nn.Module, wholes: Sequence[Whole], path: Path) -> None:
         centre = np.repeat(planes[3][..., None], 3, axis=2)
         truth = levels[0, PLANES:].transpose(1, 2, 0)
         fused = planes[:3].transpose(1, 2, 0)
-        restored = fused + correction(network, planes, zoom, quantizer)
+        restored = fused + corrections(network, [planes], [zoom], quantizer)[0]
         rows.append(np.hstack([centre, fused, restored, truth]))
     picture = np.clip(np.rint(np.vstack(rows) * 255), 0, 255).astype(np.uint8)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

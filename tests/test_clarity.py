@@ -25,8 +25,8 @@ from videnhance.invented import Outcome
 from videnhance.kit import make_kits
 from videnhance.registration import enlarge
 from videnhance.report import summary_text
-from videnhance.restorers import clarity
-from videnhance.restorers.clarity import SIZES, Clarity, Correction, strength_of, support, work_side
+from videnhance.restorers.clarity import SIZES, Clarity, strength_of, support
+from videnhance.restorers.correction import PLANES, STEPS, Correction, work_side
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings import DetectSettings, ModelSettings, OutputSettings, RestoreSettings
 from videnhance.streams import UNTOLD, Coding
@@ -78,7 +78,7 @@ def test_the_guard_holds_back_what_the_recording_contradicts(seen: CropWindow) -
 
 def test_the_guard_lets_pass_what_the_recording_cannot_tell(seen: CropWindow) -> None:
     """Detail finer than a source pixel averages out when the picture is made small again."""
-    planes = np.repeat(seen.crops[2].mean(axis=2)[None], 3 + len(clarity.STEPS), axis=0)
+    planes = np.repeat(seen.crops[2].mean(axis=2)[None], 3 + len(STEPS), axis=0)
     fine = np.zeros((256, 256, 1), np.float32)
     fine[:, ::2] = 0.1
     fine[:, 1::2] = -0.1
@@ -91,7 +91,7 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
     rng = np.random.default_rng(0)
     levels = []
     for sigma in (0.002, 0.02, 0.1):
-        small = rng.normal(0.5, sigma, (clarity.PLANES, 64, 64)).astype(np.float32)
+        small = rng.normal(0.5, sigma, (PLANES, 64, 64)).astype(np.float32)
         planes = np.stack([enlarge(plane, 256) for plane in small])
         crop = planes[3:4].repeat(3, 0).transpose(1, 2, 0) + 0.08
         levels.append(float(support(crop, planes, 4.0, UNTOLD).mean()))
@@ -101,7 +101,7 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
 
 
 def test_the_guard_allows_what_the_codec_rounded_off() -> None:
-    planes = np.full((clarity.PLANES, 256, 256), 0.5, np.float32)
+    planes = np.full((PLANES, 256, 256), 0.5, np.float32)
     crop = np.full((256, 256, 3), 0.5 + 12 / 255, np.float32)
     levels = [
         float(support(crop, planes, 4.0, Coding(0.1, quantizer)).mean())
@@ -165,6 +165,35 @@ def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:
     restorer = Clarity("clarity", state)
     np.testing.assert_array_equal(restorer.restore([other, seen])[1], once)
     np.testing.assert_array_equal(restorer.restore([seen])[0], once)
+
+
+def test_faces_of_a_batch_are_restored_as_alone(seen: CropWindow) -> None:
+    state = load_state(SHIPPED)
+    small = window(list(seen.crops), 2, zoom=8.0, first=50)
+    tiny = window(list(seen.crops), 2, zoom=63.0 / 5.0, first=70)  # left to fusion by auto
+    turned = window([crop[::-1].copy() for crop in seen.crops], 2, zoom=4.0, first=90)
+    windows = [seen, small, tiny, turned]
+    together, alone = (
+        Clarity(restorers.AUTO, state, coding=COARSE, always=False, batch=batch) for batch in (3, 0)
+    )
+    assert (together.batch, alone.batch) == (3, 1)
+    for one, other in zip(together.restore(windows), alone.restore(windows), strict=True):
+        np.testing.assert_allclose(one, other, atol=0.1 / 255)
+    shares = together.held_back()
+    assert shares == pytest.approx(alone.held_back(), abs=1e-3)
+    assert [share is None for share in shares] == [False, False, True, False]
+
+
+def test_a_network_that_fails_is_told_in_one_line(
+    seen: CropWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    monkeypatch.setattr(Correction, "forward", fail)
+    with pytest.raises(ModelError, match=r"clarity: .*out of memory.*--devices cpu") as caught:
+        Clarity("clarity", untrained()).restore([seen])
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("side", "zoom"), [(256, 1.3), (256, 7.0), (512, 2.0), (512, 12.0)])

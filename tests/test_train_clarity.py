@@ -15,7 +15,8 @@ sys.path.insert(0, str(SCRIPTS))
 import train_clarity  # noqa: E402
 from filming import SOUND, Camera, filmed  # noqa: E402
 
-from videnhance.restorers.clarity import PLANES, Clarity  # noqa: E402
+from videnhance.restorers.clarity import Clarity  # noqa: E402
+from videnhance.restorers.correction import PLANES  # noqa: E402
 from videnhance.weights import load_state  # noqa: E402
 
 

@@ -75,7 +75,15 @@ def _clarity(name: str) -> Row[Restorer]:
         path = equipment.weights("clarity")
         state = load_state(path)
         coding, always = equipment.coding, name != AUTO
-        return Clarity(name, state, equipment.device, coding=coding, always=always, path=path)
+        return Clarity(
+            name,
+            state,
+            equipment.device,
+            coding=coding,
+            always=always,
+            batch=equipment.settings.compute.batch_size,
+            path=path,
+        )
 
     return Row(make, weights="clarity")
 

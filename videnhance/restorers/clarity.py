@@ -8,39 +8,25 @@ that where it does not know it gives the mean of what may be: it blurs, it does 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from videnhance.alignment import eye_distance
 from videnhance.devices import device_named
+from videnhance.errors import ModelError
 from videnhance.faces import CropWindow
 from videnhance.frames import FloatArray
 from videnhance.registration import enlarge, shrink
-from videnhance.restorers.fusion import Fused, Fusion
+from videnhance.restorers.correction import LUMA, STEPS, Correction, corrections, observed
+from videnhance.restorers.fusion import Fusion
+from videnhance.restorers.network import MOST, line_of
 from videnhance.streams import UNTOLD, Coding
 from videnhance.weights import check_state
-
-STEPS = (0, -3, -2, -1, 1, 2, 3)
-"""The frames that are shown besides the fused crop, by how much later they are."""
-PLANES = 3 + len(STEPS)
-
-ZOOM = 3.0
-"""Crop pixels per source pixel at which the network works, where a crop has more: the finer grid
-holds nothing that the source could tell. So it meets one size of noise and blocks, not ten."""
-_CELL = 4
-"""Pixels on a side of what becomes one place of the network's grid: about a source pixel."""
-_MULTIPLE = 2 * _CELL
-"""What a side must be a multiple of: half of the grid must be whole, too."""
-_WIDTH, _DEEP, _BLOCKS = 48, 96, 3
-LUMA = (0.299, 0.587, 0.114)
-_GAIN = 8.0
-"""Differences between frames are small: they are shown so many times larger."""
-
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes: below the first and above the last fusion measures better, between the
@@ -55,102 +41,11 @@ QUIET = (5.0 / 255.0, 7.0 / 255.0)
 good as they are: fusion measures better there."""
 _ALLOWED = 4.0
 """Variances of noise by which a result may differ from what was recorded: twice its deviation."""
+_NEAR = 2
+"""Frames up to which neighbours tell noise: those beyond are less well registered."""
 _LEAST, _UNTOLD = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
 """Variance that is always there: 8-bit steps, and the warp to the crop. And where the quantizer is
 not told."""
-
-
-class Correction(nn.Module):
-    """From a fused crop and its frames to the crop restored; fully convolutional.
-
-    Residual blocks, of which those in the middle see twice as far on half the grid (a U-Net of one
-    step, Ronneberger et al. 2015, with sums). What is new in the picture starts at zero: untrained,
-    it gives the fused crop.
-    """
-
-    def __init__(self, width: int = _WIDTH, deep: int = _DEEP, blocks: int = _BLOCKS) -> None:
-        super().__init__()
-        cells = _CELL * _CELL
-        self.head = nn.Conv2d(PLANES * cells + 4, width, 3, padding=1)
-        self.before = nn.Sequential(*(_Block(width) for _ in range(blocks)))
-        self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
-        self.deep = nn.Sequential(*(_Block(deep) for _ in range(blocks)))
-        self.up = nn.Conv2d(deep, 4 * width, 1)
-        self.after = nn.Sequential(*(_Block(width) for _ in range(blocks)))
-        self.tail = nn.Conv2d(width, 3 * cells, 3, padding=1)
-        for last in (self.up, self.tail):
-            nn.init.zeros_(last.weight)
-            assert last.bias is not None
-            nn.init.zeros_(last.bias)
-
-    def forward(self, planes: Tensor, zoom: Tensor, quantizer: Tensor) -> Tensor:
-        """(B, 3, S, S) RGB of `planes` (B, PLANES, S, S) as `observed` gives them, both nominally
-        0..1; `zoom` (B,), crop pixels per source pixel; `quantizer` (B,), NaN where it is not told.
-        S: a multiple of 8."""
-        cells = F.pixel_unshuffle(planes, _CELL).unflatten(1, (PLANES, -1))
-        fused = cells[:, :3]
-        luma = (fused * fused.new_tensor(LUMA).view(1, 3, 1, 1, 1)).sum(1, keepdim=True)
-        apart = cells[:, 3:] - luma
-        # how far the frames are apart tells noise and codec; the zoom, how wide their traces are
-        noise = torch.log(apart.abs().mean((1, 2, 3, 4)) + 1e-3) / 2.0 + 2.0
-        known = ~torch.isnan(quantizer)
-        coarse = torch.where(known, (quantizer - 26.0) / 10.0, torch.zeros_like(quantizer))
-        told = torch.stack([torch.log2(zoom) - 1.5, noise, known.to(coarse), coarse], 1)
-        x = torch.cat([fused - 0.5, apart * _GAIN], 1).flatten(1, 2)
-        x = self.head(torch.cat([x, told[..., None, None].expand(-1, -1, *x.shape[2:])], 1))
-        y = self.before(x)
-        y = y + F.pixel_shuffle(self.up(self.deep(self.down(y))), 2)
-        y = self.after(y)
-        return planes[:, :3] + F.pixel_shuffle(self.tail(x + y), _CELL)
-
-
-class _Block(nn.Module):
-    """Two convolutions beside a straight way; starts as the straight way alone."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.normal_(self.second.weight, std=0.01)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.second(F.relu(self.first(x)))
-        return y
-
-
-def work_side(side: int, zoom: float) -> int:
-    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 8."""
-    steps = max(round(side * ZOOM / zoom / _MULTIPLE), 8)
-    return side if zoom <= ZOOM else steps * _MULTIPLE
-
-
-def observed(fused: Fused) -> FloatArray:
-    """What is known of a crop: (PLANES, S, S) float32, RGB of the fused crop and the luma of each
-    of STEPS, nominally 0..1; where there is no such neighbour, that of the fused crop."""
-    side = len(fused.crop)
-    own = np.asarray(fused.crop @ np.array(LUMA, np.float32), np.float32)
-    lumas = [_luma(fused.luma, step, own, side) for step in STEPS]
-    return np.concatenate([fused.crop.transpose(2, 0, 1), np.stack(lumas)])
-
-
-def _luma(luma: Mapping[int, FloatArray], step: int, own: FloatArray, side: int) -> FloatArray:
-    return enlarge(luma[step], side) / np.float32(255.0) if step in luma else own
-
-
-def correction(
-    network: nn.Module, planes: FloatArray, zoom: float, quantizer: float | None
-) -> FloatArray:
-    """What the network adds to the fused crop (S, S, 3), by what `observed` gives."""
-    side = planes.shape[-1]
-    work = work_side(side, zoom)
-    seen = np.stack([shrink(plane, work) for plane in planes]) if work != side else planes
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        given = torch.from_numpy(seen)[None].to(device)
-        told = [zoom * work / side, np.nan if quantizer is None else quantizer]
-        scale, step = torch.tensor(told, dtype=torch.float32, device=device)[:, None]
-        change = (network(given, scale, step) - given[:, :3])[0].permute(1, 2, 0)
-        return enlarge(np.ascontiguousarray(change.cpu().numpy(), np.float32), side)
 
 
 def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
@@ -202,7 +97,11 @@ def rounding(coding: Coding) -> float:
 def noise_of(planes: FloatArray, zoom: float) -> FloatArray:
     """The variance of noise around each source pixel (N, N), by how frames differ."""
     size = max(round(planes.shape[-1] / zoom), 8)
-    others = [_local(shrink(plane - planes[3], size)) for plane in planes[4:]]
+    others = [
+        _local(shrink(plane - planes[3], size))
+        for plane, step in zip(planes[3:], STEPS, strict=True)
+        if 0 < abs(step) <= _NEAR
+    ]
     # of two frames each has its share of the difference
     return np.asarray(np.median(np.stack(others), axis=0) / 2.0, np.float32)
 
@@ -212,13 +111,22 @@ def _local(difference: FloatArray) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(difference * difference, (0, 0), 1.0), np.float32)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A fused crop, what is known of it, and how much of a correction it gets."""
+
+    crop: FloatArray
+    planes: FloatArray
+    zoom: float
+    strength: float
+
+
 class Clarity:
     """Fusion, then the network, then the guard.
 
     One object serves one video, as Fusion's.
     """
 
-    batch = 1
     invents = False
 
     def __init__(
@@ -229,10 +137,13 @@ class Clarity:
         *,
         coding: Coding = UNTOLD,
         always: bool = True,
+        batch: int = 0,
         path: Path = Path("clarity"),
     ) -> None:
         """In video of this `coding`. Unless `always`, only faces are corrected for which it
         measures better than fusion: SIZES, SMALL, QUANTIZER, RATE, QUIET.
+
+        `batch`: windows in one pass; 0 chooses.
 
         Raises ModelError for weights of another network."""
         self.name, self._coding, self._always = name, coding, always
@@ -243,11 +154,18 @@ class Clarity:
         network.load_state_dict({key: value.float() for key, value in state.items()})
         network = network.eval().requires_grad_(False).to(device_named(device))
         self._network = network.to(memory_format=torch.channels_last)
+        # a processor gains nothing from more, and its results then depend on nothing but the window
+        self.batch = batch or (1 if device_named(device).type == "cpu" else MOST)
         self._held_back: list[float | None] = []
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """The centre crop of each window, (S, S, 3) float32 RGB."""
-        return [self._restore(window) for window in windows]
+        """The centre crop of each window, (S, S, 3) float32 RGB.
+
+        Raises ModelError where the network fails, for want of memory, say."""
+        found: list[FloatArray] = []
+        for first in range(0, len(windows), self.batch):
+            found += self._restore(windows[first : first + self.batch])
+        return found
 
     def held_back(self) -> list[float | None]:
         """The share of pixels that the guard held back by more than half, of each crop since it was
@@ -255,18 +173,40 @@ class Clarity:
         shares, self._held_back = self._held_back, []
         return shares
 
-    def _restore(self, window: CropWindow) -> FloatArray:
+    def _restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+        seen = [self._see(window) for window in windows]
+        due = [item for item in seen if item.strength > 0.0]
+        try:
+            changes = iter(
+                corrections(
+                    self._network,
+                    [item.planes for item in due],
+                    [item.zoom for item in due],
+                    self._coding.quantizer,
+                )
+            )
+        except (RuntimeError, MemoryError) as error:
+            raise ModelError(
+                f"{self.name}: the network failed ({line_of(error)}); use --devices cpu, "
+                "a smaller --batch-size, or --restorer fusion"
+            ) from error
+        return [self._guarded(item, next(changes) if item.strength else None) for item in seen]
+
+    def _see(self, window: CropWindow) -> _Seen:
         fused = self._fusion.fuse(window)
         planes = observed(fused)
         strength = 1.0
         if not self._always:
             noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
             strength = strength_of(len(fused.crop), window.zoom, self._coding, noise)
-        if strength == 0.0:
+        return _Seen(fused.crop, planes, window.zoom, strength)
+
+    def _guarded(self, seen: _Seen, change: FloatArray | None) -> FloatArray:
+        """The fused crop with as much of the change as the recording supports."""
+        if change is None:
             self._held_back.append(None)
-            return fused.crop
-        change = correction(self._network, planes, window.zoom, self._coding.quantizer)
-        supported = support(fused.crop + change, planes, window.zoom, self._coding)
+            return seen.crop
+        supported = support(seen.crop + change, seen.planes, seen.zoom, self._coding)
         self._held_back.append(float((supported < 0.5).mean()))
-        weight = strength * enlarge(supported, len(change))[..., None]
-        return np.asarray(fused.crop + weight * change, np.float32)
+        weight = seen.strength * enlarge(supported, len(change))[..., None]
+        return np.asarray(seen.crop + weight * change, np.float32)

@@ -164,7 +164,7 @@ class NetworkRestorer:
         self._free()
         if reason is not None:
             raise ModelError(
-                f"{self.name}: {_place(windows[0])}: the network failed ({_line(reason)}); "
+                f"{self.name}: {_place(windows[0])}: the network failed ({line_of(reason)}); "
                 f"use --devices cpu --precision f32"
             ) from reason
         if len(windows) > 1:
@@ -198,7 +198,7 @@ class NetworkRestorer:
             except (RuntimeError, MemoryError) as error:
                 if not is_memory(error):
                     raise ModelError(
-                        f"{self.name}: the network failed on {self._device} ({_line(error)}); "
+                        f"{self.name}: the network failed on {self._device} ({line_of(error)}); "
                         f"use --devices cpu"
                     ) from error
                 break
@@ -270,7 +270,8 @@ def _place(window: CropWindow) -> str:
     return f"tracklet {window.tracklet}, frame {window.frames[window.centre]}"
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
+    """What an error of torch says, in one line."""
     text = " ".join(str(error).split())
     return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
 

@@ -1,0 +1,149 @@
+"""The network behind clarity: what it is shown of a crop, its layers, how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videnhance.frames import FloatArray
+from videnhance.registration import enlarge, shrink
+from videnhance.restorers.fusion import Fused
+
+STEPS = (0, -3, -2, -1, 1, 2, 3)
+"""The frames that are shown besides the fused crop, by how much later they are."""
+PLANES = 3 + len(STEPS)
+
+ZOOM = 3.0
+"""Crop pixels per source pixel at which the network works, where a crop has more: the finer grid
+holds nothing that the source could tell. So it meets one size of noise and blocks, not ten."""
+_CELL = 4
+"""Pixels on a side of what becomes one place of the network's grid: about a source pixel."""
+_MULTIPLE = 2 * _CELL
+"""What a side must be a multiple of: half of the grid must be whole, too."""
+_WIDTH, _DEEP, _BLOCKS = 48, 96, 3
+LUMA = (0.299, 0.587, 0.114)
+_GAIN = 8.0
+"""Differences between frames are small: they are shown so many times larger."""
+
+
+class Correction(nn.Module):
+    """From a fused crop and its frames to the crop restored; fully convolutional.
+
+    Residual blocks, of which those in the middle see twice as far on half the grid (a U-Net of one
+    step, Ronneberger et al. 2015, with sums). What is new in the picture starts at zero: untrained,
+    it gives the fused crop.
+    """
+
+    def __init__(self, width: int = _WIDTH, deep: int = _DEEP, blocks: int = _BLOCKS) -> None:
+        super().__init__()
+        cells = _CELL * _CELL
+        self.head = nn.Conv2d(PLANES * cells + 4, width, 3, padding=1)
+        self.before = nn.Sequential(*(_Block(width) for _ in range(blocks)))
+        self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
+        self.deep = nn.Sequential(*(_Block(deep) for _ in range(blocks)))
+        self.up = nn.Conv2d(deep, 4 * width, 1)
+        self.after = nn.Sequential(*(_Block(width) for _ in range(blocks)))
+        self.tail = nn.Conv2d(width, 3 * cells, 3, padding=1)
+        for last in (self.up, self.tail):
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
+
+    def forward(self, planes: Tensor, zoom: Tensor, quantizer: Tensor) -> Tensor:
+        """(B, 3, S, S) RGB of `planes` (B, PLANES, S, S) as `observed` gives them, both nominally
+        0..1; `zoom` (B,), crop pixels per source pixel; `quantizer` (B,), NaN where it is not told.
+        S: a multiple of 8."""
+        cells = F.pixel_unshuffle(planes, _CELL)
+        cells = cells.view(len(cells), PLANES, -1, *cells.shape[2:])
+        fused = cells[:, :3]
+        luma = (fused * fused.new_tensor(LUMA).view(1, 3, 1, 1, 1)).sum(1, keepdim=True)
+        apart = cells[:, 3:] - luma
+        # how far the frames are apart tells noise and codec; the zoom, how wide their traces are
+        noise = torch.log(apart.abs().mean((1, 2, 3, 4)) + 1e-3) / 2.0 + 2.0
+        known = ~torch.isnan(quantizer)
+        coarse = torch.where(known, (quantizer - 26.0) / 10.0, torch.zeros_like(quantizer))
+        told = torch.stack([torch.log2(zoom) - 1.5, noise, known.to(coarse), coarse], 1)
+        x = torch.cat([fused - 0.5, apart * _GAIN], 1).flatten(1, 2)
+        x = self.head(torch.cat([x, told[..., None, None].expand(-1, -1, *x.shape[2:])], 1))
+        y = self.before(x)
+        y = y + F.pixel_shuffle(self.up(self.deep(self.down(y))), 2)
+        y = self.after(y)
+        return planes[:, :3] + F.pixel_shuffle(self.tail(x + y), _CELL)
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a straight way; starts as the straight way alone."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.normal_(self.second.weight, std=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.second(F.relu(self.first(x)))
+        return y
+
+
+def work_side(side: int, zoom: float) -> int:
+    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 8."""
+    steps = max(round(side * ZOOM / zoom / _MULTIPLE), 8)
+    return side if zoom <= ZOOM else steps * _MULTIPLE
+
+
+def observed(fused: Fused) -> FloatArray:
+    """What is known of a crop: (PLANES, S, S) float32, RGB of the fused crop and the luma of each
+    of STEPS, nominally 0..1; where there is no such neighbour, that of the fused crop."""
+    side = len(fused.crop)
+    own = np.asarray(fused.crop @ np.array(LUMA, np.float32), np.float32)
+    lumas = [_luma(fused.luma, step, own, side) for step in STEPS]
+    return np.concatenate([fused.crop.transpose(2, 0, 1), np.stack(lumas)])
+
+
+def _luma(luma: Mapping[int, FloatArray], step: int, own: FloatArray, side: int) -> FloatArray:
+    return enlarge(luma[step], side) / np.float32(255.0) if step in luma else own
+
+
+def corrections(
+    network: nn.Module,
+    planes: Sequence[FloatArray],
+    zooms: Sequence[float],
+    quantizer: float | None,
+) -> list[FloatArray]:
+    """What the network adds to each fused crop, (S, S, 3); `planes` as `observed` gives them.
+
+    Those that it sees at the same size are computed at once. On a processor the result of one does
+    not depend on the others; on a GPU its last digits may.
+    """
+    sizes = [work_side(plane.shape[-1], zoom) for plane, zoom in zip(planes, zooms, strict=True)]
+    found: dict[int, FloatArray] = {}
+    for size in dict.fromkeys(sizes):
+        these = [k for k, other in enumerate(sizes) if other == size]
+        seen = np.stack([_at(planes[k], size) for k in these])
+        scales = [zooms[k] * size / planes[k].shape[-1] for k in these]
+        changes = _run(network, seen, scales, quantizer)
+        found |= {k: enlarge(c, planes[k].shape[-1]) for k, c in zip(these, changes, strict=True)}
+    return [found[k] for k in range(len(sizes))]
+
+
+def _at(planes: FloatArray, size: int) -> FloatArray:
+    if planes.shape[-1] == size:
+        return planes
+    return np.stack([shrink(plane, size) for plane in planes])
+
+
+def _run(
+    network: nn.Module, seen: FloatArray, scales: Sequence[float], quantizer: float | None
+) -> FloatArray:
+    """(B, S, S, 3) of (B, PLANES, S, S)."""
+    device = next(network.parameters()).device
+    told = [scales, [np.nan if quantizer is None else quantizer] * len(scales)]
+    with torch.inference_mode():
+        given = torch.from_numpy(seen).to(device)
+        zoom, step = torch.tensor(told, dtype=torch.float32, device=device)
+        change = (network(given, zoom, step) - given[:, :3]).permute(0, 2, 3, 1)
+        return np.ascontiguousarray(change.cpu().numpy(), np.float32)
