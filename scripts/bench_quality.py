@@ -24,7 +24,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -154,7 +154,7 @@ def judge_clip(
             report.leave_out(name, label, "no face in the clean clip; give --down")
             continue
         down = factor(kind, eyes)
-        same = Degradation(kind.blur, 0.0, down, kind.noise, kind.crf)
+        same = replace(kind, eyes=0.0, down=down)
         if same in done:
             report.leave_out(name, label, f"faces are too small: the same as {done[same]}")
             continue

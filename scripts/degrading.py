@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,20 +21,21 @@ Image = npt.NDArray[np.uint8]
 
 _LOOKED_AT = 5
 """Frames of a clip in which its face is measured."""
-_BT601, _LIMITED = 5, 1  # as FFmpeg numbers them
+_BT601, _LIMITED, _FULL = 5, 1, 2  # as FFmpeg numbers them
 
 
 @dataclass(frozen=True)
 class Degradation:
     """In this order: `blur`, a Gaussian's sigma in pixels of the small picture; made smaller, until
     there are `eyes` pixels between the eyes (never enlarged), or by `down` where that is given;
-    `noise`, sigma in 8-bit levels; H.264 at `crf`, None for lossless."""
+    `noise`, sigma in 8-bit levels; `codec` at `crf` (MJPEG: its quantizer), None for lossless."""
 
     blur: float = 0.3
     eyes: float = 22.0
     down: float | None = None
     noise: float = 3.0
     crf: int | None = 23
+    codec: str = "h264"
 
 
 DEGRADATIONS = {
@@ -44,6 +45,8 @@ DEGRADATIONS = {
         for face, eyes in ((30, 13.0), (50, 22.0), (70, 31.0))
         for crf in (23, 28, 32)
     },
+    "face50-h265": Degradation(crf=28, codec="h265"),
+    "face50-mjpeg": Degradation(crf=8, codec="mjpeg"),
     "clean": Degradation(noise=0.0, crf=23),
     "noisy": Degradation(blur=0.5, noise=10.0, crf=23),
     "hard": Degradation(blur=1.6, eyes=16.0, noise=14.0, crf=40),
@@ -84,19 +87,31 @@ def factor(wish: Degradation, eyes: float) -> float:
     return wish.down if wish.down is not None else max(eyes / wish.eyes, 1.0)
 
 
+_ENCODERS: Mapping[str, Callable[[int], tuple[str, dict[str, str]]]] = {
+    "h264": lambda crf: ("libx264", {"crf": str(crf), "threads": "1"}),
+    "h265": lambda crf: (
+        "libx265",
+        {"crf": str(crf), "x265-params": "log-level=none:pools=1:frame-threads=1"},
+    ),
+    "mjpeg": lambda step: ("mjpeg", {"qmin": str(step), "qmax": str(step)}),
+}
+"""Encoder and options of each codec, by how coarse it is."""
+
+
 def degrade(clean: Sequence[Image], path: Path, wish: Degradation, down: float) -> None:
     """Write the degraded clip, `down` times smaller; the noise is seeded."""
     random = np.random.default_rng(20260)
     height, width = (max(2 * round(n / down / 2), 2) for n in clean[0].shape[:2])
-    codec = "libx264" if wish.crf is not None else "ffv1"
-    options = {"crf": str(wish.crf), "threads": "1"} if wish.crf is not None else {}
+    codec, options = _ENCODERS[wish.codec](wish.crf) if wish.crf is not None else ("ffv1", {})
+    jpeg = codec == "mjpeg"
+    pixels, span = ("yuvj420p", _FULL) if jpeg else ("yuv420p", _LIMITED)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
         # Untagged, a large picture would be read as BT.709, which would count as an error.
         context = stream.codec_context
-        context.colorspace, context.color_range = _BT601, _LIMITED
+        context.colorspace, context.color_range = _BT601, span
         for index, image in enumerate(clean):
             picture = image.astype(np.float32)
             if wish.blur > 0:
@@ -107,7 +122,7 @@ def degrade(clean: Sequence[Image], path: Path, wish: Degradation, down: float) 
                 picture += random.normal(0, wish.noise, picture.shape).astype(np.float32)
             small = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
             frame = VideoFrame.from_ndarray(small, format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED
+                format=pixels, dst_colorspace=_BT601, dst_color_range=span
             )
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))

@@ -158,6 +158,24 @@ def test_a_higher_crf_loses_more(tmp_path: Path) -> None:
     assert losses[0] < losses[1] < losses[2]
 
 
+@pytest.mark.parametrize(("codec", "crf"), [("h265", 20), ("mjpeg", 3)])
+def test_other_codecs_degrade_without_a_change_of_colour(
+    tmp_path: Path, codec: str, crf: int
+) -> None:
+    clean, losses = [np.repeat(np.repeat(scene(0), 2, 0), 2, 1)] * 3, []
+    degrade(clean, tmp_path / "kept.mkv", Degradation(blur=0.0, noise=0.0, crf=None), 1.0)
+    kept = np.mean(decoded(tmp_path / "kept.mkv"), (0, 1, 2))
+    for step in (crf, 3 * crf // 2):
+        path = tmp_path / f"{step}.mkv"
+        degrade(clean, path, Degradation(blur=0.0, noise=0.0, crf=step, codec=codec), 1.0)
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].codec_context.name in (codec, "hevc")
+        found = decoded(path)
+        losses.append(rms(found, clean))
+        assert np.abs(np.mean(found, (0, 1, 2)) - kept).max() < 1.5
+    assert losses[0] < losses[1]
+
+
 def test_clean_frames_are_read_upright_and_even(tmp_path: Path) -> None:
     quarter = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
     plain = write_clip(tmp_path / "plain.mp4", size=(66, 48))
@@ -372,7 +390,7 @@ def test_a_degradation_of_ones_own(
     common = [str(clip), "--detector", square_detector, "--json", str(figures)]
     bench_quality.main([*common, "--restorer", "identity", *own])
     document = json.loads(figures.read_text())
-    kind = {"blur": 0.0, "eyes": 22.0, "down": 2.0, "noise": 0.0, "crf": None}
+    kind = {"blur": 0.0, "eyes": 22.0, "down": 2.0, "noise": 0.0, "crf": None, "codec": "h264"}
     assert document["degradations"] == {"own": kind}
     assert document["results"][0]["eyes"] == pytest.approx(48 * EYES, rel=0.05)
 
