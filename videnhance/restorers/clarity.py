@@ -32,7 +32,7 @@ SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes: below the first and above the last fusion measures better, between the
 others the correction counts in full. As all that follow, ramps, so that nothing flickers at a
 border."""
-SMALL = (30.0, 22.0)
+SMALL = (24.0, 22.0)
 QUANTIZER = (21.0, 30.0)
 RATE = (0.14, 0.1)
 QUIET = (5.0 / 255.0, 7.0 / 255.0)
