@@ -26,7 +26,14 @@ from videnhance.kit import make_kits
 from videnhance.registration import enlarge
 from videnhance.report import summary_text
 from videnhance.restorers.clarity import SIZES, Clarity, strength_of, support
-from videnhance.restorers.correction import PLANES, STEPS, Correction, work_side
+from videnhance.restorers.correction import (
+    PLANES,
+    STEPS,
+    Correction,
+    corrections,
+    observed,
+    work_side,
+)
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings import DetectSettings, ModelSettings, OutputSettings, RestoreSettings
 from videnhance.streams import UNTOLD, Coding
@@ -165,6 +172,25 @@ def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:
     restorer = Clarity("clarity", state)
     np.testing.assert_array_equal(restorer.restore([other, seen])[1], once)
     np.testing.assert_array_equal(restorer.restore([seen])[0], once)
+
+
+def test_the_network_goes_by_every_frame_and_by_the_quantizer(seen: CropWindow) -> None:
+    network = Correction().eval()
+    network.load_state_dict({key: x.float() for key, x in load_state(SHIPPED).items()})
+    planes = observed(Fusion().fuse(seen))
+
+    def change(planes: FloatArray, quantizer: float | None = 28.0) -> FloatArray:
+        return corrections(network, [planes], [4.0], quantizer)[0]
+
+    plain = change(planes)
+    for k in range(PLANES):
+        other = planes.copy()
+        other[k] += np.random.default_rng(k).normal(0, 0.02, (256, 256)).astype(np.float32)
+        assert np.abs(change(other) - plain).max() > 0.5 / 255
+    fine, coarse, untold = (change(planes, step) for step in (10.0, 40.0, None))
+    assert np.abs(fine - coarse).max() > 1.0 / 255
+    assert np.isfinite(untold).all()
+    assert np.abs(untold - coarse).max() > 0.1 / 255
 
 
 def test_faces_of_a_batch_are_restored_as_alone(seen: CropWindow) -> None:
