@@ -116,8 +116,8 @@ def corrections(
 ) -> list[FloatArray]:
     """What the network adds to each fused crop, (S, S, 3); `planes` as `observed` gives them.
 
-    Those that it sees at the same size are computed at once. On a processor the result of one does
-    not depend on the others; on a GPU its last digits may.
+    Those that it sees at the same size are computed at once; on how many they are the last digits
+    may depend.
     """
     sizes = [work_side(plane.shape[-1], zoom) for plane, zoom in zip(planes, zooms, strict=True)]
     found: dict[int, FloatArray] = {}
