@@ -47,8 +47,9 @@ def _quantizer(info: VideoInfo, timeline: Timeline) -> float | None:
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)
             frames = (frame for packet in demuxed(container, stream) for frame in packet.decode())
-            told = map(quantizer_of, islice(frames, _FRAMES))
-            found += [quantizer for quantizer in told if quantizer is not None]
+            for quantizer in map(quantizer_of, islice(frames, _FRAMES)):
+                if quantizer is not None:
+                    found.append(quantizer)  # one by one: damage that follows costs none of them
     return float(np.median(found)) if found else None
 
 
