@@ -34,12 +34,12 @@ from judging import BICUBIC, Figures, Overall, Shown, judged, overall, picture
 from trying import Trial, beside_truth, sample_truth, tried
 
 from videnhance import detectors, restorers
-from videnhance.batch import VIDEO_SUFFIXES
-from videnhance.devices import device_named
-from videnhance.equipment import Equipment
 from videnhance.errors import VidenhanceError
-from videnhance.settings import DetectSettings, ModelSettings, Settings, TrackSettings
-from videnhance.video.source import probe
+from videnhance.job.batch import VIDEO_SUFFIXES
+from videnhance.media.reading.source import probe
+from videnhance.models.devices import device_named
+from videnhance.models.loader import Equipment
+from videnhance.settings.groups import DetectSettings, ModelSettings, Settings, TrackSettings
 
 FREE = "fusion", "clarity", "auto"
 """Judged when none is named, where there are such: they come with the package."""

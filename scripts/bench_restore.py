@@ -41,18 +41,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from videnhance import Settings, enhance
 from videnhance.detectors.centerface import CenterFace
-from videnhance.faces import CropWindow
+from videnhance.faces.tracklets import CropWindow
+from videnhance.models.loading import load_state
+from videnhance.models.torchvision_bridge import bridge
 from videnhance.restorers.gfpgan import GFPGAN, build
 from videnhance.restorers.network import Execution, NetworkRestorer
-from videnhance.settings import (
+from videnhance.settings.groups import (
     ComputeSettings,
     ModelSettings,
     OutputSettings,
     RestoreSettings,
     TrackSettings,
 )
-from videnhance.torchvision_bridge import bridge
-from videnhance.weights import load_state
 
 PARTS = ("today", "no parsing", "videnhance", "network")
 Image = npt.NDArray[np.uint8]

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import av
 
-from videnhance.job import enhance
-from videnhance.plan import make_plan
-from videnhance.queues import background, prefetch
-from videnhance.settings import DetectSettings, RestoreSettings, Settings
-from videnhance.video.reader import read_frames
-from videnhance.video.writer import SegmentWriter
+from videnhance.job.plan import make_plan
+from videnhance.job.run import enhance
+from videnhance.media.reading.decoding import read_frames
+from videnhance.media.writing.segment import SegmentWriter
+from videnhance.render.queues import background, prefetch
+from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings
 
 
 def transcode(source: Path, output: Path, settings: Settings) -> float:

@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from videnhance import detectors
-from videnhance.alignment import fit_poses, template_to_frame
-from videnhance.detect import Detections
-from videnhance.equipment import Equipment
-from videnhance.job import detect_tracks
-from videnhance.plan import make_scope
-from videnhance.settings import DetectSettings, Settings
-from videnhance.steps import survey
-from videnhance.trackfile import read_tracks
-from videnhance.video.source import probe
+from videnhance.faces.alignment import fit_poses, template_to_frame
+from videnhance.faces.detection import Detections
+from videnhance.faces.track_file import read_tracks
+from videnhance.job.plan import make_scope
+from videnhance.job.run import detect_tracks
+from videnhance.job.steps.segments import survey
+from videnhance.media.reading.source import probe
+from videnhance.models.loader import Equipment
+from videnhance.settings.groups import DetectSettings, Settings
 
 
 def parts(poses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

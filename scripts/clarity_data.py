@@ -16,13 +16,14 @@ import numpy.typing as npt
 from filming import Camera, Image, filmed, lit, softened
 
 from videnhance import detectors
-from videnhance.alignment import compose, crop_to_frame, eye_distance, fit_poses, scaling, warp
-from videnhance.equipment import Equipment
-from videnhance.faces import CropWindow
-from videnhance.frames import FloatArray
+from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.affine import compose, scaling, warp
+from videnhance.imaging.frames import FloatArray
+from videnhance.models.loader import Equipment
 from videnhance.restorers.correction import PLANES, observed
 from videnhance.restorers.fusion import Fusion
-from videnhance.settings import DEFAULTS
+from videnhance.settings.groups import DEFAULTS
 
 SIDE = 256
 """Of the crops."""

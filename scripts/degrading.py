@@ -14,8 +14,8 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.alignment import eye_distance, fit_poses
-from videnhance.detectors import Detector
+from videnhance.faces.alignment import eye_distance, fit_poses
+from videnhance.faces.detection import Detector
 
 Image = npt.NDArray[np.uint8]
 

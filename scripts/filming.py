@@ -14,8 +14,8 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.frames import FloatArray
-from videnhance.video.coding import TELL, quantizer_of
+from videnhance.imaging.frames import FloatArray
+from videnhance.media.reading.coding import TELL, quantizer_of
 
 Image = npt.NDArray[np.uint8]
 

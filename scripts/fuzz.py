@@ -43,10 +43,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance import detectors, enhance
-from videnhance.equipment import Row
 from videnhance.errors import UsageError, VidenhanceError
-from videnhance.faces import Faces
-from videnhance.settings import (
+from videnhance.faces.tracklets import Faces
+from videnhance.models.loader import Row
+from videnhance.settings.groups import (
     DetectSettings,
     OutputSettings,
     PartSettings,

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
-from videnhance.compositing import ellipse_mask
-from videnhance.frames import FloatArray
+from videnhance.imaging.compositing import ellipse_mask
+from videnhance.imaging.frames import FloatArray
 
 BICUBIC = "bicubic"
 BLOCK = 16

@@ -15,17 +15,18 @@ from degrading import Image
 from judging import BICUBIC, Shown
 
 from videnhance import restorers
-from videnhance.alignment import compose, crop_to_frame, eye_distance, scaling, warp
-from videnhance.equipment import Equipment, Row
-from videnhance.faces import CropWindow, Tracklet
-from videnhance.frames import FloatArray
-from videnhance.job import enhance
-from videnhance.settings import OutputSettings, RestoreSettings, Settings
-from videnhance.streams import UNTOLD, Coding
-from videnhance.trackfile import read_tracks
-from videnhance.video.coding import coding_of
-from videnhance.video.scan import read_timeline
-from videnhance.video.source import probe
+from videnhance.faces.alignment import crop_to_frame, eye_distance
+from videnhance.faces.track_file import read_tracks
+from videnhance.faces.tracklets import CropWindow, Tracklet
+from videnhance.imaging.affine import compose, scaling, warp
+from videnhance.imaging.frames import FloatArray
+from videnhance.job.run import enhance
+from videnhance.media.clip import UNTOLD, Coding
+from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.source import probe
+from videnhance.media.repair.scan import read_timeline
+from videnhance.models.loader import Equipment, Row
+from videnhance.settings.groups import OutputSettings, RestoreSettings, Settings
 
 Kept = dict[tuple[int, int], dict[str, FloatArray]]
 """By track and frame: the crop by each restorer, and as it came."""

@@ -12,71 +12,74 @@ import pytest
 from typer.main import get_command
 
 import videnhance
-from videnhance.cli import app
+from videnhance.cli.commands import app
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "videnhance"
 
-FLOORS = (
-    {"errors", "durable", "frames", "faces", "grading", "settings", "queues"},
-    {"kalman", "alignment", "color", "compositing", "streams", "ranges", "shots"}
-    | {"registration", "steady", "gate", "colormatch", "pixels", "cleaning"},
-    {"devices", "gpu", "weights", "download", "models", "equipment", "parsing", "upscale"}
-    | {"video", "detectors", "restorers", "torchvision_bridge"},
-    {"tracking", "trackfile"},
-    {"plan", "detect", "restoring", "invented", "kit", "render"},
-    {"moments", "highlights", "compare", "pairs", "sheet", "stills"}
-    | {
-        "record",
-        "jobdir",
-        "run",
-        "steps",
-        "output",
-        "summary",
-        "examined",
-        "request",
-        "job",
-        "status",
-    },
-    {"batch", "pace", "preview"},
-    {
-        "progress",
-        "report",
-        "options",
-        "presets",
-        "choices",
-        "session",
-        "cli",
-        "models_cli",
-        "__init__",
-        "__main__",
-    },
+ROOMS = (
+    *("errors", "files", "settings", "imaging", "media", "faces", "models"),
+    *("detectors", "restorers", "render", "show", "job", "cli"),
 )
-"""From the ground up: a room imports from its own floor and those below."""
-
-
-def floor_of(module: str) -> int:
-    return next(k for k, floor in enumerate(FLOORS) if module in floor)
+"""From the ground up: a room imports only from itself and from those before it."""
+INNER = {
+    "media": ("clip", "timeline", "positions", "reading", "sound", "repair", "check", "writing"),
+    "job": ("monitor", "plan", "directory", "steps", "preview"),
+}
+"""The same within a room, for those of its parts that are named here."""
 
 
 def imports_of(path: Path) -> set[str]:
+    """The modules of the package that a module imports, wherever in it, as dotted names."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "videnhance":
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("videnhance."):
-            names.add((node.module or "").split(".")[1])
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "videnhance":
+            module = node.module or ""
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                names.add(inner if inner in MODULES else module)
     return names
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.name)
-def test_imports_only_go_down(path: Path) -> None:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    if parts == ("__init__",):
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_only_go_down(module: str) -> None:
+    if module in ("videnhance", "videnhance.__main__"):
         return  # the public names are imported when asked for
-    here = floor_of(parts[0])
-    for name in imports_of(path):
-        assert floor_of(name) <= here, f"{path.name} reaches up to {name}"
+    here = module.split(".")[1:]
+    for name in imports_of(MODULES[module]) - {module}:
+        there = name.split(".")[1:]
+        if not there:
+            continue
+        assert ROOMS.index(there[0]) <= ROOMS.index(here[0]), f"{module} reaches up to {name}"
+        order = INNER.get(here[0], ())
+        if here[0] == there[0] and len(here) > 1 and len(there) > 1:
+            one, other = here[1], there[1]
+            if one in order and other in order:
+                assert order.index(other) <= order.index(one), f"{module} reaches up to {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    above = {name: imports_of(path) - {name} for name, path in MODULES.items()}
+    above.pop("videnhance")
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " imports ".join((*way[way.index(name) :], name))
+        if name in done or name not in above:
+            return
+        for other in sorted(above[name]):
+            visit(other, (*way, name))
+        done.add(name)
+
+    for name in above:
+        visit(name, ())
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.name)
@@ -94,7 +97,7 @@ def test_public_names_exist() -> None:
 def test_gfpgan_can_be_imported_after_the_bridge() -> None:
     script = (
         "import warnings; warnings.simplefilter('ignore')\n"
-        "from videnhance.torchvision_bridge import bridge\n"
+        "from videnhance.models.torchvision_bridge import bridge\n"
         "bridge(); bridge()\n"
         "import basicsr, facexlib, gfpgan, torch\n"
         "from torchvision.transforms.functional_tensor import rgb_to_grayscale as gray\n"

@@ -3,7 +3,8 @@
     import videnhance
     summary = videnhance.enhance("in.mp4", "out.mp4", videnhance.Settings())
 
-Importing this package loads no detector, no model and none of the libraries they need.
+Importing this package loads no detector, no model and none of the libraries they need. Only the
+names in `__all__` are public; everything else may change in any release.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from videnhance.errors import (
+    CheckError,
     ContainerError,
+    DamagedError,
     InputError,
     JobError,
     ModelError,
@@ -23,33 +26,46 @@ from videnhance.errors import (
 )
 
 if TYPE_CHECKING:
-    from videnhance.job import detect_tracks, enhance, resume
-    from videnhance.preview import PreviewSummary, make_preview, preview_frame
-    from videnhance.settings import (
+    from videnhance.job.preview.make import PreviewSummary, make_preview, preview_frame
+    from videnhance.job.run import detect_tracks, enhance, resume
+    from videnhance.job.status import Status, read_status
+    from videnhance.job.summary import Summary
+    from videnhance.media.clip import VideoInfo
+    from videnhance.media.reading.source import probe
+    from videnhance.settings.clean_up import CleanSettings, FinishSettings
+    from videnhance.settings.groups import (
+        ComputeSettings,
         DetectSettings,
+        GateLimits,
+        ModelSettings,
         OutputSettings,
         PartSettings,
         RestoreSettings,
         Settings,
+        SourceSettings,
         TrackSettings,
     )
-    from videnhance.status import Status, read_status
-    from videnhance.streams import VideoInfo
-    from videnhance.summary import Summary
-    from videnhance.video.source import probe
 
 __all__ = [
+    "CheckError",
+    "CleanSettings",
+    "ComputeSettings",
     "ContainerError",
+    "DamagedError",
     "DetectSettings",
+    "FinishSettings",
+    "GateLimits",
     "InputError",
     "JobError",
     "ModelError",
+    "ModelSettings",
     "OutputError",
     "OutputSettings",
     "PartSettings",
     "PreviewSummary",
     "RestoreSettings",
     "Settings",
+    "SourceSettings",
     "Status",
     "Stopped",
     "Summary",
@@ -68,23 +84,29 @@ __all__ = [
 ]
 
 _LAZY = {
-    "PreviewSummary": "preview",
-    "Status": "status",
-    "Summary": "summary",
-    "detect_tracks": "job",
-    "enhance": "job",
-    "make_preview": "preview",
-    "preview_frame": "preview",
-    "resume": "job",
-    "read_status": "status",
-    "DetectSettings": "settings",
-    "OutputSettings": "settings",
-    "PartSettings": "settings",
-    "RestoreSettings": "settings",
-    "Settings": "settings",
-    "TrackSettings": "settings",
-    "VideoInfo": "streams",
-    "probe": "video.source",
+    "PreviewSummary": "job.preview.make",
+    "make_preview": "job.preview.make",
+    "preview_frame": "job.preview.make",
+    "detect_tracks": "job.run",
+    "enhance": "job.run",
+    "resume": "job.run",
+    "Status": "job.status",
+    "read_status": "job.status",
+    "Summary": "job.summary",
+    "VideoInfo": "media.clip",
+    "probe": "media.reading.source",
+    "CleanSettings": "settings.clean_up",
+    "FinishSettings": "settings.clean_up",
+    "ComputeSettings": "settings.groups",
+    "DetectSettings": "settings.groups",
+    "GateLimits": "settings.groups",
+    "ModelSettings": "settings.groups",
+    "OutputSettings": "settings.groups",
+    "PartSettings": "settings.groups",
+    "RestoreSettings": "settings.groups",
+    "Settings": "settings.groups",
+    "SourceSettings": "settings.groups",
+    "TrackSettings": "settings.groups",
 }
 """Public names by the module that holds them, imported when first asked for."""
 

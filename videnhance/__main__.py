@@ -1,5 +1,7 @@
 """python -m videnhance"""
 
-from videnhance.cli import app
+from __future__ import annotations
+
+from videnhance.cli.commands import app
 
 app(prog_name="videnhance")

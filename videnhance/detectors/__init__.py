@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from videnhance.equipment import Equipment, Row
 from videnhance.errors import chosen
-from videnhance.faces import Faces
-from videnhance.weights import located
+from videnhance.faces.detection import Detector
+from videnhance.models.catalog import located
+from videnhance.models.loader import Equipment, Row
 
 if TYPE_CHECKING:
     from videnhance.detectors.retinaface import Network
-
-
-class Detector(Protocol):
-    """Finds faces in single pictures. One object serves one thread at a time.
-
-    `batch`: pictures wanted in one call.
-    """
-
-    batch: int
-
-    def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
-        """Faces of each picture (H, W, 3) uint8 RGB, in that picture's continuous pixels.
-
-        Only faces that score the detector's threshold or more, best first. Pictures may differ in
-        size.
-        """
-        ...
 
 
 def _centerface(equipment: Equipment) -> Detector:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videnhance.errors import ModelError
-from videnhance.faces import Faces
+from videnhance.faces.tracklets import Faces
 
 _OUTPUTS = ("537", "538", "539", "540")
 """The network's names for score (1), log size (2: y, x), offset (2: y, x), landmarks (10: y, x)."""

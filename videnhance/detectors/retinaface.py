@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from videnhance.devices import device_named
 from videnhance.errors import ModelError
-from videnhance.faces import Faces
-from videnhance.torchvision_bridge import bridge
-from videnhance.weights import load_into
+from videnhance.faces.tracklets import Faces
+from videnhance.models.devices import device_named
+from videnhance.models.loading import load_into
+from videnhance.models.torchvision_bridge import bridge
 
 Network = Literal["resnet50", "mobile0.25"]
 

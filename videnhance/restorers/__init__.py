@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from videnhance.equipment import Equipment, Row
 from videnhance.errors import chosen
-from videnhance.faces import CropWindow
-from videnhance.frames import FloatArray
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import FloatArray
+from videnhance.models.loader import Equipment, Row
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,8 +69,8 @@ def _fusion(equipment: Equipment) -> Restorer:
 
 def _clarity(name: str) -> Row[Restorer]:
     def make(equipment: Equipment) -> Restorer:
+        from videnhance.models.loading import load_state
         from videnhance.restorers.clarity import Clarity
-        from videnhance.weights import load_state
 
         path = equipment.weights("clarity")
         state = load_state(path)
@@ -116,8 +116,8 @@ def _networked(
     equipment: Equipment,
 ) -> Restorer:
     """The restorer with the network that `build` makes of the weights of that name."""
+    from videnhance.models.loading import load_state
     from videnhance.restorers.network import Execution, NetworkRestorer
-    from videnhance.weights import load_state
 
     path = equipment.weights(name)
     compute = equipment.settings.compute

@@ -16,17 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videnhance.alignment import eye_distance
-from videnhance.devices import device_named
 from videnhance.errors import ModelError
-from videnhance.faces import CropWindow
-from videnhance.frames import FloatArray
-from videnhance.registration import enlarge, shrink
+from videnhance.faces.alignment import eye_distance
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.optical_flow import enlarge, shrink
+from videnhance.media.clip import UNTOLD, Coding
+from videnhance.models.devices import device_named
+from videnhance.models.loading import check_state
+from videnhance.models.running import line_of
 from videnhance.restorers.correction import LUMA, STEPS, Correction, corrections, observed
 from videnhance.restorers.fusion import Fusion
-from videnhance.restorers.network import MOST, line_of
-from videnhance.streams import UNTOLD, Coding
-from videnhance.weights import check_state
+from videnhance.restorers.network import MOST
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes: below the first and above the last fusion measures better, between the

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videnhance.errors import ModelError, UsageError
-from videnhance.restorers.restoreformer import fill
+from videnhance.models.running import fill
 
 
 def build(

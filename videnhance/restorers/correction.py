@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.frames import FloatArray
-from videnhance.registration import enlarge, shrink
+from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.optical_flow import enlarge, shrink
 from videnhance.restorers.fusion import Fused
 
 STEPS = (0, -3, -2, -1, 1, 2, 3)

@@ -17,9 +17,16 @@ import cv2
 import numpy as np
 
 from videnhance.errors import UsageError
-from videnhance.faces import CropWindow
-from videnhance.frames import Array, FloatArray
-from videnhance.registration import enlarge, flow_between, flow_finder, flow_luma, pull, shrink
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import Array, FloatArray
+from videnhance.imaging.optical_flow import (
+    enlarge,
+    flow_between,
+    flow_finder,
+    flow_luma,
+    pull,
+    shrink,
+)
 
 # Variances are in squared 8-bit steps. "Measured" is on clips shrunk by 1, 2 and 4, with noise of
 # sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, against the clean crops: LivePortrait d0,

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.restorers.network import Convolution, convolve
-from videnhance.weights import check_state
+from videnhance.models.loading import check_state
+from videnhance.models.running import Convolution, convolve
 
 STYLE = 512
 """Length of a style vector."""

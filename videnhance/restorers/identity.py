@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from videnhance.faces import CropWindow
-from videnhance.frames import FloatArray
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import FloatArray
 
 
 class Identity:

@@ -14,17 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.devices import device_named
-from videnhance.errors import ModelError, UsageError, chosen
-from videnhance.faces import CropWindow
-from videnhance.frames import Crop
+from videnhance.errors import ModelError, UsageError
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import Crop
+from videnhance.models.devices import device_named
+from videnhance.models.running import _has_winograd, dtype_named, is_memory, line_of
 
 SIDE = 512
 """Pixels on a side of what the networks take."""
 MOST = 16
 """Largest batch chosen by itself: more windows would keep more frames waiting for one another."""
-
-_PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -40,43 +39,6 @@ class Execution:
     precision: str = "auto"
     compile: bool = False
     batch: int = 0
-
-
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The 3x3 convolution with stride 1 and padding 1 of x (B, C, H, W).
-
-    In float32 on a CPU by NNPACK, which comes with PyTorch: Winograd's algorithm takes a third to a
-    half of the time of a direct convolution, and differs by about 1e-4 of the output's deviation.
-    """
-    if (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and min(x.shape[2:]) >= 16  # below, its tiles are mostly padding
-        and not torch.compiler.is_compiling()
-        and _has_winograd()
-    ):
-        # one by one: its way with batches is the slower one
-        each = [
-            torch._nnpack_spatial_convolution(x[k : k + 1], weight, bias, 1, 1)
-            for k in range(len(x))
-        ]
-        return each[0] if len(each) == 1 else torch.cat(each)
-    return F.conv2d(x, weight, bias, padding=1)
-
-
-def _has_winograd() -> bool:
-    # asking also sets NNPACK up, without which its convolution fails
-    return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
-
-
-class Convolution(nn.Conv2d):
-    """`convolve` with weights of its own, under the keys of nn.Conv2d."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return convolve(input, self.weight, self.bias)
 
 
 class NetworkRestorer:
@@ -211,33 +173,6 @@ class NetworkRestorer:
             torch.cuda.empty_cache()
 
 
-def dtype_named(precision: str, device: torch.device) -> torch.dtype:
-    """The precision of that name; "auto" is the fastest that the device gains from.
-
-    Raises UsageError for one that there is not, or not on this device.
-    """
-    if precision == "auto":
-        return _gaining(device)
-    dtype = chosen("--precision", precision, _PRECISIONS)
-    if dtype == torch.float16 and device.type == "cpu":
-        raise UsageError("--precision fp16: not on a CPU; use auto or f32")
-    return dtype
-
-
-def _gaining(device: torch.device) -> torch.dtype:
-    """bf16 where the device multiplies it several times faster, else f32.
-
-    On a CPU these are AMX tiles: AVX-512's bf16 dot product doubles the direct convolution's
-    speed, as Winograd's algorithm in f32 does without loss.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    # older PyTorch cannot tell; it then only forgoes the gain
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    fast = device.type == "cpu" and bool(capabilities.get("amx_bf16"))
-    return torch.bfloat16 if fast else torch.float32
-
-
 def _tensor(crop: Crop, device: torch.device) -> Tensor:
     """(1, 3, S, S) on the device, of an array or of a tensor that is there already."""
     return torch.as_tensor(crop, device=device).permute(2, 0, 1)[None]
@@ -259,21 +194,8 @@ def _to_crop(y: Tensor, like: Crop) -> Crop:
         return y if isinstance(like, Tensor) else y.contiguous().cpu().numpy()
 
 
-def is_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
-
-
 def _place(window: CropWindow) -> str:
     return f"tracklet {window.tracklet}, frame {window.frames[window.centre]}"
-
-
-def line_of(error: BaseException) -> str:
-    """What an error of torch says, in one line."""
-    text = " ".join(str(error).split())
-    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
 
 
 def _warn(text: str) -> None:

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.restorers.network import Convolution
-from videnhance.torchvision_bridge import bridge
-from videnhance.weights import check_state
+from videnhance.models.running import fill
+from videnhance.models.torchvision_bridge import bridge
 
 
 def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn.Module:
@@ -40,39 +39,6 @@ def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn
     fill(network, state, path)
     network.quantize = _Codebook(network.quantize.embedding.weight)
     return _Picture(network).requires_grad_(False).eval()
-
-
-def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Give a network made on the device "meta" copies of weights, float32 on the CPU.
-
-    It is made quicker, too (`quicken`). Raises ModelError as `check_state` does.
-    """
-    check_state(network, state, path)
-    copies = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
-    network.load_state_dict(copies, assign=True)
-    quicken(network)
-
-
-def quicken(network: nn.Module) -> None:
-    """Make its 3x3 convolutions `Convolution`, the quicker one on a CPU; weights stay the same."""
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.Conv2d) and _is_plain(child):
-                with torch.device("meta"):
-                    quick = Convolution(child.in_channels, child.out_channels)
-                quick.load_state_dict(child.state_dict(), assign=True)
-                setattr(parent, name, quick)
-
-
-def _is_plain(conv: nn.Conv2d) -> bool:
-    return (
-        conv.kernel_size == (3, 3)
-        and conv.stride == (1, 1)
-        and conv.padding == (1, 1)
-        and conv.dilation == (1, 1)
-        and conv.groups == 1
-        and conv.bias is not None
-    )
 
 
 class _Picture(nn.Module):

@@ -1,0 +1,163 @@
+"""Which frames are looked at, at what size, and that segments make no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from videnhance.faces.alignment import TEMPLATE
+from videnhance.faces.detection import (
+    Detections,
+    detect,
+    margins,
+    picture_size,
+    suited_size,
+    survey_frames,
+)
+from videnhance.faces.tracklets import Faces
+from videnhance.imaging.frames import Frame
+from videnhance.media.clip import upright_affine
+from videnhance.media.reading.decoding import layout_of
+from videnhance.media.timeline import Segment, Timeline
+
+GRAY = layout_of("gray", full_range=True, matrix=1)
+CUT = 17
+
+
+class Counting:
+    """Finds one face at a fixed place, and remembers the sizes it was shown."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    batch = 1
+
+    def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
+        self.shapes += [image.shape for image in images]
+        return [face_at(10.0, 20.0, 40.0) for _ in images]
+
+
+def face_at(x: float, y: float, side: float) -> Faces:
+    return Faces(
+        np.array([[x, y, x + side, y + side]], np.float32),
+        (TEMPLATE * side + [x, y])[None].astype(np.float32),
+        np.array([0.9], np.float32),
+    )
+
+
+def clip(count: int) -> list[Frame]:
+    """Two textures that do not resemble each other, one before and one from CUT on."""
+    rows, columns = np.mgrid[:120, :160]
+    first = 120 + 100 * np.sin(columns / 11) * np.sin(rows / 17)
+    second = np.where((columns // 40 + rows // 40) % 2, 235, 15)
+    return [
+        Frame(k, k, ((first if k < CUT else second).astype(np.uint8),), GRAY) for k in range(count)
+    ]
+
+
+def run(segment: Segment, total: int, every: int, long_side: int = 160) -> Detections:
+    frames = clip(total)
+    start, stop = margins(segment, total)
+    upright, size = upright_affine(160, 120, None, Fraction(1))
+    return detect(
+        frames[start:stop],
+        segment,
+        total,
+        Counting(),
+        upright,
+        size,
+        every=every,
+        long_side=long_side,
+    )
+
+
+def test_every_nth_frame_and_both_sides_of_a_cut_and_the_last() -> None:
+    found = run(Segment(0, 0, 30), 30, every=5)
+    assert sorted(found.faces) == [0, 5, 10, 15, 16, 17, 20, 25, 29]
+    assert found.cuts == (CUT,)
+
+
+@pytest.mark.parametrize("length", [1, 4, 16, 17, 18])
+def test_segments_make_no_difference(length: int) -> None:
+    whole = run(Segment(0, 0, 30), 30, every=5)
+    borders = [*range(0, 30, length), 30]
+    parts = [
+        run(Segment(k, start, stop), 30, every=5)
+        for k, (start, stop) in enumerate(pairwise(borders))
+    ]
+    joined = Detections.joined(parts)
+    assert sorted(joined.faces) == sorted(whole.faces)
+    assert joined.cuts == whole.cuts
+
+
+def test_faces_come_back_in_the_pixels_of_the_upright_picture() -> None:
+    detector = Counting()
+    upright, size = upright_affine(160, 120, None, Fraction(1))
+    frames = clip(1)
+    found = detect(frames, Segment(0, 0, 1), 1, detector, upright, size, every=1, long_side=80)
+    assert detector.shapes == [(60, 80, 3)]
+    np.testing.assert_allclose(found.faces[0].boxes, [[20, 40, 100, 120]])
+    np.testing.assert_allclose(found.faces[0].landmarks[0], TEMPLATE * 80 + [20, 40], rtol=1e-5)
+
+
+def test_pictures_are_never_enlarged() -> None:
+    assert picture_size((160, 120), 640) == (120, 160)
+    assert picture_size((1920, 1080), 640) == (360, 640)
+    assert picture_size((1080, 1920), 960) == (960, 540)
+
+
+@pytest.mark.parametrize(
+    ("eyes", "size"), [(100.0, 480), (31.0, 960), (19.0, 1280), (12.5, 1920), (7.0, 1920)]
+)
+def test_the_size_follows_the_smallest_face(eyes: float, size: int) -> None:
+    side = eyes / float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))
+    survey = [Faces.none(), face_at(5, 5, side), face_at(300, 5, 900)]
+    assert suited_size(survey, (1920, 1080), 6.0) == size
+
+
+def test_faces_too_small_to_restore_do_not_count() -> None:
+    assert suited_size([face_at(0, 0, 12.0)], (1920, 1080), 6.0) == 960
+    assert suited_size([Faces.none()], (1920, 1080), 6.0) == 960
+    assert suited_size([face_at(0, 0, 400.0)], (640, 360), 6.0) == 640
+
+
+def test_the_survey_is_small_and_spread() -> None:
+    long = Timeline(Fraction(1, 25), tuple(range(5000)), tuple(range(0, 5000, 50)), 1)
+    frames = survey_frames(long)
+    assert len(frames) == 12
+    assert frames[0] == 0
+    assert frames[-1] == 4950
+    assert set(frames) <= set(long.keyframes)
+    assert survey_frames(Timeline(Fraction(1, 25), (0,), (0,), 1)) == (0,)
+
+
+def test_detections_survive_their_file(tmp_path: Path) -> None:
+    two = Faces(
+        *(
+            np.concatenate(pair)
+            for pair in zip(
+                *(
+                    (f.boxes, f.landmarks, f.scores)
+                    for f in (face_at(1, 2, 30), face_at(50, 60, 70))
+                ),
+                strict=True,
+            )
+        )
+    )
+    before = Detections({3: two, 6: Faces.none(), 9: face_at(5, 6, 7)}, (6, 9))
+    before.save(tmp_path / "d.npz")
+    after = Detections.load(tmp_path / "d.npz")
+    assert after.cuts == before.cuts
+    assert list(after.faces) == [3, 6, 9]
+    for frame, faces in before.faces.items():
+        np.testing.assert_array_equal(after.faces[frame].boxes, faces.boxes)
+        np.testing.assert_array_equal(after.faces[frame].landmarks, faces.landmarks)
+        np.testing.assert_array_equal(after.faces[frame].scores, faces.scores)
+    Detections({}, ()).save(tmp_path / "none.npz")
+    assert Detections.load(tmp_path / "none.npz") == Detections({}, ())

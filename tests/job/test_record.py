@@ -1,0 +1,343 @@
+"""job.json and the fingerprints: a change makes anew just what it touches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.making.clips import write_clip
+from tests.making.detector import SquareDetector
+from videnhance.detectors import DETECTORS
+from videnhance.errors import JobError
+from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.imaging.frames import Zone
+from videnhance.job.directory.record import (
+    Record,
+    look_fingerprint,
+    make_record,
+    read_record,
+    render_fingerprint,
+    tracks_fingerprint,
+)
+from videnhance.job.plan import make_plan
+from videnhance.models.loader import Row
+from videnhance.models.store import Obtained
+from videnhance.restorers import RESTORERS
+from videnhance.restorers.identity import Identity
+from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
+
+DEFAULTS = Settings()
+
+
+def tracklet(identity: int, start: int, frames: int) -> Tracklet:
+    poses = np.tile([32.0, 24.0, 3.0, 0.1], (frames, 1))
+    landmarks = np.full((frames, 5, 2), 30.0)
+    return Tracklet(identity, start, poses, landmarks, np.full(frames, 0.9), False, False)
+
+
+TRACKS = Tracks((tracklet(1, 0, 6), tracklet(2, 9, 3)), (Zone(0, 0, 8, 8),))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("record") / "in.mkv", pts=range(0, 480, 40))
+
+
+def recorded(
+    clip: Path,
+    settings: Settings = DEFAULTS,
+    sha256: str = "0" * 64,
+    models: dict[str, Obtained] | None = None,
+) -> Record:
+    output = clip.with_name("out.mkv")
+    plan = make_plan(clip, output, settings)
+    return make_record(
+        plan.scope,
+        output,
+        plan,
+        overwrite=False,
+        keep_job=False,
+        source_sha256=sha256,
+        tracks=None,
+        models=models or {},
+    )
+
+
+def fingerprints(record: Record, tracks: Tracks = TRACKS) -> dict[str, str]:
+    return {
+        "look": look_fingerprint(record, record.looks[0]),
+        "track": tracks_fingerprint(record),
+        "render": render_fingerprint(record, record.segments[0], tracks),
+    }
+
+
+def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {key for key in one if one[key] != other[key]}
+
+
+LOOKS = {"look", "track"}
+"""What is rendered follows from the tracks themselves, which are then compared."""
+
+
+SETTINGS: list[tuple[str, Any, set[str]]] = [
+    ("source.strict", True, set()),
+    ("detect.detector", "square", LOOKS),
+    ("detect.threshold", 0.6, LOOKS),
+    ("detect.every", 2, LOOKS),
+    ("detect.long_side", 640, LOOKS),
+    ("track.max_gap", 0.7, {"track"}),
+    ("track.smoothness", 0.2, {"track"}),
+    ("track.min_eyes", 7.0, LOOKS),  # the detection size is chosen by it
+    ("restore.restorer", "identity", {"render"}),
+    ("restore.strength", 0.5, {"render"}),
+    ("restore.ease", 0.3, {"render"}),
+    ("restore.fidelity", 0.9, {"render"}),
+    ("restore.steady", 0.1, {"render"}),
+    ("restore.mask", "box", {"render"}),
+    ("restore.match_color", False, {"render"}),
+    ("restore.on_error", "keep", {"render"}),
+    ("gate.eyes", (7.0, 9.0), {"render"}),
+    ("gate.sharpness", None, {"render"}),
+    ("gate.turned", None, {"render"}),
+    ("gate.misfit", None, {"render"}),
+    ("gate.score", None, {"render"}),
+    # What follows is of networks only.
+    ("compute.devices", ("cuda",), set()),
+    ("compute.precision", "bf16", set()),
+    ("compute.batch_size", 3, set()),
+    ("compute.compile", True, set()),
+    ("compute.hwaccel", "auto", set()),  # nothing here decodes so
+    ("models.files", (("gfpgan-1.4", "here.pth"),), set()),
+    ("models.trust", True, set()),
+    ("models.offline", True, set()),
+    ("models.accepted", ("codeformer",), set()),
+    ("clean.deinterlace", "bwdif", LOOKS | {"render"}),
+    ("clean.rate", "field", set()),  # of what is deinterlaced
+    ("clean.deblock", 0.2, LOOKS | {"render"}),
+    ("clean.denoise", 0.2, LOOKS | {"render"}),
+    ("clean.levels", "auto", LOOKS | {"render"}),
+    ("clean.white_balance", "auto", LOOKS | {"render"}),
+    ("clean.lens", (-0.1, 0.0), LOOKS | {"render"}),
+    ("finish.brightness", 0.1, {"render"}),
+    ("finish.contrast", 1.1, {"render"}),
+    ("finish.saturation", 1.1, {"render"}),
+    ("finish.sharpen", 0.1, {"render"}),
+    ("output.codec", "ffv1", {"render"}),
+    ("output.crf", 30, {"render"}),
+    ("output.preset", "fast", {"render"}),
+    ("output.scale", 2, {"render"}),
+    ("output.audio", "none", set()),  # it is copied when all else is done
+    ("output.frames", "/frames", set()),  # what is there is believed by what it says itself
+    ("output.stills", "/stills", set()),
+    ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
+    ("part.skip", (1,), set()),
+]
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize(("field", "value", "steps"), SETTINGS)
+def test_a_setting_makes_anew_what_it_touches(
+    clip: Path, field: str, value: Any, steps: set[str]
+) -> None:
+    group, name = field.split(".")
+    before = Settings()
+    after = replace(before, **{group: replace(getattr(before, group), **{name: value})})
+    assert changed(fingerprints(recorded(clip)), fingerprints(recorded(clip, after))) == steps
+
+
+@pytest.mark.parametrize(
+    ("compute", "steps"),
+    [
+        (ComputeSettings(devices=("cuda:0",)), {"look", "track", "render"}),
+        (ComputeSettings(precision="bf16"), {"look", "track", "render"}),
+        (ComputeSettings(compile=True), {"look", "track", "render"}),
+        (ComputeSettings(batch_size=3), set()),
+    ],
+)
+def test_a_network_s_result_is_its_device_s_and_its_weights_too(
+    clip: Path, compute: ComputeSettings, steps: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DETECTORS, "net", Row(lambda equipment: SquareDetector(), "retinaface"))
+    monkeypatch.setitem(RESTORERS, "net", Row(lambda equipment: Identity(), "gfpgan-1.4"))
+    wish = replace(
+        DEFAULTS, detect=DetectSettings(detector="net"), restore=RestoreSettings(restorer="net")
+    )
+
+    def used(detector: str = "a", restorer: str = "b") -> dict[str, Obtained]:
+        here = Path("here.pth")
+        return {
+            "retinaface": Obtained("retinaface", here, detector, False, None),
+            "gfpgan-1.4": Obtained("gfpgan-1.4", here, restorer, False, None),
+        }
+
+    one = fingerprints(recorded(clip, wish, models=used()))
+    other = recorded(clip, replace(wish, compute=compute), models=used())
+    assert changed(one, fingerprints(other)) == steps
+    two = recorded(clip, wish, models=used(detector="c"))
+    assert changed(one, fingerprints(two)) == LOOKS
+    three = recorded(clip, wish, models=used(restorer="c"))
+    assert changed(one, fingerprints(three)) == {"render"}
+    # Which of several equal devices do the work is nobody's business.
+    on_one, on_two = (
+        replace(wish, compute=ComputeSettings(devices=devices))
+        for devices in (("cuda:0",), ("cuda:1", "cuda:0"))
+    )
+    assert not changed(
+        fingerprints(recorded(clip, on_one, models=used())),
+        fingerprints(recorded(clip, on_two, models=used())),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "steps"),
+    [("detect.long_side", 320, LOOKS), ("track.min_eyes", 7.0, {"track"})],
+)
+def test_where_the_detection_size_is_named(
+    clip: Path, field: str, value: Any, steps: set[str]
+) -> None:
+    group, name = field.split(".")
+    before = replace(DEFAULTS, detect=replace(DEFAULTS.detect, long_side=640))
+    after = replace(before, **{group: replace(getattr(before, group), **{name: value})})
+    one, other = recorded(clip, before), recorded(clip, after)
+    assert changed(fingerprints(one), fingerprints(other)) == steps
+
+
+def test_every_setting_is_in_the_table_above() -> None:
+    told = {field for field, _, _ in SETTINGS}
+    fields = {
+        f"{group}.{name}" for group, values in Settings().as_json().items() for name in values
+    }
+    # They choose the segments; a network for the upscaler needs its weights; a rate is only for
+    # sources without times, and in the record's "condition" (test_condition.py).
+    assert fields - told == {"part.start", "part.end", "output.upscaler", "source.fps"}
+
+
+def test_the_content_of_the_input_is_in_every_fingerprint(clip: Path) -> None:
+    one, other = recorded(clip), recorded(clip, sha256="1" * 64)
+    assert changed(fingerprints(one), fingerprints(other)) == {"look", "track", "render"}
+
+
+def test_versions_are_in_every_fingerprint(clip: Path) -> None:
+    one = recorded(clip)
+    other = Record({**one.document, "versions": {**one.document["versions"], "av": "0"}})
+    assert changed(fingerprints(one), fingerprints(other)) == {"look", "track", "render"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "steps"),
+    [
+        ("frames", 13, LOOKS),  # the last frame of a video is always looked at
+        ("pix_fmt", "yuv444p", LOOKS),
+        ("looks", [[0, 8]], LOOKS),
+        ("segments", [[0, 8]], {"render"}),
+        ("segments", [[0, 11]], {"render"}),  # in which the same tracks are seen
+    ],
+)
+def test_so_does_what_follows_from_the_input(
+    clip: Path, entry: str, value: Any, steps: set[str]
+) -> None:
+    one = recorded(clip)
+    other = Record({**one.document, entry: value})
+    assert changed(fingerprints(one), fingerprints(other)) == steps
+
+
+def test_every_part_of_the_encoding_is_in_the_fingerprint(clip: Path) -> None:
+    one = recorded(clip)
+    for entry in one.document["encoding"]:
+        other = Record({**one.document, "encoding": {**one.document["encoding"], entry: "other"}})
+        assert changed(fingerprints(one), fingerprints(other)) == {"render"}, entry
+
+
+def test_a_segment_is_rendered_anew_for_its_own_tracks_only(clip: Path) -> None:
+    record = replace(recorded(clip))
+    document = {**record.document, "segments": [[0, 8], [8, 12]]}
+    record = Record(document)
+    first, second = record.segments
+
+    def both(tracks: Tracks) -> tuple[str, str]:
+        return render_fingerprint(record, first, tracks), render_fingerprint(record, second, tracks)
+
+    here, there = both(TRACKS)
+    one, two = TRACKS.tracklets
+    moved = replace(two, poses=two.poses + 1e-9)
+    assert both(replace(TRACKS, tracklets=(one, moved))) == (
+        here,
+        render_fingerprint(record, second, replace(TRACKS, tracklets=(moved,))),
+    )
+    assert both(replace(TRACKS, tracklets=(one, moved)))[1] != there
+    for later in (
+        replace(one, id=3),
+        replace(one, start=1),
+        replace(one, opens_shot=True),
+        replace(one, closes_shot=True),
+        replace(one, poses=one.poses[:-1]),
+    ):
+        found = both(replace(TRACKS, tracklets=(later, two)))
+        assert found[0] != here and found[1] == there
+    # A zone may lie anywhere in any frame.
+    apart = both(replace(TRACKS, zones=(Zone(0, 0, 8, 9),)))
+    assert apart[0] != here and apart[1] != there
+
+
+def test_differences_are_named_by_option(clip: Path) -> None:
+    one = recorded(clip)
+    wish = Settings()
+    other = recorded(
+        clip,
+        replace(
+            wish,
+            restore=replace(wish.restore, strength=0.5),
+            part=replace(wish.part, only=(1, 2)),
+        ),
+        sha256="1" * 64,
+    )
+    assert one.differences(one) == []
+    assert one.differences(other) == [
+        "--only (not given, now 1,2)",
+        "--strength (1.0, now 0.5)",
+        "the input's content",
+    ]
+    # A content that has not been read yet is no difference.
+    unread = Record({**one.document, "source": {**one.document["source"], "sha256": None}})
+    assert one.differences(unread) == []
+
+
+def test_it_is_written_and_read(tmp_path: Path, clip: Path) -> None:
+    record = recorded(clip)
+    record.write(tmp_path / "job.json")
+    again = read_record(tmp_path / "job.json")
+    assert again.document == record.document
+    assert again.settings == Settings()
+    assert again.source == clip.absolute() and again.kind == "enhance"
+
+
+def test_what_is_no_record_is_said_in_one_line(tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "job.json"
+
+    def refusal(path: Path) -> str:
+        with pytest.raises(JobError) as refused:
+            read_record(path)
+        return str(refused.value)
+
+    assert refusal(path) == f"{tmp_path}: is no job directory (it holds no job.json)"
+    # The name of a video must never be answered with the advice to remove it.
+    assert refusal(clip / "job.json") == f"{clip}: is a file, not a job directory"
+    path.mkdir()
+    assert refusal(path).startswith(f"{path}: cannot be read (Is a directory)")
+    path.rmdir()
+    path.write_text("{")
+    assert refusal(path).startswith(f"{path}: is damaged (")
+    for other in ("[]", '{"format": "other"}'):
+        path.write_text(other)
+        assert refusal(path) == f"{path}: is no job of videnhance; name another --job-dir"
+    recorded(clip).write(path)
+    spoilt = path.read_text().replace('"strength": 1.0', '"strength": 0.5')
+    path.write_text(spoilt)
+    assert refusal(path).startswith(f"{path}: is damaged (its content does not fit")
+    path.write_text(json.dumps({"format": "videnhance job", "version": 99}))
+    assert "has version 99, not 1" in refusal(path)

@@ -1,0 +1,269 @@
+"""The fusing restorer, on small truths made here: a known picture, moved and spoilt."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from videnhance.errors import UsageError
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import FloatArray
+from videnhance.restorers.fusion import Fusion
+
+SIDE = 256
+NOISE = 8.0 / 255.0
+
+
+def picture(seed: int, dx: float = 0.0, dy: float = 0.0, fine: float = 3.0) -> FloatArray:
+    """A textured colour picture within 0.1..0.9, moved by a known sub-pixel shift."""
+    rng = np.random.default_rng(seed)
+    big = rng.standard_normal((SIDE + 64, SIDE + 64, 3)).astype(np.float32)
+    broad, small = (cv2.GaussianBlur(big, (0, 0), sigma) for sigma in (12.0, fine))
+    mixed = broad / broad.std() + 0.5 * small / small.std()
+    shift = np.array([[1.0, 0.0, 32.0 + dx], [0.0, 1.0, 32.0 + dy]])
+    moved = cv2.warpAffine(mixed, shift, (SIDE, SIDE), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    return np.asarray(np.clip(0.5 + 0.12 * moved, 0.1, 0.9), np.float32)
+
+
+def noisy(clean: FloatArray, seed: int) -> FloatArray:
+    """Noise as a camera's 4:2:0 video has it: on luma everywhere, on chroma at half size."""
+    rng = np.random.default_rng(seed)
+    small = (SIDE // 2, SIDE // 2)
+    luma = rng.normal(0.0, NOISE, (SIDE, SIDE)).astype(np.float32)
+    chroma = [
+        cv2.resize(rng.normal(0.0, NOISE, small).astype(np.float32), (SIDE, SIDE)) + 0.5
+        for _ in range(2)
+    ]
+    grain = cv2.cvtColor(cv2.merge([luma, *chroma]), cv2.COLOR_YCrCb2RGB)
+    return np.asarray(np.clip(clean + grain, 0.0, 1.0), np.float32)
+
+
+def window(crops: list[FloatArray], centre: int, zoom: float = 1.0, first: int = 0) -> CropWindow:
+    frames = tuple(range(first, first + len(crops)))
+    return CropWindow(tracklet=7, frames=frames, crops=tuple(crops), centre=centre, zoom=zoom)
+
+
+def restored(crops: list[FloatArray], centre: int, zoom: float = 1.0) -> FloatArray:
+    return Fusion().restore([window(crops, centre, zoom)])[0]
+
+
+def psnr(one: FloatArray, other: FloatArray) -> float:
+    inner = np.s_[16:-16, 16:-16]
+    return float(-10.0 * np.log10(np.mean((one[inner] - other[inner]) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def moving() -> tuple[list[FloatArray], list[FloatArray]]:
+    """Seven clean pictures, moving by 1.3 and 0.7 pixels a frame, and the same with noise."""
+    clean = [picture(1, 1.3 * t, -0.7 * t) for t in range(7)]
+    return clean, [noisy(each, 100 + t) for t, each in enumerate(clean)]
+
+
+@pytest.mark.parametrize("zoom", [0.8, 2.5])
+@pytest.mark.parametrize("centre", [3, 0])
+def test_moving_noise_is_averaged_away(
+    moving: tuple[list[FloatArray], list[FloatArray]], zoom: float, centre: int
+) -> None:
+    clean, crops = moving
+    gain = psnr(restored(crops, centre, zoom), clean[centre]) - psnr(crops[centre], clean[centre])
+
+    # Seven frames could give 8.5 dB, the four that the first frame sees 6.
+    assert gain >= (7.3 if centre == 3 else 5.4)
+
+
+def test_a_moving_clean_picture_keeps_its_detail() -> None:
+    crops = [picture(4, 1.45 * t, 0.45 * t, fine=1.2) for t in range(7)]
+
+    assert psnr(restored(crops, 3, zoom=0.7), crops[3]) >= 43.2
+
+
+def test_half_size_work_helps_crops_much_enlarged() -> None:
+    small = [
+        cv2.resize(picture(1, 1.3 * t), (64, 64), interpolation=cv2.INTER_AREA) for t in range(7)
+    ]
+    rng = np.random.default_rng(0)
+    spoilt = [each + rng.normal(0.0, NOISE, each.shape).astype(np.float32) for each in small]
+    clean, crops = (
+        [cv2.resize(e, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for e in s]
+        for s in (small, spoilt)
+    )
+    result = restored([np.clip(c, 0.0, 1.0) for c in crops], 3, zoom=4.0)
+    assert psnr(result, picture(1, 3.9)) >= psnr(crops[3], picture(1, 3.9)) + 2.0
+    assert psnr(result, clean[3]) > psnr(crops[3], clean[3])
+
+
+def test_another_picture_does_not_bleed_in(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    clean, crops = moving
+    covered = list(crops)
+    covered[4] = picture(2)
+    assert psnr(restored(covered, 3), clean[3]) >= psnr(crops[3], clean[3]) + 4.0
+    alone = restored([picture(1), picture(2)], 0)
+    assert psnr(alone, picture(1)) >= 40.0
+
+
+def test_far_neighbours_that_differ_a_little_are_not_taken_for_noise() -> None:
+    """Fast motion: the next frames fit, the four beyond are off everywhere by a faint pattern."""
+    rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    off = (0.05 * np.sin(rows / 6) * np.sin(columns / 6))[..., None]
+    here = picture(1)
+    crops = [here + off, here + off, here, here, here, here + off, here + off]
+    assert psnr(restored(crops, 3), here) >= 60.0
+
+
+def test_an_occluder_in_one_neighbour_leaves_its_place_alone() -> None:
+    clean = picture(1)
+    covered = clean.copy()
+    covered[96:160, 96:160] = (0.9, 0.1, 0.1)
+    for crops, centre in (([clean, covered, clean], 0), ([clean, covered, clean], 1)):
+        result = restored(crops, centre)
+        inside = np.s_[108:148, 108:148]
+        assert np.abs(result[inside] - crops[centre][inside]).max() < 0.01
+
+
+def test_a_change_of_colour_alone_is_disagreement() -> None:
+    def flat(cr: float) -> FloatArray:
+        ycc = np.full((SIDE, SIDE, 3), (0.5, cr, 0.5), np.float32)
+        return np.asarray(cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), np.float32)
+
+    neutral, red = flat(0.5), flat(0.65)
+    assert np.abs(restored([red, neutral, red], 1) - neutral).max() < 0.01
+
+
+@pytest.mark.parametrize("zoom", [0.8, 2.5, 6.0])
+def test_alone_a_crop_gains_nothing(zoom: float) -> None:
+    crop = noisy(picture(1), 5)
+    np.testing.assert_allclose(restored([crop], 0, zoom), crop, atol=1e-5)
+
+
+def test_radius_zero_uses_no_neighbour(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    crops = moving[1]
+    np.testing.assert_allclose(Fusion(0).restore([window(crops, 3)])[0], crops[3], atol=1e-5)
+
+
+@pytest.mark.parametrize("zoom", [0.8, 1.5])
+def test_a_still_clean_picture_stays(zoom: float) -> None:
+    still = picture(1)
+    np.testing.assert_allclose(restored([still] * 7, 3, zoom), still, atol=1.0 / 255.0)
+
+
+def test_skipped_blocks_do_not_stop_fusion_elsewhere() -> None:
+    """H.264 repeats blocks exactly, noise and all; only the refreshed third has news."""
+    clean = picture(1)
+    crops = [noisy(clean, 50)] * 7
+    news = np.s_[:, 170:]
+    fresh = []
+    for t, crop in enumerate(crops):
+        each = crop.copy()
+        each[news] = (0.2 * noisy(clean, 60 + t) + 0.8 * clean)[news]
+        fresh.append(each)
+    result = restored(fresh, 3, zoom=2.0)
+    inner, frozen = np.s_[16:-16, 190:-16], np.s_[16:-16, 16:150]
+    before, after = (float(np.mean((x - clean)[inner] ** 2)) for x in (fresh[3], result))
+    assert after < 0.5 * before
+    assert np.abs(result - fresh[3])[frozen].mean() < 0.5 / 255.0
+
+
+def test_sharpens_structure_of_enlarged_crops_only() -> None:
+    def sharpness(image: FloatArray) -> float:
+        return float(np.abs(np.diff(image, axis=1)).mean())
+
+    tiny = cv2.resize(picture(3), (32, 32), interpolation=cv2.INTER_AREA)
+    enlarged = np.clip(cv2.resize(tiny, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), 0, 1)
+    assert sharpness(restored([enlarged] * 3, 1, zoom=8.0)) > 1.02 * sharpness(enlarged)
+    rng = np.random.default_rng(9)
+    grain = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE, 1)).astype(np.float32), (0, 0), 3.0)
+    flat = np.repeat((0.5 + grain / grain.std() * 2.0 / 255.0)[..., None], 3, axis=-1)
+    assert sharpness(restored([flat] * 3, 1, zoom=8.0)) < 1.1 * sharpness(flat)
+
+
+def test_result_is_of_the_window_alone_bit_for_bit(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    _, crops = moving
+    crops = crops + crops[::-1]
+    sliding = Fusion(2)
+    reach = range(len(crops))
+    windows = [
+        window(crops[max(0, t - 2) : t + 3], min(t, 2), zoom=1.9 + 0.2 * t, first=max(0, t - 2))
+        for t in reach
+    ]
+    slid = [sliding.restore([each])[0] for each in windows]
+    for cold_window, warm in zip(windows, slid, strict=True):
+        assert np.array_equal(Fusion(2).restore([cold_window])[0], warm)
+    backwards = Fusion(2).restore(windows[::-1])[::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(backwards, slid, strict=True))
+
+
+def test_a_wider_window_than_the_radius_changes_nothing(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    _, crops = moving
+    wide = Fusion(1).restore([window(crops, 3)])[0]
+    narrow = Fusion(1).restore([window(crops[2:5], 1, first=2)])[0]
+    assert np.array_equal(wide, narrow)
+
+
+def test_each_pair_is_registered_once_each_way(
+    moving: tuple[list[FloatArray], list[FloatArray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, crops = moving
+    fusion = Fusion()
+    calls = []
+    finder = fusion._flow_finder
+
+    class Counting:
+        def calc(self, *arguments: FloatArray) -> FloatArray:
+            calls.append(1)
+            return np.asarray(finder.calc(*arguments), np.float32)
+
+    monkeypatch.setattr(fusion, "_flow_finder", Counting())
+    for centre in range(len(crops)):
+        fusion.restore([window(crops, centre)])
+    assert len(calls) == 2 * (len(crops) - 1)
+
+
+def test_tracklets_do_not_share_what_is_kept() -> None:
+    fusion = Fusion()
+    one = [noisy(picture(1, t), t) for t in range(3)]
+    two = [noisy(picture(2, -t), t) for t in range(3)]
+    fusion.restore([window(one, 1)])
+    other = CropWindow(8, (0, 1, 2), tuple(two), 1, 1.0)
+    assert np.array_equal(fusion.restore([other])[0], Fusion().restore([other])[0])
+
+
+def test_what_is_kept_is_bounded(
+    moving: tuple[list[FloatArray], list[FloatArray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, crops = moving
+    monkeypatch.setattr("videnhance.restorers.fusion._MEMORY_BYTES", 2**20)
+    fusion, roomy = Fusion(), Fusion()
+    roomy._memory._limit = 2**30
+    for centre in range(len(crops)):
+        each = window(crops, centre)
+        assert np.array_equal(fusion.restore([each])[0], roomy.restore([each])[0])
+        held = sum(a.nbytes for entry in fusion._memory._entries.values() for a in entry)
+        assert held <= 2**20
+
+
+@pytest.mark.parametrize(("side", "zoom"), [(256, 0.7), (256, 9.0), (512, 1.2), (512, 3.5)])
+def test_gives_crops_of_the_same_kind(side: int, zoom: float) -> None:
+    crops = [cv2.resize(noisy(picture(1, 0.4 * t), t), (side, side)) * 1.3 - 0.15 for t in range(3)]
+    kept = [crop.copy() for crop in crops]
+    results = Fusion().restore([window(crops, 0, zoom), window(crops, 2, zoom)])
+    for result, crop in zip(results, (crops[0], crops[2]), strict=True):
+        assert result.shape == (side, side, 3)
+        assert result.dtype == np.float32
+        # What a source holds beyond 0..1 is not cut off, and nothing far beyond it is made.
+        assert abs(result.min() - crop.min()) < 0.1
+        assert abs(result.max() - crop.max()) < 0.1
+    assert all(np.array_equal(a, b) for a, b in zip(kept, crops, strict=True))
+
+
+def test_refuses_a_negative_radius() -> None:
+    with pytest.raises(UsageError, match="radius -1"):
+        Fusion(-1)

@@ -1,0 +1,207 @@
+"""GFPGAN's network against the authors' own program, with one set of random weights for both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import Tensor, nn
+
+from tests.making.clips import decoded, square_frames, write_rgb
+from videnhance.errors import ModelError
+from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.frames import FloatArray
+from videnhance.job.run import enhance
+from videnhance.models.loading import load_state
+from videnhance.models.torchvision_bridge import bridge
+from videnhance.restorers.gfpgan import build
+from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.settings.groups import (
+    DetectSettings,
+    GateLimits,
+    ModelSettings,
+    OutputSettings,
+    RestoreSettings,
+    Settings,
+)
+
+
+def photograph(x: int, size: int) -> FloatArray:
+    """(512, 512, 3) RGB of whole levels: a square of the portrait, enlarged."""
+    square = data.astronaut()[10 : 10 + size, x : x + size]
+    large = cv2.resize(square, (512, 512), interpolation=cv2.INTER_CUBIC)
+    levels: FloatArray = large.astype(np.float32) / 255.0
+    return levels
+
+
+def windows(*crops: FloatArray) -> list[CropWindow]:
+    return [CropWindow(k, (0,), (crop,), 0, 1.0) for k, crop in enumerate(crops)]
+
+
+CROPS = (photograph(130, 190), photograph(200, 90))
+
+
+def drawn(key: str, shape: torch.Size, draw: torch.Generator) -> Tensor:
+    """Random weights with which every kind of weight tells, and the picture stays in range."""
+    if key.endswith("modulation.bias"):
+        return torch.ones(shape)  # as before training
+    if len(shape) == 1 and shape[0] == 1:
+        return torch.tensor([0.1])  # the noise's strength
+    values = torch.randn(shape, generator=draw)
+    if key.endswith("bias"):
+        return 0.05 * values
+    if "noises" in key or "constant_input" in key:
+        return values
+    inputs = shape[2:] if "modulated_conv.weight" in key else shape[1:]
+    scale = 0.05 if "to_rgb" in key and len(shape) > 2 else 1.0
+    weights: Tensor = scale * values / float(inputs.numel()) ** 0.5
+    return weights
+
+
+@pytest.fixture(scope="module")
+def authors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A file of weights as it is published, and GFPGANer with it, its noise the stored one."""
+    bridge()
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        from gfpgan import GFPGANer
+        from gfpgan.archs.gfpganv1_clean_arch import GFPGANv1Clean
+
+        with torch.device("meta"):  # GFPGANer's own arguments
+            published = GFPGANv1Clean(
+                out_size=512,
+                channel_multiplier=2,
+                fix_decoder=False,
+                input_is_latent=True,
+                different_w=True,
+                sft_half=True,
+            ).state_dict()
+        draw = torch.Generator().manual_seed(3)
+        state = {key: drawn(key, value.shape, draw) for key, value in published.items()}
+        path = tmp_path_factory.mktemp("weights") / "GFPGANv1.4.pth"
+        torch.save({"params_ema": state}, path)
+        # neither is used for a crop that is aligned already, and both would be downloaded
+        for name in ("init_detection_model", "init_parsing_model"):
+            target = f"facexlib.utils.face_restoration_helper.{name}"
+            patch.setattr(target, lambda *_, **__: None)
+        program = GFPGANer(str(path), upscale=1, device=torch.device("cpu"))
+    forward = program.gfpgan.forward
+    program.gfpgan.forward = lambda x, **_: forward(x, return_rgb=False, randomize_noise=False)
+    return path, program
+
+
+@pytest.fixture(scope="module")
+def network(authors: tuple[Path, Any]) -> nn.Module:
+    path, _ = authors
+    return build(load_state(path), path)
+
+
+@pytest.fixture(scope="module")
+def restored(network: nn.Module) -> list[FloatArray]:
+    return NetworkRestorer("gfpgan", network, Execution(precision="f32")).restore(windows(*CROPS))
+
+
+def test_it_equals_the_authors_program(
+    authors: tuple[Path, Any], restored: list[FloatArray]
+) -> None:
+    image = np.round(CROPS[0] * 255.0).astype(np.uint8)
+    _, faces, _ = authors[1].enhance(np.ascontiguousarray(image[..., ::-1]), has_aligned=True)
+    theirs = faces[0][..., ::-1].astype(np.float32) / 255.0
+    assert np.abs(restored[0] - theirs).max() <= 1.0 / 255.0
+    # a picture that were flat or saturated everywhere would prove nothing
+    assert theirs.std() > 0.1
+    assert ((theirs == 0.0) | (theirs == 1.0)).mean() < 0.1
+    assert np.abs(restored[0] - restored[1]).mean() > 5.0 / 255.0
+
+
+def test_a_batch_does_not_change_a_face(network: nn.Module, restored: list[FloatArray]) -> None:
+    together = NetworkRestorer("gfpgan", network, Execution(precision="f32", batch=2))
+    second, first = together.restore(windows(CROPS[1], CROPS[0]))
+    np.testing.assert_allclose(first, restored[0], atol=1.0 / 255.0)
+    np.testing.assert_allclose(second, restored[1], atol=1.0 / 255.0)
+
+
+def test_two_runs_are_identical(network: nn.Module, restored: list[FloatArray]) -> None:
+    again = NetworkRestorer("gfpgan", network, Execution(precision="f32"))
+    np.testing.assert_array_equal(again.restore(windows(CROPS[0]))[0], restored[0])
+
+
+def test_it_does_without_nnpack(
+    authors: tuple[Path, Any], restored: list[FloatArray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.nnpack, "is_available", lambda: False)
+    path, _ = authors
+    restorer = NetworkRestorer("gfpgan", build(load_state(path), path), Execution(precision="f32"))
+    result = restorer.restore(windows(CROPS[0]))[0]
+    np.testing.assert_allclose(result, restored[0], atol=0.1 / 255.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "fault"),
+    [
+        ("stylegan_decoder.noises.noise3", None, "1 missing"),
+        ("toRGB.0.weight", None, "1 missing"),
+        ("final_conv.weight", (256, 256, 1, 1), "1 of another shape"),
+        ("mean_latent", (512,), "1 unknown"),
+    ],
+)
+def test_other_weights_are_refused_by_key(
+    authors: tuple[Path, Any], key: str, shape: tuple[int, ...] | None, fault: str
+) -> None:
+    path, _ = authors
+    state = load_state(path)
+    if shape is None:
+        del state[key]
+    else:
+        state[key] = torch.zeros(shape)
+    with pytest.raises(ModelError, match=rf"^[^\n]*GFPGANv1\.4\.pth: .*{fault} \({key}[^\n]*$"):
+        build(state, path)
+
+
+def test_the_file_may_change_once_the_network_is_built(
+    authors: tuple[Path, Any], tmp_path: Path
+) -> None:
+    state = load_state(authors[0])
+    network = build(state, authors[0])
+    before = network.get_parameter("final_conv.weight").clone()
+    for value in state.values():
+        value.zero_()
+    assert torch.equal(network.get_parameter("final_conv.weight"), before)
+
+
+def test_a_job_with_gfpgan_is_recorded_and_repeats_itself(
+    tmp_path: Path, authors: tuple[Path, Any], square_detector: str
+) -> None:
+    path, _ = authors
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
+    wish = Settings(
+        detect=DetectSettings(detector=square_detector, every=1),
+        restore=RestoreSettings(restorer="gfpgan"),
+        gate=GateLimits(None, None, None, None, None),
+        models=ModelSettings(files=(("gfpgan-1.4", str(path)),), trust=True, offline=True),
+        output=OutputSettings(codec="ffv1"),
+    )
+    with pytest.raises(ModelError, match="is not the published gfpgan"):
+        enhance(clip, tmp_path / "a.mkv", replace(wish, models=replace(wish.models, trust=False)))
+    one = enhance(clip, tmp_path / "a.mkv", wish, keep_job=True)
+    assert one.restorer == "gfpgan-1.4" and one.invents
+    record = json.loads((tmp_path / "a.mkv.videnhance" / "job.json").read_text())
+    used = record["models"]["gfpgan-1.4"]
+    assert used["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert used["published"] is False
+    enhance(clip, tmp_path / "b.mkv", wish)
+    source = decoded(clip)
+    first, second = decoded(tmp_path / "a.mkv"), decoded(tmp_path / "b.mkv")
+    assert any((a[0] != b[0]).any() for a, b in zip(first, source, strict=True))
+    for a, b in zip(first, second, strict=True):
+        for p, q in zip(a, b, strict=True):
+            np.testing.assert_array_equal(p, q)

@@ -1,0 +1,335 @@
+"""The command line: parses, calls the public API, prints.
+
+Nothing heavy is imported until a command runs, so that --help is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from videnhance.cli import models, options
+from videnhance.cli.options import (
+    cleaning,
+    finishing,
+    layers,
+    looking,
+    networks,
+    part,
+    persons,
+    pictures,
+    reading,
+    restoring,
+    takes,
+)
+from videnhance.cli.parse import refuse_mixed, settings_of
+from videnhance.cli.presets import layered
+from videnhance.cli.session import INTERRUPTED, session
+from videnhance.errors import UsageError
+from videnhance.media.reading.pictures import title_of
+
+if TYPE_CHECKING:
+    from videnhance.job.summary import Summary
+
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Enhance small, blurred or noisy faces in video. A restored face is an educated guess.",
+)
+
+
+app.add_typer(models.app, name="models")
+
+
+@app.command()
+@takes(layers, reading, part, persons, pictures, restoring, looking, cleaning, finishing, networks)
+def enhance(
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="The video, a picture, or the folder or numbered name (f/%05d.png) of pictures "
+            "that make a video. With --out-dir also several, folders and globs.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix) or .webm; for one "
+            "picture .png.",
+        ),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option(help="Folder for the results, which keep their names.")
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="With --out-dir: also the folders in a folder.")
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
+    ] = False,
+    tracks: options.TracksFile = None,
+    job_dir: options.JobDir = None,
+    keep_job: options.KeepJob = False,
+    restart: options.Restart = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Enhance the faces of INPUT and write the result to OUTPUT.
+
+    Stopped by whatever it was, the same command goes on where it was.
+    """
+    with session(verbose, patient=True) as work:
+        given, layers_told = layered(context)
+        settings = settings_of(given)
+        refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
+        from videnhance.cli.progress import Bars
+        from videnhance.job.directory.folder import default_folder
+        from videnhance.job.run import enhance as run
+        from videnhance.media.writing.codecs import completed
+
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+
+            def one(source: Path, result: Path, folder: Path | None = job_dir) -> Summary:
+                work.job = folder or default_folder(result)
+                return run(
+                    source,
+                    result,
+                    settings,
+                    overwrite=overwrite,
+                    job_dir=folder,
+                    keep_job=keep_job,
+                    restart=restart,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+
+            if out_dir is not None:
+                from videnhance.job.batch import closing_table, exit_code_of, inputs_of, run_batch
+                from videnhance.job.directory.folder import SUFFIX
+
+                works = inputs_of(sources, recursive=recursive, out_dir=out_dir)
+
+                def each(source: Path, result: Path) -> Summary:
+                    name = result.relative_to(out_dir)
+                    within = name.with_name(name.name + SUFFIX)
+                    return one(source, result, job_dir / within if job_dir else None)
+
+                outcomes = run_batch(
+                    works,
+                    each,
+                    skip_existing=skip_existing,
+                    stop=work.stop,
+                    tell=lambda item, k, n: (
+                        None if quiet else bars.head(f"[{k}/{n}] {item.source}")
+                    ),
+                )
+                code = exit_code_of(outcomes)
+                if not quiet or code:
+                    typer.echo(closing_table(outcomes), err=quiet)
+                if any(outcome.exit_code == INTERRUPTED for outcome in outcomes):
+                    typer.echo(
+                        "videnhance: finished work is kept; go on with the same command and "
+                        "--skip-existing",
+                        err=True,
+                    )
+                raise typer.Exit(code)
+            assert output is not None
+            output = completed(output)
+            if skip_existing and output.exists():
+                _say(quiet, f"{output} exists; nothing to do")
+                return
+            summary = one(sources[0], output)
+        _tell(summary, quiet, verbose, layers_told)
+
+
+@app.command()
+@takes(layers, reading, part, looking, cleaning, networks)
+def detect(
+    context: typer.Context,
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The tracks; default: NAME.tracks.json, here."),
+    ] = None,
+    job_dir: options.JobDir = None,
+    keep_job: options.KeepJob = False,
+    restart: options.Restart = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find and follow the faces of INPUT; write their tracks, to look at, edit or enhance from."""
+    with session(verbose, patient=True) as work:
+        given, layers_told = layered(context)
+        settings = settings_of(given)
+        from videnhance.cli.progress import Bars
+        from videnhance.job.directory.folder import default_folder
+        from videnhance.job.run import detect_tracks as run
+
+        # Not beside the input: the folder of a recording is not ours to write to.
+        output = output or Path(f"{title_of(source)}.tracks.json")
+        work.job = job_dir or default_folder(output)
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            summary = run(
+                source,
+                output,
+                settings,
+                overwrite=overwrite,
+                job_dir=job_dir,
+                keep_job=keep_job,
+                restart=restart,
+                progress=bars.show,
+                stop=work.stop,
+            )
+        _tell(summary, quiet, verbose, layers_told)
+
+
+@app.command()
+@takes(layers, reading, part, persons, restoring, looking, cleaning, finishing, networks)
+def preview(
+    context: typer.Context,
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The video (with --at the PNG); default: here."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="One frame only, as PNG: a position as --start takes it.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="side, stack or wipe: original and result.")] = "side",
+    seconds: Annotated[float, typer.Option(help="Length, where no range is given.")] = 4.0,
+    sheet: Annotated[
+        Path | None, typer.Option(help="The contact sheet; default: the output's name with .png.")
+    ] = None,
+    tracks: options.TracksFile = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show the best seconds of INPUT before and after; say how long the whole would take."""
+    with session(verbose) as work:
+        given, layers_told = layered(context)
+        settings = settings_of(given)
+        from videnhance.cli.progress import Bars
+        from videnhance.cli.report import preview_text
+        from videnhance.job.preview.make import make_preview, preview_frame
+
+        if at is not None:
+            for name in ("start", "end", "seconds", "sheet"):
+                origin = context.get_parameter_source(name)
+                if origin is not None and origin.name == "COMMANDLINE":
+                    raise UsageError(f"--{name}: does not go with --at, which shows one frame")
+        output = output or Path(
+            f"{title_of(source)}.{'preview.mp4' if at is None else 'frame.png'}"
+        )
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            if at is not None:
+                found = preview_frame(
+                    source,
+                    output,
+                    at,
+                    settings,
+                    layout=layout,
+                    overwrite=overwrite,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+            else:
+                found = make_preview(
+                    source,
+                    output,
+                    settings,
+                    layout=layout,
+                    seconds=seconds,
+                    sheet=sheet,
+                    overwrite=overwrite,
+                    tracks=tracks,
+                    progress=bars.show,
+                    stop=work.stop,
+                )
+        _say(quiet, preview_text(found))
+        if layers_told is not None:
+            _say(quiet, f"  settings: {layers_told}")
+
+
+@app.command()
+def resume(
+    job: options.JobFolder, quiet: options.Quiet = False, verbose: options.Verbose = False
+) -> None:
+    """Go on with the job in the directory JOB, as it was begun."""
+    with session(verbose, patient=True) as work:
+        from videnhance.cli.progress import Bars
+        from videnhance.job.run import resume as run
+
+        work.job = job
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            summary = run(job, progress=bars.show, stop=work.stop)
+        _tell(summary, quiet, verbose)
+
+
+@app.command()
+def status(
+    job: options.JobFolder, as_json: options.AsJson = False, verbose: options.Verbose = False
+) -> None:
+    """Say how far the job in the directory JOB is."""
+    with session(verbose):
+        from videnhance.cli.report import status_facts, status_text
+        from videnhance.job.status import read_status
+
+        found = read_status(job)
+        typer.echo(json.dumps(status_facts(found), indent=2) if as_json else status_text(found))
+
+
+@app.command()
+def probe(
+    source: options.Source, as_json: options.AsJson = False, verbose: options.Verbose = False
+) -> None:
+    """Say what INPUT is: streams, frames, timing, rotation, colour."""
+    with session(verbose):
+        from videnhance.cli.report import probe_facts, probe_text
+
+        facts = probe_facts(source)
+        typer.echo(json.dumps(facts, indent=2) if as_json else probe_text(facts))
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    # Read when torch is loaded. Its threads otherwise spin while they wait for each other, and take
+    # the cores from those they wait for where other work runs too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"videnhance {version_of('videnhance')}")
+
+
+def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:
+    from videnhance.cli.report import summary_text
+
+    _say(quiet, summary_text(summary))
+    if origin is not None:
+        _say(quiet, f"  settings: {origin}")
+    if verbose:
+        for step, seconds in summary.steps.items():
+            _say(quiet, f"{step}: {seconds:.1f} s")
+
+
+def _say(quiet: bool, text: str) -> None:
+    if not quiet:
+        typer.echo(text)

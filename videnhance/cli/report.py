@@ -1,0 +1,275 @@
+"""What a person or a program is told: a source's facts, a job's summary. Text only, no printing."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from videnhance.job.preview.make import PreviewSummary
+from videnhance.job.status import Status
+from videnhance.job.summary import ESTIMATE, Summary
+from videnhance.media.check.frames import Check
+from videnhance.media.reading.source import probe
+from videnhance.media.repair.scan import oddity, plain_timeline, scan
+from videnhance.media.timeline import Timeline
+from videnhance.restorers import AUTO, LEARNED
+
+_RANGES = {0: "unspecified", 1: "limited", 2: "full"}
+_MATRICES = {
+    **{0: "RGB", 1: "BT.709", 2: "unspecified", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)"},
+    **{7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020", 10: "BT.2020 constant"},
+}
+_TRANSFERS = {
+    **{1: "BT.709", 2: "unspecified", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT.601", 8: "linear"},
+    **{13: "sRGB", 14: "BT.2020 10", 15: "BT.2020 12", 16: "PQ (HDR)", 18: "HLG (HDR)"},
+}
+
+
+def probe_facts(path: Path) -> dict[str, Any]:
+    """All that is known of a source without decoding it, as plain JSON values.
+
+    What is not right with it, such as being cut off or without times, is under "problem". Raises
+    InputError where it does not open or holds no frames.
+    """
+    info = probe(path)
+    found = scan(info)
+    timeline = plain_timeline(info, found) if found.has_good_times else None
+    width, height = info.upright_size
+    return {
+        "file": str(info.path),
+        "container": info.container,
+        "duration": info.duration,
+        "problem": oddity(found),
+        "video": {
+            "stream": info.stream,
+            "codec": info.codec,
+            "pix_fmt": info.pix_fmt,
+            "coded_size": [info.width, info.height],
+            "upright_size": [width, height],
+            "rotation": info.rotation,
+            "mirrored": info.mirrored,
+            "display_matrix": list(info.display_matrix) if info.display_matrix else None,
+            "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.declares_aspect else None,
+            "average_rate": str(info.average_rate) if info.average_rate else None,
+            "time_base": str(info.time_base),
+            "declared_frames": info.declared_frames or None,
+            "color": {
+                "range": _RANGES.get(info.color.range, str(info.color.range)),
+                "matrix": _MATRICES.get(info.color.matrix, str(info.color.matrix)),
+                "transfer": _TRANSFERS.get(info.color.transfer, str(info.color.transfer)),
+                "primaries": _MATRICES.get(info.color.primaries, str(info.color.primaries)),
+            },
+            "timing": _timing(timeline) if timeline is not None else None,
+        },
+        "streams": [
+            {
+                "index": stream.index,
+                "kind": stream.kind,
+                "codec": stream.codec,
+                "detail": stream.detail,
+                "language": stream.language,
+                "time_base": str(stream.time_base) if stream.time_base else None,
+                "start": stream.start,
+                "duration": stream.duration,
+            }
+            for stream in info.streams
+        ],
+    }
+
+
+def probe_text(facts: dict[str, Any]) -> str:
+    """The same facts for a person, one a line."""
+    video = facts["video"]
+    color = video["color"]
+    turned = f"rotated {video['rotation']} degrees" if video["rotation"] else "upright"
+    lines = [
+        f"file      {facts['file']} ({facts['container']})",
+        f"video     stream {video['stream']}: {video['codec']}, {video['pix_fmt']}, "
+        f"{_size(video['coded_size'])}, plays as {_size(video['upright_size'])}",
+        f"picture   {turned}{', mirrored' if video['mirrored'] else ''}, "
+        f"sample aspect ratio {video['sample_aspect_ratio'] or 'not declared'}",
+        f"colour    range {color['range']}, matrix {color['matrix']}, "
+        f"transfer {color['transfer']}, primaries {color['primaries']}",
+    ]
+    timing = video["timing"]
+    if timing is not None:
+        pace = "constant" if timing["constant_rate"] else "variable"
+        lines += [
+            f"frames    {timing['frames']}, {timing['keyframes']} keyframes, average rate "
+            f"{video['average_rate'] or 'unknown'} ({pace})",
+            f"timing    {timing['first']:.3f} to {timing['end']:.3f} s, time base "
+            f"{video['time_base']}, {timing['shortest']:.4f} to {timing['longest']:.4f} s a frame",
+        ]
+    for stream in facts["streams"]:
+        if stream["index"] != video["stream"]:
+            tail = [stream["detail"], stream["language"] or ""]
+            if stream["start"] is not None:
+                tail.append(f"starts at {stream['start']:.3f} s")
+            rest = ", ".join(part for part in tail if part)
+            lines.append(
+                f"{stream['kind']:9} stream {stream['index']}: {stream['codec']}"
+                + (f", {rest}" if rest else "")
+            )
+    if facts["problem"]:
+        lines.append(f"problem   {facts['problem']}")
+    return "\n".join(lines)
+
+
+def _method(restorer: str | None, invents: bool) -> str:
+    if restorer is None:
+        return "none: tracks only"
+    if restorer == "identity":
+        return "identity: a dry run, no face was changed"
+    if invents:
+        return f"{restorer}: AI restoration, it shows detail the clip does not hold"
+    if restorer in LEARNED:
+        where = " where that is nearer to the truth" if restorer == AUTO else ""
+        return (
+            f"{restorer}: the clip's own frames, corrected by a network that learned from others"
+            f"{where}"
+        )
+    return f"{restorer}: only what the clip itself holds"
+
+
+def _found_by(detector: str | None) -> str:
+    return "tracks as given, no detector" if detector is None else f"detector {detector}"
+
+
+def _faces(faces: int, tracks: int) -> str:
+    return f"{faces} face{'s' * (faces != 1)} in {tracks} track{'s' * (tracks != 1)}"
+
+
+def _checked(check: Check) -> str:
+    text = f"{check.frames} frames at their times, {check.seconds:.3f} s"
+    if not check.sounds:
+        return text
+    return (
+        f"{text}; {check.sound_packets} packets of sound unchanged, in sync within "
+        f"{check.offset * 1000:.1f} ms"
+        + (f"; {check.repaired} had no good times" if check.repaired else "")
+        + (f"; pauses of {check.silence:.3f} s are silence" if check.silence else "")
+        + (f"; {check.left_out} that begin too early are left out" if check.left_out else "")
+    )
+
+
+def preview_text(found: PreviewSummary) -> str:
+    """What a preview shows, for a person."""
+    whole = "too few frames to tell" if found.estimate is None else duration_text(found.estimate)
+    lines = [
+        *([str(found.video)] if found.video else []),
+        str(found.picture),
+        f"  frames {found.start} to {found.stop - 1}, {found.start_seconds:.2f} to "
+        f"{found.end_seconds:.2f} s; {_faces(found.faces, found.tracks)}",
+        f"  {_found_by(found.detector)}; restorer {_method(found.restorer, found.invents)}",
+        f"  {found.seconds:.1f} s; the whole video: {whole}",
+        *(f"  note: {note}" for note in found.notes),
+        *([f"  {ESTIMATE}"] if found.faces and found.restorer != "identity" else []),
+    ]
+    return "\n".join(lines)
+
+
+def summary_text(summary: Summary) -> str:
+    """What a finished job did, for a person."""
+    method = _method(summary.restorer, summary.invents)
+    changes = summary.restorer not in (None, "identity")
+    pace = (summary.frames - summary.believed) / max(summary.seconds, 1e-9)
+    before = f", {summary.believed} frames were finished before" if summary.believed else ""
+    part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
+    lines = [
+        f"{summary.output}",
+        f"  {summary.frames}{part} frames, {summary.frames_with_faces} with faces; "
+        f"{_faces(summary.faces, summary.tracks)}",
+        f"  {_found_by(summary.detector)}; restorer {method}",
+        f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
+        *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
+        *(f"  note: {note}" for note in summary.notes),
+        *([f"  job kept in {summary.job}"] if summary.job else []),
+        *([f"  {ESTIMATE}"] if summary.faces and changes else []),
+    ]
+    return "\n".join(lines)
+
+
+def status_facts(status: Status) -> dict[str, Any]:
+    """A job's state as plain JSON values."""
+    return {
+        "job": str(status.folder),
+        "kind": status.kind,
+        "input": str(status.source),
+        "output": str(status.output),
+        "process": status.process,
+        "finished": status.finished,
+        "tracked": status.tracked,
+        "steps": {
+            step.name: {
+                "segments_done": step.segments_done,
+                "segments": step.segments,
+                "frames_done": step.frames_done,
+                "frames": step.frames,
+                "frames_per_second": step.frames_per_second,
+                "seconds_left": step.seconds_left,
+            }
+            for step in status.steps
+        },
+        "seconds_left": status.seconds_left,
+        "failures": list(status.failures),
+    }
+
+
+def status_text(status: Status) -> str:
+    """The same for a person."""
+    if status.finished:
+        state = "finished"
+    elif status.process is not None:
+        state = f"at work (process {status.process})"
+    else:
+        state = f"stopped; go on with: videnhance resume {shlex.quote(str(status.folder))}"
+    lines = [
+        f"job       {status.folder} ({status.kind}), {state}",
+        f"input     {status.source}",
+        f"output    {status.output}",
+    ]
+    for step in status.steps:
+        pace = step.frames_per_second
+        lines.append(
+            f"{step.name:9} {step.segments_done} of {step.segments} segments, "
+            f"{step.frames_done} of {step.frames} frames"
+            + (f", {pace:.1f} frames/s" if pace else "")
+        )
+        if step.name == "detect":
+            lines.append(f"track     {'done' if status.tracked else 'to be done'}")
+    if not status.finished:
+        left = status.seconds_left
+        lines.append(f"left      {'not known yet' if left is None else duration_text(left)}")
+    lines += [f"failure   {failure}" for failure in status.failures]
+    return "\n".join(lines)
+
+
+def duration_text(seconds: float) -> str:
+    """A time span for people: "about 40 s", "about 12 min", "about 3 h 20 min"."""
+    if seconds < 90:
+        return f"about {max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    return f"about {minutes // 60} h {minutes % 60} min"
+
+
+def _timing(timeline: Timeline) -> dict[str, Any]:
+    lengths = [timeline.duration_of(k) for k in range(len(timeline))]
+    base = float(timeline.time_base)
+    steps = lengths[:-1] or lengths
+    return {
+        "frames": len(timeline),
+        "keyframes": len(timeline.keyframes),
+        "first": timeline.pts[0] * base,
+        "end": (timeline.pts[-1] + lengths[-1]) * base,
+        "shortest": min(steps) * base,
+        "longest": max(steps) * base,
+        # Containers that round times to a coarse time base make steps differ by one unit.
+        "constant_rate": max(steps) - min(steps) <= 1,
+    }
+
+
+def _size(size: list[int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,1 @@
+"""Faces: detection results, shots, tracks, alignment, the track file, the gate."""

@@ -1,0 +1,150 @@
+"""Which faces are left alone: a restorer that invents is held back where too little is recorded.
+
+Five measures of a face are each compared with two limits; the worst decides how much strength is
+left, and is named, so that a summary can say why. What each leaves is averaged over a fixed window
+of the track, so that strength moves slowly whatever happens, by a fifth from one frame to the next,
+and is the same wherever a video is cut into segments.
+
+What it cannot see: a hand or mask before the face, by its landmarks. The detector goes on placing
+them where a face has them: with mouth, eyes or half of the face painted over, on five clips, their
+misfit rises from 0.015 to 0.03 at most. Only its score falls, for half a face from 0.9 to 0.75,
+and for a face of 22 pixels between the eyes with the eyes covered to 0.3 to 0.46.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from videnhance.faces.alignment import TEMPLATE, eye_distance, fit_poses
+from videnhance.faces.tracklets import Tracklet
+from videnhance.settings.groups import GateLimits, Limit
+
+Values = npt.NDArray[np.float64]
+
+RADIUS = 4
+"""Frames on each side over which strength is averaged, with Gaussian weights of sigma RADIUS / 2:
+sharpness goes up and down with a codec's groups of pictures, and turned faces jitter."""
+
+_NOSE = 0.45
+"""How far the tip of the nose stands before the plane of eyes and mouth, in distances between the
+eyes: about 28 mm of 63 (as in show/moments.py)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How much of a restorer's strength a face may get, 0..1: at 0 it can be skipped.
+
+    `reason`: the measure that limits most, "small", "blurred", "turned away", "hidden" (its
+    landmarks fit no face) or "uncertain"; None where nothing limits.
+    """
+
+    strength: float
+    reason: str | None
+
+
+def judge(
+    tracklet: Tracklet, frame: int, sharpnesses: Sequence[float], limits: GateLimits
+) -> Verdict:
+    """What may be done to a tracklet's face in a frame.
+
+    `sharpnesses`: `sharpness` of its crops in the frames of `frames_around`, in order; none
+    given, blur is not judged. Between detections scores are interpolated; a track without any, as
+    an edited file may hold, is not judged by them.
+    """
+    near = frames_around(tracklet, frame)
+    weights = np.exp(-0.5 * ((np.array(near) - frame) / (RADIUS / 2)) ** 2)
+    weights /= weights.sum()
+    rows = slice(near.start - tracklet.start, near.stop - tracklet.start)
+    landmarks = tracklet.landmarks[rows]
+    found = np.flatnonzero(tracklet.observed)
+    measures: list[tuple[str, Values, Limit]] = [
+        ("small", eye_distance(tracklet.poses[rows]), limits.eyes),
+        ("turned away", turned_away(landmarks), limits.turned),
+        ("hidden", landmark_misfit(landmarks), limits.misfit),
+    ]
+    if len(found):
+        scores = np.interp(np.arange(rows.start, rows.stop), found, tracklet.scores[found])
+        measures.append(("uncertain", scores, limits.score))
+    if len(sharpnesses):
+        measures.insert(1, ("blurred", np.array(sharpnesses, np.float64), limits.sharpness))
+    strength, reason = 1.0, None
+    for name, values, limit in measures:
+        left = float(weights @ _ramp(values, limit))
+        if left < strength - 1e-9:
+            strength, reason = left, name
+    return Verdict(strength, reason)
+
+
+def frames_around(tracklet: Tracklet, frame: int) -> range:
+    """The frames that the verdict on a frame depends on: up to RADIUS on each side."""
+    return range(max(frame - RADIUS, tracklet.start), min(frame + RADIUS, tracklet.stop - 1) + 1)
+
+
+def turned_away(landmarks: npt.NDArray[np.floating]) -> Values:
+    """Degrees between where each face (N, 5, 2) looks and the camera, (N,), by its nose.
+
+    In the face's own axes, along the eyes (in distances between them) and from the eyes' to the
+    mouth's middle (in that length), a rigid face seen from afar, turned by any rotation R, has the
+    tip of its nose -p R31 / R33 and -q R32 / R33 off its frontal place, p and q being the nose's
+    height in these units: the rows of R are orthogonal. For yaw alone that is p tan(yaw), for
+    pitch q tan(pitch), and hypot(R31, R32) / R33 is the tangent of the angle asked for. Roll,
+    which alignment takes out, and size do not count. 90 where eyes and mouth lie on one line.
+    """
+    aside, down, seen = _nose_in_axes(landmarks)
+    aside_frontal, down_frontal, _ = _nose_in_axes(TEMPLATE)
+    eyes, height = _lengths(TEMPLATE)
+    yaw = (aside - aside_frontal) / _NOSE
+    pitch = (down - down_frontal) / (_NOSE * eyes / height)
+    degrees = np.degrees(np.arctan(np.hypot(yaw, pitch)))
+    return np.asarray(np.where(seen, degrees, 90.0), np.float64)
+
+
+def landmark_misfit(landmarks: npt.NDArray[np.floating]) -> Values:
+    """How far landmarks (N, 5, 2) are from those of any face, (N,): a root mean square distance
+    as a share of the distance between the eyes.
+
+    A rigid face seen from afar, however turned, has landmarks that are an affine map of the
+    template plus a multiple of the nose's height, which moves the nose alone: what is left after
+    the least-squares fit of both is what no pose explains.
+    """
+    points = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
+    nose = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
+    poses = np.column_stack([TEMPLATE, nose, np.ones(5)])
+    left = (np.eye(5) - poses @ np.linalg.pinv(poses)) @ points
+    distance = np.sqrt((left**2).sum(axis=(1, 2)) / 5)
+    return np.asarray(distance / eye_distance(fit_poses(points)), np.float64)
+
+
+def _nose_in_axes(
+    landmarks: npt.NDArray[np.floating],
+) -> tuple[Values, Values, npt.NDArray[np.bool_]]:
+    """The nose tip's place along the eyes and from eyes to mouth, and whether it is defined."""
+    points = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
+    eyes, mouth = points[:, :2].mean(axis=1), points[:, 3:].mean(axis=1)
+    across, down, nose = points[:, 1] - points[:, 0], mouth - eyes, points[:, 2] - eyes
+    area = _cross(across, down)
+    seen = np.abs(area) > 1e-6
+    area = np.where(seen, area, 1.0)
+    return _cross(nose, down) / area, _cross(across, nose) / area, seen
+
+
+def _lengths(points: Values) -> tuple[float, float]:
+    """Between the eyes, and from their middle to the mouth's."""
+    height = points[3:].mean(axis=0) - points[:2].mean(axis=0)
+    return float(np.hypot(*(points[1] - points[0]))), float(np.hypot(*height))
+
+
+def _cross(a: Values, b: Values) -> Values:
+    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+
+def _ramp(values: Values, limit: Limit) -> Values:
+    if limit is None:
+        return np.ones(len(values))
+    none, full = limit
+    part = np.clip((values - none) / (full - none), 0.0, 1.0)
+    return np.asarray(part * part * (3.0 - 2.0 * part), np.float64)

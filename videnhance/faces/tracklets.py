@@ -1,0 +1,99 @@
+"""Faces: as detected in one frame, and as followed through a shot.
+
+All coordinates are continuous pixels (see frames.py) of the upright picture: the source turned
+and stretched as a player shows it, before any `--scale`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from videnhance.imaging.frames import Crop, Zone
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces detected in one frame; none found is length 0, never None.
+
+    boxes (N, 4) float32 x0 y0 x1 y1; landmarks (N, 5, 2) float32 as (x, y): the eye, then the
+    mouth corner, on the picture's left come before those on its right (left eye, right eye, nose
+    tip, left mouth corner, right mouth corner, as the viewer sees them); scores (N,) float32, 0..1.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, keep: npt.NDArray[np.generic]) -> Faces:
+        """The faces chosen by a boolean mask or an index array."""
+        return Faces(self.boxes[keep], self.landmarks[keep], self.scores[keep])
+
+    @staticmethod
+    def none() -> Faces:
+        return Faces(
+            np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
+        )
+
+
+@dataclass(frozen=True)
+class Tracklet:
+    """One face in one shot: a smoothed pose for every frame from its first to its last detection.
+
+    poses (n, 4) float64: x, y of the alignment template's landmark centroid, log of the crop's
+    side (the length in pixels that the unit square of the template covers), rotation in radians
+    (unwrapped). landmarks (n, 5, 2) float64, smoothed. scores (n,) float64: the detector's score,
+    NaN where no detection was made. Row k belongs to frame `start + k`.
+    """
+
+    id: int
+    start: int
+    poses: npt.NDArray[np.float64]
+    landmarks: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    opens_shot: bool
+    """It begins on the first frame of its shot, so there is no frame before to ease in from."""
+    closes_shot: bool
+    """It ends on the last frame of its shot."""
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def stop(self) -> int:
+        """One past the index of the last frame."""
+        return self.start + len(self)
+
+    @property
+    def observed(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool: a detection was made in this frame."""
+        return ~np.isnan(self.scores)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """All that is known of a video's faces, and where none may be painted: a tracks.json."""
+
+    tracklets: tuple[Tracklet, ...]
+    zones: tuple[Zone, ...] = ()
+
+
+@dataclass(frozen=True)
+class CropWindow:
+    """The aligned crops of one tracklet around the frame to be restored.
+
+    crops: (S, S, 3) float32 RGB, nominally 0..1, one per frame of `frames`, oldest first, all of
+    one tracklet and so of one shot; `centre` indexes the one to restore. `zoom` is crop pixels per
+    source pixel: above 1 the crop was enlarged and holds no more detail than the source.
+    """
+
+    tracklet: int
+    frames: tuple[int, ...]
+    crops: tuple[Crop, ...]
+    centre: int
+    zoom: float

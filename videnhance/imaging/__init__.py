@@ -1,0 +1,1 @@
+"""Arithmetic on pixels: colour, affines, masks, compositing, flow. No files, no networks."""

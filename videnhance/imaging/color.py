@@ -1,0 +1,199 @@
+"""Between the planes of a frame and RGB: one linear map, and its exact inverse for differences.
+
+Planes are read where the stream sites their samples (4:2:0 chroma left, as H.264, H.265 and MPEG-2
+have it, unless it says otherwise), so that no intermediate picture is resampled twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from videnhance.imaging.affine import compose, invert, scaling, translation, warp
+from videnhance.imaging.frames import Array, FloatArray, Frame, Matrix, PixelLayout
+
+
+def samples_to_rgb(layout: PixelLayout) -> npt.NDArray[np.float64]:
+    """(3, planes + 1): RGB in 0..1 from the samples of one pixel, last column the offset.
+
+    ITU-R BT.601/709/2020: R = Y + 2 (1 - Kr) Cr, B = Y + 2 (1 - Kb) Cb, G from the luma equation;
+    limited range is 16..235 for Y and 16..240 for chroma, times 2^(depth - 8).
+    """
+    unit = float(1 << (layout.depth - 8))
+    top = float((1 << layout.depth) - 1)
+    if layout.full_range or layout.kind == "gbr":
+        low, span, chroma = 0.0, top, top
+    else:
+        low, span, chroma = 16.0 * unit, 219.0 * unit, 224.0 * unit
+    if layout.kind == "gray":
+        return np.array([[1.0 / span, -low / span]] * 3)
+    if layout.kind == "gbr":
+        return np.array([[0, 0, 1 / top, 0], [1 / top, 0, 0, 0], [0, 1 / top, 0, 0]])
+    kr, kb = layout.luma_weights
+    kg = 1.0 - kr - kb
+    linear = np.array(
+        [
+            [1.0, 0.0, 2 * (1 - kr)],
+            [1.0, -2 * (1 - kb) * kb / kg, -2 * (1 - kr) * kr / kg],
+            [1.0, 2 * (1 - kb), 0.0],
+        ]
+    ) / np.array([span, chroma, chroma])
+    middle = 128.0 * unit
+    return np.column_stack([linear, -linear @ np.array([low, middle, middle])])
+
+
+def rgb_to_samples(layout: PixelLayout) -> npt.NDArray[np.float64]:
+    """(planes, 3): a difference of samples from a difference of RGB; no offset."""
+    if layout.kind == "gray":
+        kr, kb = layout.luma_weights
+        span = 1.0 / samples_to_rgb(layout)[0, 0]
+        return np.array([[kr * span, (1 - kr - kb) * span, kb * span]])
+    return np.asarray(np.linalg.inv(samples_to_rgb(layout)[:, :3]))
+
+
+def frame_to_plane(layout: PixelLayout, plane: int) -> Matrix:
+    """Affine from the frame's pixels to the samples of one of its planes."""
+    if plane in (1, 2) and layout.kind == "yuv":
+        x, y = layout.chroma_shift
+        # Sited on the first: chroma sample j lies on luma sample 2^x j, not amid its group.
+        across, down = layout.chroma_site
+        left = 0.5 - 0.5 ** (x + 1) if across == 1 else 0.0
+        top = 0.5 - 0.5 ** (y + 1) if down == 1 else 0.0
+        return compose(translation(left, top), scaling(0.5**x, 0.5**y))
+    return scaling(1.0)
+
+
+def color_planes(layout: PixelLayout) -> int:
+    """How many planes carry colour; one more, where there is one, is alpha and never touched."""
+    return 1 if layout.kind == "gray" else 3
+
+
+def sample_rgb(frame: Frame, target_to_frame: Matrix, size: tuple[int, int]) -> FloatArray:
+    """The frame seen through an affine: (height, width, 3) float32 RGB, nominally 0..1.
+
+    Values beyond 0..1, as limited-range video can hold, are kept. Outside the frame the border
+    pixel is repeated.
+    """
+    layout = frame.layout
+    samples = [
+        warp(plane, compose(frame_to_plane(layout, k), target_to_frame), size)
+        for k, plane in enumerate(frame.planes[: color_planes(layout)])
+    ]
+    to_rgb = samples_to_rgb(layout)
+    if len(samples) == 1:
+        gray = samples[0] * np.float32(to_rgb[0, 0]) + np.float32(to_rgb[0, 1])
+        return np.repeat(gray[..., None], 3, axis=2)
+    return np.asarray(cv2.transform(cv2.merge(samples), to_rgb), np.float32)
+
+
+def upright_rgb(frame: Frame, upright: Matrix, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The whole upright picture at `size` (height, width), uint8 RGB, as a detector sees it.
+
+    Planes are area-averaged to size first, then turned; `upright` is coded to upright pixels.
+    """
+    layout = frame.layout
+    sideways = abs(upright[0, 0]) < abs(upright[0, 1])
+    coded = (size[0], size[1]) if sideways else (size[1], size[0])
+    small = [
+        cv2.resize(np.ascontiguousarray(plane), coded, interpolation=cv2.INTER_AREA)
+        for plane in frame.planes[: color_planes(layout)]
+    ]
+    to_rgb = samples_to_rgb(layout) * 255.0
+    if len(small) == 1:
+        small = small * 3
+        to_rgb = np.column_stack([np.diag(to_rgb[:, 0]), to_rgb[:, 1]])
+    rgb = cv2.transform(cv2.merge(small).astype(np.float32), to_rgb)
+    picture: npt.NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    straight = np.allclose(upright[:, :2], np.diag(np.diag(upright[:, :2]))) and np.all(
+        np.diag(upright[:, :2]) > 0
+    )
+    if straight:
+        return picture
+    to_frame = compose(scaling(coded[0] / frame.width, coded[1] / frame.height), invert(upright))
+    full = np.abs(upright[:, :2]) @ np.array([frame.width, frame.height])
+    to_small = compose(to_frame, scaling(full[0] / size[1], full[1] / size[0]))
+    turned = warp(picture, to_small, size)
+    return np.asarray(np.clip(np.rint(turned), 0, 255).astype(np.uint8))
+
+
+def resize(frame: Frame, scale: int) -> Frame:
+    """The frame enlarged by a whole factor, Lanczos, chroma kept where the format sites it."""
+    if scale == 1:
+        return frame
+    top = (1 << frame.layout.depth) - 1
+    planes = []
+    for k, plane in enumerate(frame.planes):
+        x, y = frame.layout.chroma_shift if k in (1, 2) else (0, 0)
+        width, height = -(-frame.width * scale >> x), -(-frame.height * scale >> y)
+        place = frame_to_plane(frame.layout, k)
+        affine = compose(place, compose(scaling(1.0 / scale), invert(place)))
+        source = np.ascontiguousarray(plane)
+        if not affine[:, 2].any() and (height, width) == tuple(n * scale for n in plane.shape):
+            # The same as the warp below, row by row and column by column: a fifth of its time.
+            big = cv2.resize(source, (width, height), interpolation=cv2.INTER_LANCZOS4)
+        else:
+            big = cv2.warpAffine(
+                source,
+                compose(translation(-0.5, -0.5), compose(affine, translation(0.5, 0.5))),
+                (width, height),
+                flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        # Lanczos overshoots: 10 bits in a uint16 must not become 11.
+        planes.append(np.asarray(np.minimum(big, top), plane.dtype))
+    return Frame(frame.index, frame.pts, tuple(planes), frame.layout)
+
+
+class Enlarger(Protocol):
+    """Makes pictures larger (upscale.Upscaler)."""
+
+    def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
+        """Each (H, W, 3) float32 RGB 0..1, enlarged by a whole factor."""
+        ...
+
+
+def enlarged(frame: Frame, scale: int, upscaler: Enlarger) -> Frame:
+    """The frame enlarged by `upscaler`, which sees colours within 0..1; alpha as by `resize`."""
+    whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    rgb = sample_rgb(frame, whole, (frame.height, frame.width))
+    (large,) = upscaler.enlarge([np.clip(rgb, 0.0, 1.0)])
+    plain = resize(frame, scale)
+    colors = color_planes(frame.layout)
+    return Frame(
+        frame.index,
+        frame.pts,
+        (*_planes(large, frame.layout, plain.planes), *plain.planes[colors:]),
+        frame.layout,
+    )
+
+
+def _planes(rgb: FloatArray, layout: PixelLayout, like: Sequence[Array]) -> Iterator[Array]:
+    """The colour planes of (H, W, 3) float32 RGB, in the shapes and dtypes of `like`."""
+    linear = rgb_to_samples(layout)
+    low = samples_to_rgb(layout)[:, -1]
+    offset = -(linear @ np.broadcast_to(low, 3))
+    samples = cv2.transform(rgb, np.column_stack([linear, offset]))
+    top = (1 << layout.depth) - 1
+    for k in range(color_planes(layout)):
+        plane = samples if samples.ndim == 2 else samples[..., k]
+        height, width = like[k].shape
+        if plane.shape != (height, width):
+            plane = _halved(plane.T, layout.chroma_shift[1], layout.chroma_site[1], height).T
+            plane = _halved(plane, layout.chroma_shift[0], layout.chroma_site[0], width)
+        yield np.asarray(np.clip(np.rint(plane), 0, top), like[k].dtype)
+
+
+def _halved(plane: FloatArray, shift: int, site: int, width: int) -> FloatArray:
+    """The columns of a chroma plane, `width` of them, each from the 2^shift that it stands for."""
+    if shift == 1 and site == 1:
+        # On the first luma sample: the middle of three, weighed 1 2 1, on even columns.
+        soft = cv2.filter2D(
+            plane, -1, np.array([[0.25, 0.5, 0.25]]), borderType=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(soft[:, ::2])
+    size = (width, plane.shape[0])
+    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA))

@@ -1,0 +1,198 @@
+"""Painting restored faces into a frame: what changes is added, what does not is not touched.
+
+A restorer's crop is never pasted itself. What is pasted is its difference from the crop that went
+in, weighted by a feathered mask: where a restorer changed nothing, and everywhere outside the
+mask, the frame keeps the very samples it was decoded to, and no detail is lost to resampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from videnhance.imaging.affine import bounds, compose, invert, place, translation, warp
+from videnhance.imaging.color import color_planes, frame_to_plane, rgb_to_samples
+from videnhance.imaging.frames import Array, Crop, FloatArray, Frame, Matrix, Zone
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in continuous pixels of a frame or samples of a plane."""
+
+MASK_CENTRE = (0.5, 0.52)
+MASK_RADII = (0.42, 0.47)
+MASK_FEATHER = 0.3
+"""The ellipse around an aligned face from hairline to chin, in units of the crop; the feather is
+the outer share of the radius over which the mask falls from 1 to 0."""
+BOX_FEATHER = 0.08
+"""Share of the crop's side over which the box falls to 0 on each side."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One restored face, ready to be painted.
+
+    `before`, `after`: (S, S, 3) float32 RGB 0..1, the crop as it went into the restorer and as it
+    came out, NumPy arrays for `paint`. `crop_to_frame`: affine to the pixels of the frame to be
+    painted. `strength` 0..1 weighs the change. `mask` (S, S) float32: where it is painted; None is
+    the ellipse.
+    """
+
+    tracklet: int
+    before: Crop
+    after: Crop
+    crop_to_frame: Matrix
+    strength: float
+    mask: Crop | None = None
+
+
+@lru_cache(maxsize=8)
+def ellipse_mask(size: int) -> FloatArray:
+    """(size, size) float32, 1 over the face, falling smoothly to 0 before the crop's border."""
+    line = (np.arange(size) + 0.5) / size
+    x = (line[None, :] - MASK_CENTRE[0]) / MASK_RADII[0]
+    y = (line[:, None] - MASK_CENTRE[1]) / MASK_RADII[1]
+    depth = np.clip((1.0 - np.hypot(x, y)) / MASK_FEATHER, 0.0, 1.0)
+    mask = (depth * depth * (3.0 - 2.0 * depth)).astype(np.float32)
+    mask.flags.writeable = False
+    return mask
+
+
+@lru_cache(maxsize=8)
+def box_mask(size: int) -> FloatArray:
+    """(size, size) float32, 1 over all of the crop but its border, where it falls to 0."""
+    line = (np.arange(size) + 0.5) / size
+    depth = np.clip(np.minimum(line, 1.0 - line) / BOX_FEATHER, 0.0, 1.0)
+    side = depth * depth * (3.0 - 2.0 * depth)
+    mask = np.outer(side, side).astype(np.float32)
+    mask.flags.writeable = False
+    return mask
+
+
+def frame_boxes(zones: Sequence[Zone], upright_to_frame: Matrix) -> tuple[Box, ...]:
+    """The boxes around zones of the upright picture, in pixels of the frame to be painted.
+
+    Where a frame is turned by a quarter, mirrored, stretched or enlarged a box is the zone itself.
+    """
+    return tuple(
+        _around(((z.x0, z.y0), (z.x1, z.y0), (z.x0, z.y1), (z.x1, z.y1)), upright_to_frame)
+        for z in zones
+    )
+
+
+def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) -> Frame:
+    """The frame with all patches blended in; samples outside every mask are bit-equal.
+
+    So is every sample of every plane that touches a box of `keep_out` (continuous pixels of the
+    frame). A sample of subsampled chroma is as large as the pixels it stands for.
+
+    Larger faces, being nearer, are painted over smaller ones; equal sizes by tracklet id. Where
+    masks overlap, the upper face takes over by its mask's weight, so no change is added twice.
+    """
+    if not patches:
+        return frame
+    colors = color_planes(frame.layout)
+    top = float((1 << frame.layout.depth) - 1)
+    to_samples = rgb_to_samples(frame.layout)
+    painted = [np.array(plane) for plane in frame.planes[:colors]]
+    for patch, below in layered(patches):
+        size = patch.before.shape[0]
+        place = ellipse_mask(size) if patch.mask is None else patch.mask
+        mask = place * np.float32(patch.strength)
+        difference = cv2.transform(patch.after - patch.before, to_samples)
+        changes = [cv2.multiply(plane, mask) for plane in cv2.split(difference)]
+        for k in range(colors):
+            spot = spot_on(frame, k, patch)
+            if spot is not None:
+                cover = mask if below else None
+                _paint_plane(painted[k], frame.planes[k], changes[k], cover, spot, top)
+    keep(painted, frame, keep_out)
+    return Frame(frame.index, frame.pts, (*painted, *frame.planes[colors:]), frame.layout)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The rectangle of a plane that a patch can reach."""
+
+    rows: slice
+    columns: slice
+    to_crop: Matrix
+    """Affine from the rectangle's samples to the crop."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
+    """In the order of painting, each with whether it may lie over one painted before it."""
+    ordered = sorted(
+        patches, key=lambda p: (abs(np.linalg.det(p.crop_to_frame[:, :2])), p.tracklet)
+    )
+    boxes = [bounds(p.crop_to_frame, p.before.shape[:2]) for p in ordered]
+    return [
+        (patch, any(_overlap(boxes[k], other) for other in boxes[:k]))
+        for k, patch in enumerate(ordered)
+    ]
+
+
+def spot_on(frame: Frame, plane: int, patch: Patch) -> Spot | None:
+    """Where a patch lies on a plane of the frame, None where it lies outside."""
+    to_plane = compose(frame_to_plane(frame.layout, plane), patch.crop_to_frame)
+    box = bounds(to_plane, patch.before.shape[:2])
+    rows, columns = _window(box, frame.planes[plane].shape)
+    if rows.start == rows.stop or columns.start == columns.stop:
+        return None
+    return Spot(rows, columns, compose(invert(to_plane), translation(columns.start, rows.start)))
+
+
+def keep(painted: Sequence[Array], frame: Frame, keep_out: Sequence[Box]) -> None:
+    """Give the painted planes back, in place, the frame's own samples within `keep_out`."""
+    for x0, y0, x1, y1 in keep_out:
+        for k, plane in enumerate(painted):
+            to_plane = frame_to_plane(frame.layout, k)
+            window = _window(_around(((x0, y0), (x1, y1)), to_plane), plane.shape)
+            plane[window] = frame.planes[k][window]
+
+
+def _paint_plane(
+    painted: Array,
+    source: Array,
+    change: FloatArray,
+    mask: FloatArray | None,
+    spot: Spot,
+    top: float,
+) -> None:
+    """Add one face's change to its own rectangle of a plane, in place; `mask` only over others."""
+    window = spot.rows, spot.columns
+    added = warp(change, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT)
+    base = source[window].astype(np.float32)
+    if mask is not None:
+        # base + (painted - base) (1 - mask): faces already there give way to the one on top.
+        cover = np.clip(warp(mask, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT), 0.0, 1.0)
+        base += (painted[window].astype(np.float32) - base) * (1.0 - cover)
+    painted[window] = np.clip(np.rint(base + added), 0.0, top).astype(painted.dtype)
+
+
+def _around(points: Sequence[tuple[float, float]], affine: Matrix) -> Box:
+    """The box around points taken through an affine."""
+    taken = place(np.array(points), affine)
+    (x0, y0), (x1, y1) = taken.min(axis=0), taken.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of a plane that touch a box; empty where it lies outside."""
+    x0, y0, x1, y1 = box
+    return _span(y0, y1, shape[0]), _span(x0, x1, shape[1])
+
+
+def _span(low: float, high: float, length: int) -> slice:
+    start = max(int(np.floor(low)), 0)
+    return slice(start, max(min(int(np.ceil(high)), length), start))
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

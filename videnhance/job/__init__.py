@@ -1,0 +1,1 @@
+"""A resumable job on one video, or many: request, directory, steps, status, preview."""

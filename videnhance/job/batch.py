@@ -1,0 +1,324 @@
+"""Many videos in one run: which they are, what each becomes, and how each of them ended."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from videnhance.errors import ContainerError, OutputError, Stopped, UsageError, VidenhanceError
+from videnhance.media.reading.pictures import SUFFIXES as PICTURE_SUFFIXES
+from videnhance.media.reading.pictures import is_row, natural, title_of
+
+if TYPE_CHECKING:
+    from videnhance.job.summary import Summary
+
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts"),
+        *(".mpg", ".mpeg", ".m2v", ".vob", ".mxf", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".ogm"),
+        *(".3gp", ".3g2", ".dav", ".nut", ".gif", ".y4m"),
+    )
+)
+"""What is taken for a video in a folder, in lower case. Raw streams (.h264) are not: their frames
+carry no times."""
+
+FALLBACKS = (".mkv", ".mp4", ".mov")
+"""Added to a name whose own suffix is no container of ours, or cannot hold what must go in: the
+first that can."""
+
+JOB_SUFFIX = ".videnhance"
+JOB_RECORD = "job.json"
+"""A folder with this ending, or with this file in it, holds working files of a job."""
+
+State = Literal["done", "skipped", "failed", "stopped", "not started"]
+STATES: tuple[State, ...] = ("done", "skipped", "failed", "stopped", "not started")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One video of a batch."""
+
+    source: Path
+    output: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video of a batch."""
+
+    work: Work
+    """With the output that was written, where its container had to be another one."""
+    state: State
+    summary: Summary | None
+    """None unless done."""
+    error: str | None
+    """One line; None unless failed or stopped."""
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A video, and where below the output folder its result goes."""
+
+    source: Path
+    folder: Path
+
+
+def inputs_of(
+    arguments: Sequence[str | Path], *, recursive: bool, out_dir: Path
+) -> tuple[Work, ...]:
+    """The videos that files, folders and globs name, each once, in the order of the arguments.
+
+    A file is taken as it is named, even where there is none: that is then its own failure. A
+    folder stands for its videos (VIDEO_SUFFIXES) in natural order, or, where it has none, for its
+    pictures, each by itself; with `recursive` also for those of its sub-folders; links to folders
+    are not followed. A glob is an argument that does not
+    exist and holds one of *?[; it stands for the folders it meets and for those files that are
+    videos or whose suffix it spells out. Left out of folders and globs are hidden entries, working
+    directories of jobs, and what is under `out_dir` where that lies inside them.
+
+    A result keeps its name, and its place below the folder or below the part of the glob that has
+    no wildcard; a suffix that is no container of ours is kept and .mkv added to it, to a picture's
+    .png. A name with %d in it stands for one row of pictures, and its result is named after their
+    folder.
+
+    Raises UsageError for a folder or glob without videos, for two videos with the same output, and
+    for an output that is one of the inputs.
+    """
+    if out_dir.exists() and not out_dir.is_dir():
+        raise UsageError(f"--out-dir {out_dir}: is a file; name a folder")
+    works: dict[Path, Work] = {}
+    for argument in arguments:
+        for found in _found(str(argument), recursive=recursive, out_dir=out_dir):
+            output = out_dir / found.folder / _name_kept(found.source)
+            works.setdefault(found.source.resolve(), Work(found.source, output))
+    _check_outputs(works)
+    return tuple(works.values())
+
+
+def run_batch(
+    works: Sequence[Work],
+    run_one: Callable[[Path, Path], Summary],
+    *,
+    skip_existing: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[Work, int, int], None] = lambda work, number, total: None,
+) -> tuple[Outcome, ...]:
+    """Do one work after the other; a failure is noted and the next begun.
+
+    `run_one(source, output)` does one. Where it raises ContainerError, which it must before it
+    writes anything, it is asked again with .mkv, .mp4 and .mov added to the output's name.
+    `skip_existing` leaves out works whose output is there already, under any of these names.
+    `stop` is asked before each work, `tell(work, number, total)` told, from number 1. When `stop`
+    says so, or a work raises an error with the exit code of Stopped, no further one is begun.
+
+    Nothing is raised but what is no Exception, such as KeyboardInterrupt.
+    """
+    taken = {path.resolve() for work in works for path in (work.source, work.output)}
+    outcomes: list[Outcome] = []
+    for number, work in enumerate(works, 1):
+        stopped = bool(outcomes) and outcomes[-1].state in ("stopped", "not started")
+        if stopped or stop():
+            outcomes.append(Outcome(work, "not started", None, None, Stopped.exit_code))
+            continue
+        choices = [work, *_otherwise_named(work, taken)]
+        there = [choice for choice in choices if choice.output.is_file()]
+        if skip_existing and there:
+            outcomes.append(Outcome(there[0], "skipped", None, None, 0))
+            continue
+        tell(work, number, len(works))
+        outcomes.append(_outcome_of(choices, run_one))
+    return tuple(outcomes)
+
+
+def exit_code_of(outcomes: Sequence[Outcome]) -> int:
+    """0 where all is done or skipped; 130 after a stop; the failures' code, or 1 if they differ."""
+    codes = {outcome.exit_code for outcome in outcomes} - {0}
+    if not codes or Stopped.exit_code in codes:
+        return Stopped.exit_code if codes else 0
+    return codes.pop() if len(codes) == 1 else VidenhanceError.exit_code
+
+
+def closing_table(outcomes: Sequence[Outcome]) -> str:
+    """A line for each video, state, name and figures or reason, and a last line that counts."""
+    states = max((len(outcome.state) for outcome in outcomes), default=0)
+    names = max((len(str(outcome.work.source)) for outcome in outcomes), default=0)
+    figures = [o.summary for o in outcomes if o.summary is not None]
+    frames = max((len(str(summary.frames)) for summary in figures), default=0)
+    tracks = max((len(str(summary.tracks)) for summary in figures), default=0)
+    seconds = max((len(f"{summary.seconds:.1f}") for summary in figures), default=0)
+    lines = []
+    for outcome in outcomes:
+        work, summary = outcome.work, outcome.summary
+        told = ""
+        if summary is not None:
+            told = (
+                f"{summary.frames:{frames}} frames  {summary.tracks:{tracks}} tracks  "
+                f"{summary.seconds:{seconds}.1f} s"
+            )
+            if work.output.name != work.source.name:
+                told += f"  as {work.output.name}"
+        elif outcome.state == "skipped":
+            told = f"{work.output} exists already"
+        elif outcome.error is not None:
+            told = outcome.error.removeprefix(f"{work.source}: ")
+        line = f"{outcome.state:{states}}  {work.source!s:{names}}  {told}"
+        lines.append(line.rstrip())
+    counts = {state: sum(o.state == state for o in outcomes) for state in STATES}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return "\n".join([*lines, told or "0 done"])
+
+
+def _found(argument: str, *, recursive: bool, out_dir: Path) -> Iterator[_Found]:
+    """The videos one argument names."""
+    path = Path(argument)
+    if path.is_dir():
+        videos = list(_videos_in(path, recursive=recursive, avoid=_inside(path, out_dir)))
+        if not videos:
+            wider = "" if recursive else "add --recursive to look in its sub-folders, or "
+            raise UsageError(f"{path}: no video in this folder; {wider}name the files themselves")
+        for video in videos:
+            yield _Found(video, video.relative_to(path).parent)
+    elif any(sign in argument for sign in "*?[") and not path.exists():
+        root = _fixed_part(path)
+        matches = list(_matches(path, root, recursive=recursive, avoid=_inside(root, out_dir)))
+        if not matches:
+            raise UsageError(f"{argument}: no video matches this; check the pattern and the folder")
+        for video in matches:
+            yield _Found(video, video.relative_to(root).parent)
+    else:
+        yield _Found(path, Path())
+
+
+def _videos_in(folder: Path, *, recursive: bool, avoid: Path | None) -> Iterator[Path]:
+    """A folder's own videos, then those of its sub-folders, each in natural order."""
+    if _is_job(folder) or folder.resolve() == avoid:
+        return
+    try:
+        entries = sorted((e for e in folder.iterdir() if e.name[:1] != "."), key=natural)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be read ({error.strerror}); check its permissions, or name the "
+            "other folders"
+        ) from error
+    # A link that leads nowhere is taken too: its failure tells that a video is missing.
+    files = [e for e in entries if not e.is_dir()]
+    videos = [e for e in files if e.suffix.lower() in VIDEO_SUFFIXES]
+    yield from videos or (e for e in files if e.suffix.lower() in PICTURE_SUFFIXES)
+    if recursive:
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                yield from _videos_in(entry, recursive=True, avoid=avoid)
+
+
+def _matches(pattern: Path, root: Path, *, recursive: bool, avoid: Path | None) -> Iterator[Path]:
+    """The videos a glob stands for; `root` is the part of it without wildcards."""
+    taken = VIDEO_SUFFIXES | {pattern.suffix.lower()}
+    # Not Path.glob: it takes hidden entries and refuses a ** beside other signs.
+    met = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
+    for match in sorted(map(Path, met), key=natural):
+        between = [root / part for part in match.relative_to(root).parents]
+        if any(_is_job(folder) or folder.resolve() == avoid for folder in between):
+            continue
+        if match.is_dir():
+            yield from _videos_in(match, recursive=recursive, avoid=avoid)
+        elif match.suffix.lower() in taken:
+            yield match
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folders before the first part with a wildcard."""
+    fixed: list[str] = []
+    for part in pattern.parent.parts:
+        if any(sign in part for sign in "*?["):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _inside(folder: Path, out_dir: Path) -> Path | None:
+    """The output folder, resolved, where it is below `folder`; else None."""
+    inner = out_dir.resolve()
+    return inner if folder.resolve() in inner.parents else None
+
+
+def _is_job(folder: Path) -> bool:
+    return folder.name.endswith(JOB_SUFFIX) or (folder / JOB_RECORD).is_file()
+
+
+def _name_kept(source: Path) -> str:
+    """The result's file name."""
+    from videnhance.media.writing.codecs import CONTAINERS, PICTURE
+
+    name, suffix = source.name, source.suffix.lower()
+    if is_row(source):
+        return title_of(source) + FALLBACKS[0]
+    if suffix in PICTURE_SUFFIXES:
+        return name if suffix == f".{PICTURE}" else f"{name}.{PICTURE}"
+    return name if suffix in CONTAINERS else name + FALLBACKS[0]
+
+
+def _check_outputs(works: dict[Path, Work]) -> None:
+    """Raises UsageError; `works` by resolved source."""
+    outputs: dict[Path, Work] = {}
+    for work in works.values():
+        place = work.output.resolve()
+        if place in works:
+            raise UsageError(f"{work.output}: is one of the inputs; choose another --out-dir")
+        if place in outputs:
+            raise UsageError(
+                f"{outputs[place].source} and {work.source} would both become {work.output}; "
+                "run them apart, each with its own --out-dir"
+            )
+        outputs[place] = work
+
+
+def _otherwise_named(work: Work, taken: set[Path]) -> list[Work]:
+    """The work with other containers for its output, where no other work has that name."""
+    names = [work.source.name + suffix for suffix in FALLBACKS]
+    others = [replace(work, output=work.output.with_name(name)) for name in names]
+    return [other for other in others if other.output.resolve() not in taken]
+
+
+def _outcome_of(choices: Sequence[Work], run_one: Callable[[Path, Path], Summary]) -> Outcome:
+    """Do a work, whose output may be any of the choices'."""
+    try:
+        _make_folder(choices[0].output.parent)
+        work, summary = _in_first_that_fits(choices, run_one)
+        return Outcome(work, "done", summary, None, 0)
+    except VidenhanceError as error:
+        state: State = "stopped" if error.exit_code == Stopped.exit_code else "failed"
+        return Outcome(choices[0], state, None, _one_line(str(error)), error.exit_code)
+    except Exception as error:
+        text = f"unexpected {type(error).__name__}: {error}".removesuffix(": ")
+        return Outcome(choices[0], "failed", None, _one_line(text), VidenhanceError.exit_code)
+
+
+def _in_first_that_fits(
+    choices: Sequence[Work], run_one: Callable[[Path, Path], Summary]
+) -> tuple[Work, Summary]:
+    """Raises the first ContainerError where no container fits."""
+    unfit = []
+    for work in choices:
+        try:
+            return work, run_one(work.source, work.output)
+        except ContainerError as error:
+            unfit.append(error)
+    raise unfit[0]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be created ({error.strerror}); choose another --out-dir"
+        ) from error
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

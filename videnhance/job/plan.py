@@ -1,0 +1,207 @@
+"""Step 1, plan: look at the source and the wishes, and settle everything before any work."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from videnhance import detectors, restorers
+from videnhance.errors import OutputError, UsageError, chosen
+from videnhance.media.clip import VideoInfo
+from videnhance.media.positions import span_of
+from videnhance.media.reading.clean_up import settled
+from videnhance.media.reading.pictures import files_of
+from videnhance.media.reading.source import decodes_by, probe
+from videnhance.media.repair.condition import Condition, condition_of
+from videnhance.media.repair.examination import Examination
+from videnhance.media.timeline import Segment, Timeline, apart, segments_of
+from videnhance.media.writing.codecs import (
+    CODECS,
+    PICTURE,
+    codec_named,
+    color_written,
+    container_for,
+    encoder_options,
+    left_unsaid,
+    require_encoder,
+    source_options,
+    working_format,
+)
+from videnhance.media.writing.segment import Encoding
+from videnhance.media.writing.streams import Copying, plan_copying, refuse_unfit_times
+from videnhance.settings.groups import Settings
+
+SEGMENT_FRAMES = 256
+"""Frames in a segment: about ten seconds, which is what a stop costs at most."""
+
+RUN_UP = 2.0
+"""Seconds beyond each end of a range in which faces are looked for, besides `--max-gap` and
+`--ease`: by then the smoother (`--smoothness`, 0.1 s) has forgotten where it began."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is looked at: a range of a video's frames, and the run-up on both sides of it.
+
+    Frame indices everywhere are those of the whole video.
+    """
+
+    source: VideoInfo
+    timeline: Timeline
+    start: int
+    stop: int
+    """Frames start..stop (half-open) are the range."""
+    looks: tuple[Segment, ...]
+    """The range and its run-up, in segments."""
+    pix_fmt: str
+    """Sample format in which the frames are looked at, whatever they will be encoded in."""
+    settings: Settings
+    condition: Condition
+    """What is odd or damaged about the source."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the source and its clean-up, one sentence each."""
+
+    @property
+    def whole(self) -> bool:
+        return (self.start, self.stop) == (0, len(self.timeline))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole job, decided."""
+
+    scope: Scope
+    output: Path
+    muxer: str
+    segments: tuple[Segment, ...]
+    encoding: Encoding
+    copying: Copying
+
+
+def make_scope(
+    info: VideoInfo,
+    settings: Settings,
+    progress: Callable[[int], None] = lambda packets: None,
+    examined: Examination | None = None,
+) -> Scope:
+    """Read the source's packets and settle which frames are worked on.
+
+    `examined` is what a decoding of all of it showed, if that was needed (condition.py).
+
+    Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
+    """
+    settings.check()
+    detector = detectors.resolved(settings.detect.detector)
+    settings = replace(settings, detect=replace(settings.detect, detector=detector))
+    info = replace(info, hwaccel=decodes_by(info, settings.compute.hwaccel))
+    condition = condition_of(info, settings.source, progress, examined)
+    pix_fmt = working_format(condition.info, CODECS["ffv1"])
+    info, timeline, notes = settled(condition.info, condition.timeline, settings.clean, pix_fmt)
+    start, stop = span_of(timeline, settings.part.start, settings.part.end)
+    around = RUN_UP + settings.track.max_gap + settings.restore.ease
+    first = bisect_left(timeline.pts, timeline.pts[start] - around / info.time_base)
+    last = bisect_right(timeline.pts, timeline.pts[stop - 1] + around / info.time_base)
+    return Scope(
+        source=info,
+        timeline=timeline,
+        start=start,
+        stop=stop,
+        looks=segments_of(first, last, SEGMENT_FRAMES),
+        pix_fmt=pix_fmt,
+        settings=settings,
+        condition=condition,
+        notes=notes,
+    )
+
+
+def make_plan(
+    source: Path,
+    output: Path,
+    settings: Settings,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int], None] = lambda packets: None,
+    examined: Examination | None = None,
+) -> Plan:
+    """Check every wish and read the source's packets; nothing is written.
+
+    Raises UsageError, InputError, OutputError or ContainerError: whatever can be known to fail is
+    known here, before the first frame.
+    """
+    settings.check()
+    alone = output.suffix.lower() == f".{PICTURE}"
+    if alone:  # its one frame is kept as it is until it is written
+        kept = replace(settings.output, codec="ffv1", crf=None, preset=None)
+        settings = replace(settings, output=kept)
+    detectors.resolved(settings.detect.detector)
+    chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
+    wish = settings.output
+    codec = codec_named(wish.codec, wish.crf, wish.preset)
+    info = probe(source)
+    check_output(source, output, overwrite=overwrite)
+    muxer = container_for(output)
+    if alone:
+        others = tuple(f"{s.kind} stream {s.index}" for s in info.streams if s.index != info.stream)
+        copying = Copying((), tuple(f"{other} is no part of a picture" for other in others))
+    else:
+        copying = plan_copying(info, muxer, wish.codec, wish.audio)
+        unsaid = left_unsaid(info, muxer, wish.codec)
+        copying = replace(copying, dropped=(*copying.dropped, *unsaid))
+    scope = make_scope(info, settings, progress, examined)
+    info = scope.source
+    if alone and scope.stop - scope.start != 1:
+        raise UsageError(
+            f"{output}: is one picture for {scope.stop - scope.start} frames; name a video, or "
+            "choose one frame with --start and --end"
+        )
+    refuse_unfit_times(info, scope.timeline.part(scope.start, scope.stop), muxer)
+    require_encoder(wish.codec, codec)
+    pix_fmt = working_format(info, codec, wish.scale)
+    encoding = Encoding(
+        encoder=codec.encoder,
+        segment_format=codec.segment_format,
+        options=source_options(
+            codec,
+            info,
+            pix_fmt,
+            scope.stop - scope.start,
+            encoder_options(codec, wish.crf, wish.preset),
+        ),
+        pix_fmt=pix_fmt,
+        width=info.width * wish.scale,
+        height=info.height * wish.scale,
+        time_base=info.time_base,
+        rate=info.average_rate or Fraction(25),
+        sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
+        color=color_written(info, pix_fmt, wish.codec),
+    )
+    return Plan(
+        scope=scope,
+        output=output,
+        muxer=muxer,
+        segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), scope.timeline),
+        encoding=encoding,
+        copying=copying,
+    )
+
+
+def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that would cost the original or another file, or that cannot be written."""
+    longest = 255 - len(".videnhance")  # what most file systems take, less what a job adds
+    if len(os.fsencode(output.name)) > longest:
+        raise OutputError(f"{output}: the name is too long; choose one of {longest} bytes or less")
+    if output.exists() and any(output.samefile(file) for file in files_of(source)):
+        raise OutputError(f"{output}: is the input itself; choose another name for the output")
+    if output.is_dir():
+        raise OutputError(f"{output}: is a folder; name a file in it, such as {output / 'out.mp4'}")
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists already; choose another name or add --overwrite")
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"{output}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{output}: the folder {folder} cannot be written; choose another")

@@ -1,0 +1,1 @@
+"""A quick look before the long run, and how long that would take."""

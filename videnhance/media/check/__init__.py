@@ -1,0 +1,1 @@
+"""The finished output compared with its source."""

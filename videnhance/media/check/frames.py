@@ -1,0 +1,282 @@
+"""The check of a finished output against its source: packets are read, nothing is decoded.
+
+What must hold, and how exactly:
+
+    frames      as many as the source has in the range, each at its time. A container counts time
+                in ticks of its stream: MP4 and MOV in those of the source, so times are equal;
+                Matroska and WebM in whole milliseconds, so a time may lie up to half a tick off.
+    length      the end of the last frame, as the container declares it: half a tick for its time,
+                and in Matroska and WebM, which round a frame's length too, half a tick for that.
+    sound       every copied packet is there, in order, with the same data (in a range: all that lie
+                in it; PCM to the sample). PCM and ADPCM are compared as one run of bytes, because
+                MOV does not know their packets.
+    in sync     no sound has moved against the picture by half the length of an average frame, or
+                by what the two containers round, where that is more.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.stream import Disposition, Stream
+
+from videnhance.errors import CheckError, OutputError
+from videnhance.files import put_in_place
+from videnhance.media.check.sound import (
+    Sound,
+    compare_ends,
+    compare_packets,
+    compare_samples,
+    read_sounds,
+    within,
+)
+from videnhance.media.clip import VideoInfo
+from videnhance.media.sound.cutting import Window, begin_of
+from videnhance.media.sound.encoding import Heard
+from videnhance.media.timeline import Timeline
+
+_SHORT = 0.001
+"""Seconds of sound that may come to no sample where it is encoded anew at another rate."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found equal. There is none of an output that is not."""
+
+    frames: int
+    """Frames of the output, each at its time in the source."""
+    seconds: float
+    """From the first frame to the end of the last."""
+    sounds: int
+    """Streams of sound compared."""
+    sound_packets: int
+    """Their packets in the output."""
+    offset: float
+    """Seconds by which sound has moved against the picture, at most."""
+    repaired: int = 0
+    """Packets of sound whose times in the source were missing or did not rise; where they were put
+    is what the output's are compared with."""
+    silence: float = 0.0
+    """Seconds of pauses in PCM that are silence in the output, whose container knows no pauses; of
+    the stream that has most."""
+    left_out: int = 0
+    """Packets of sound that begin before the output does, which its container cannot tell."""
+    lost: tuple[str, ...] = ()
+    """What the output does not say though its source does (description.lost_from)."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values; `from_json` is the way back."""
+        return {**asdict(self), "lost": list(self.lost)}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Check:
+        return Check(**{**values, "lost": tuple(values["lost"])})
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The packets of a written file."""
+
+    tick: Fraction
+    """Of its video."""
+    pts: array[int]
+    """Of its frames, in ticks, sorted."""
+    end: Fraction | None
+    """Second at which the last frame ends, None where the container does not say."""
+    sounds: tuple[Sound, ...]
+    seamless: bool
+    """Whether its container knows no pauses in PCM."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an output is to hold of its source."""
+
+    info: VideoInfo
+    timeline: Timeline
+    window: Window
+    """In which the frames are shown."""
+    span: tuple[int, int]
+    """Frames start..stop (half-open) of the source."""
+    copied: Sequence[int]
+    """Indices of its streams that are copied packet for packet."""
+    heard: Mapping[int, Heard]
+    """What was decoded of those encoded anew."""
+
+    @property
+    def frames(self) -> int:
+        return self.span[1] - self.span[0]
+
+
+def checked(
+    output: Path,
+    part: Path,
+    expected: Expected,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> Check:
+    """Compare the finished file `part`, which is to become `output`, with its source (`check`).
+
+    Raises CheckError where it does not agree, after giving it another name, and OutputError.
+    """
+    contents = read_contents(part, output, expected.frames, progress)
+    try:
+        return check(contents, output, expected)
+    except CheckError as error:
+        aside = unverified_name(output)
+        put_in_place(part, aside)
+        raise CheckError(
+            f"{error}; it is kept as {aside.name}, not to be relied on: please report this"
+        ) from error
+
+
+def passes(part: Path, expected: Expected) -> bool:
+    """Whether a written file agrees with its source; where not, it is left as it is."""
+    try:
+        check(read_contents(part, part, expected.frames), part, expected)
+    except (CheckError, OutputError):
+        return False
+    return True
+
+
+def unverified_name(output: Path) -> Path:
+    """A free name beside an output, for one that failed its check."""
+    for number in count(1):
+        mark = ".unverified" if number == 1 else f".unverified-{number}"
+        path = output.with_name(f"{output.stem}{mark}{output.suffix}")
+        if not path.exists():
+            break
+    return path
+
+
+def read_contents(
+    part: Path, output: Path, frames: int, progress: Callable[[int], None] = lambda frames: None
+) -> Contents:
+    """Read a written file's packets: a disk that was full may show in nothing else.
+
+    Raises OutputError where its first video does not hold so many frames.
+    """
+    pts = array("q")
+    found = 0
+    try:
+        with av.open(str(part)) as container:
+            video = next(
+                s for s in container.streams.video if not s.disposition & Disposition.attached_pic
+            )
+            tick = Fraction(video.time_base or 1)
+            seamless = "mov" in container.format.name
+            sounds = {s.index: Sound(Fraction(s.time_base or 1)) for s in container.streams.audio}
+            for packet in container.demux(video, *container.streams.audio):
+                if not packet.size:
+                    continue
+                if packet.stream_index in sounds:
+                    sounds[packet.stream_index].add(packet, bytes(packet), begin_of(packet))
+                elif not packet.is_corrupt and not packet.is_discard:
+                    found += 1
+                    pts.append(packet.pts if packet.pts is not None else packet.dts or 0)
+                    progress(found)
+            for sound in sounds.values():
+                sound.settle()
+            end = _declared_end(video)
+    except (av.error.FFmpegError, StopIteration):
+        found = 0  # not even its index was written
+    if found != frames:
+        raise OutputError(
+            f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
+            "full; make room or choose another folder"
+        )
+    return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()), seamless)
+
+
+def check(contents: Contents, output: Path, expected: Expected) -> Check:
+    """Compare what was written with the source; see above for what must be equal.
+
+    Raises CheckError, which names the first thing that is not as it should be, and InputError.
+    """
+    timeline, window, heard = expected.timeline, expected.window, expected.heard
+    start, stop = expected.span
+    shown = timeline.pts[start:stop]
+    _compare_frames(contents, output, timeline, shown, window.moved)
+    end = (timeline.pts[stop - 1] + timeline.duration_of(stop - 1)) * timeline.time_base
+    _compare_end(contents, output, end - window.moved)
+    seconds = end - shown[0] * timeline.time_base
+    copied = (*expected.copied, *heard)
+    before = read_sounds(expected.info, window, copied, seamless=contents.seamless)
+    if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
+        kept = {k: within(one, window) for k, one in heard.items()}
+        silent = {k for k, (begin, end) in kept.items() if end - begin < _SHORT}
+        before = [e for e in before if len(e[2]) and e[0] not in silent]
+    if len(before) != len(contents.sounds):
+        raise CheckError(
+            f"{output}: holds {len(contents.sounds)} of {len(before)} streams of sound"
+        )
+    offset, packets, left_out, moved = 0.0, 0, 0, float(window.moved)
+    for (index, framed, old), new in zip(before, contents.sounds, strict=True):
+        name = f"{output}: its sound (stream {index} of the source)"
+        if index in heard:
+            away = compare_ends(heard[index], new, window)
+        else:
+            compare = compare_packets if framed else compare_samples
+            away = compare(name, old, new, moved)
+            left_out += len(old) - len(new) if framed else 0
+        limit = float(max(seconds / len(shown) / 2, contents.tick + new.tick))
+        if away >= limit:
+            raise CheckError(
+                f"{name} has moved by {away * 1000:.1f} ms against the picture, which is not less "
+                f"than {limit * 1000:.1f} ms, half a frame"
+            )
+        offset, packets = max(offset, away), packets + len(new)
+    repaired = sum(old.repaired for _, _, old in before)
+    silence = max((old.silence for k, _, old in before if k not in heard), default=0.0)
+    return Check(
+        len(shown), float(seconds), len(before), packets, offset, repaired, silence, left_out
+    )
+
+
+def _compare_frames(
+    contents: Contents, output: Path, timeline: Timeline, shown: Sequence[int], moved: Fraction
+) -> None:
+    first = shown[0] * timeline.time_base - moved
+    # In whole numbers of one tick small enough for both clocks and half ticks: hours of video have
+    # millions of frames.
+    base, tick = timeline.time_base, contents.tick
+    unit = Fraction(1, math.lcm(base.denominator, 2 * tick.denominator, first.denominator))
+    one, other, half = int(base / unit), int(tick / unit), int(tick / 2 / unit)
+    shift = int(first / unit) - shown[0] * one
+    for index, (then, now) in enumerate(zip(shown, contents.pts, strict=True)):
+        wrong = now * other - (then * one + shift)
+        if abs(wrong) > half:
+            raise CheckError(
+                f"{output}: frame {index} is shown at {float(now * tick):.6f} s, not at "
+                f"{float(now * tick - wrong * unit):.6f} s"
+            )
+
+
+def _compare_end(contents: Contents, output: Path, end: Fraction) -> None:
+    exact = contents.tick.denominator != 1000
+    slack = contents.tick / 2 if exact else contents.tick
+    if contents.end is not None and abs(contents.end - end) > slack:
+        raise CheckError(
+            f"{output}: its last frame ends at {float(contents.end):.6f} s, not at "
+            f"{float(end):.6f} s"
+        )
+
+
+def _declared_end(video: Stream) -> Fraction | None:
+    """Second at which a stream ends, as its container declares it."""
+    # Matroska: FFmpeg's muxer writes each track's end as a tag of the form 00:00:01.440000000; the
+    # duration FFmpeg gives to such a stream is a guess. MP4 and MOV have no such tag.
+    if text := video.metadata.get("DURATION"):
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    if video.duration is None:
+        return None
+    return ((video.start_time or 0) + video.duration) * Fraction(video.time_base or 1)

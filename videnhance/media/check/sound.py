@@ -1,0 +1,200 @@
+"""Sound in a source and in its output, packet by packet: what the check of an output compares."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
+from videnhance.errors import CheckError
+from videnhance.media.clip import VideoInfo
+from videnhance.media.reading.source import codec_name, open_source
+from videnhance.media.sound.cutting import Window, begin_of, sample_width
+from videnhance.media.sound.encoding import Heard
+from videnhance.media.sound.packets import source_packets
+
+_UNFRAMED = ("pcm_", "adpcm_", "gsm")
+"""Codecs, by the beginning of their names, of which MOV and MP4 keep samples, not packets."""
+
+
+@dataclass
+class Sound:
+    """What is read of one stream: 32 bytes a packet."""
+
+    tick: Fraction
+    begins: array[float] = field(default_factory=lambda: array("d"))
+    """Second at which each packet begins."""
+    lasts: array[float] = field(default_factory=lambda: array("d"))
+    """Declared durations in seconds, 0 where there is none; of a part of a packet, its share."""
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+    checksums: tuple[int, int] = (0, 0)
+    """CRC-32 of all data, and of that of all packets but those that begin before the window."""
+    early: int = 0
+    """How many begin before the output's time 0."""
+    repaired: int = 0
+    """How many were given another time (packets.rising)."""
+    silence: float = 0.0
+    """Seconds of pauses that are silence (pauses.filled)."""
+
+    def add(
+        self, packet: Packet[Any], data: bytes, begin: Fraction | None, *, early: bool = False
+    ) -> None:
+        if begin is not None:
+            self.begins.append(float(begin))
+        elif self.begins and not math.isnan(self.begins[-1]):  # it follows the one before
+            self.begins.append(self.begins[-1] + self.lasts[-1])
+        else:
+            self.begins.append(math.nan)
+        whole = float((packet.duration or 0) * self.tick)
+        self.lasts.append(whole * len(data) / packet.size if packet.size else 0.0)
+        self.sizes.append(len(data))
+        self.hashes.append(int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big"))
+        first, second = self.checksums
+        self.checksums = zlib.crc32(data, first), second if early else zlib.crc32(data, second)
+        self.early += early
+
+    def settle(self) -> None:
+        """Give times to the first packets where they have none, as FFmpeg reads what Matroska holds
+        before 0: each is as long as the first that has a time."""
+        known = next((k for k, begin in enumerate(self.begins) if not math.isnan(begin)), None)
+        if known is None:
+            self.begins = array("d", [0.0] * len(self.begins))
+            return
+        after = self.begins[known + 1] if known + 1 < len(self.begins) else self.begins[known]
+        step = after - self.begins[known]
+        for index in reversed(range(known)):
+            self.begins[index] = self.begins[index + 1] - step
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+
+def read_sounds(
+    info: VideoInfo, window: Window, copied: Sequence[int], *, seamless: bool
+) -> list[tuple[int, bool, Sound]]:
+    """(index, whether it has packets and not only samples, what it holds in the window) of the
+    source's sounds, in the source's order; `seamless`: for an output that knows no pauses."""
+    with open_source(info.path) as source:
+        streams = {s.index: s for s in source.streams.audio if s.index in copied}
+        found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
+        codecs = {k: codec_name(s) for k, s in streams.items()}
+
+        def repaired(index: int) -> None:
+            if index in found:
+                found[index].repaired += 1
+
+        def silent(index: int, begin: Fraction, end: Fraction) -> None:
+            begin = begin if window.start is None else max(begin, window.start)
+            end = end if window.stop is None else min(end, window.stop)
+            if index in found:
+                found[index].silence += float(max(end - begin, Fraction(0)))
+
+        packets = source_packets(
+            info, source, streams, window, repaired, seamless=seamless, silent=silent
+        )
+        for packet, end in packets if found else ():
+            index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)
+            if begin is not None and not window.overlaps(begin, end):
+                continue
+            early = False
+            if begin is not None and sample_width(streams[index]):
+                data, begin = _samples_within(data, begin, window, streams[index])
+            elif begin is not None:
+                early = begin < window.moved
+            if codecs[index] == "aac":
+                data = _without_adts(data)
+            if data:
+                found[index].add(packet, data, begin, early=early)
+        for sound in found.values():
+            sound.settle()
+        return [(k, not codecs[k].startswith(_UNFRAMED), found[k]) for k in found]
+
+
+def _samples_within(
+    data: bytes, begin: Fraction, window: Window, stream: AudioStream
+) -> tuple[bytes, Fraction]:
+    """Those samples of a packet of PCM that begin in the window, and when the first of them does"""
+    width, rate = sample_width(stream), stream.codec_context.sample_rate
+    first = 0 if window.start is None else max(math.ceil((window.start - begin) * rate), 0)
+    last = len(data) // width
+    if window.stop is not None:
+        last = min(last, math.ceil((window.stop - begin) * rate))
+    return data[first * width : last * width], begin + Fraction(first, rate)
+
+
+def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
+    """Seconds by which a sound has moved at most; raises CheckError where its packets differ."""
+    # Packets that begin before the window may be left out: not all containers can tell to skip
+    # what they hold of it.
+    skipped = old.early if len(new) == len(old) - old.early else 0
+    if len(new) != len(old) - skipped:
+        raise CheckError(f"{name}: {len(new)} of {len(old)} packets are there")
+    furthest = 0.0
+    for index in range(len(new)):
+        begin = old.begins[index + skipped]
+        if new.hashes[index] != old.hashes[index + skipped]:
+            raise CheckError(f"{name}: the packet of {begin:.3f} s has changed")
+        if len(new) == 1 and begin < moved and new.begins[0] == 0:
+            continue  # of a track's only packet FFmpeg does not tell what an edit list skips
+        furthest = max(furthest, abs(new.begins[index] - (begin - moved)))
+    return furthest
+
+
+def within(heard: Heard, window: Window) -> Heard:
+    """The part of it that the window keeps; where that is nothing, of no length."""
+    begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
+    end = heard.end if window.stop is None else min(heard.end, float(window.stop))
+    return Heard(begin, max(begin, end))
+
+
+def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
+    """The same of a sound that was encoded anew, by where it begins and ends."""
+    moved = float(window.moved)
+    begin, end = within(heard, window)
+    if not len(new):
+        return end - begin
+    packet = max(new.lasts)
+    # AAC as FFmpeg encodes it begins with a packet that is not to be heard, and its last one is
+    # filled up.
+    late = new.begins[0] + packet - (begin - moved)
+    over = new.begins[-1] + new.lasts[-1] - (end - moved)
+    return max(abs(late), over - packet, -over)
+
+
+def compare_samples(name: str, old: Sound, new: Sound, moved: float) -> float:
+    """The same of a sound of which the container keeps samples of one size, not packets."""
+    size = sum(new.sizes)
+    for skipped, checksum in zip((0, old.early), old.checksums, strict=True):
+        if (sum(old.sizes[skipped:]), checksum) == (size, new.checksums[0]):
+            break
+    else:
+        raise CheckError(f"{name}: its samples differ ({size} bytes, of {sum(old.sizes)})")
+    furthest = 0.0
+    at, before, passed = skipped, 0, 0  # a packet of the source, bytes before it, bytes seen
+    for index in range(len(new)):
+        while at < len(old) - 1 and before + old.sizes[at] <= passed:
+            before += old.sizes[at]
+            at += 1
+        begin = old.begins[at] + (passed - before) / max(old.sizes[at], 1) * old.lasts[at]
+        furthest = max(furthest, abs(new.begins[index] - (begin - moved)))
+        passed += new.sizes[index]
+    return furthest
+
+
+def _without_adts(data: bytes) -> bytes:
+    """AAC as MP4 and Matroska hold it: without the header that each packet has in MPEG-TS
+    (ISO/IEC 13818-7, 6.2), of 7 bytes, or 9 with a checksum."""
+    if len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+        length = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
+        if length == len(data):
+            return data[7 if data[1] & 1 else 9 :]
+    return data

@@ -1,0 +1,1 @@
+"""Opening a source, decoding its frames, cleaning them up."""

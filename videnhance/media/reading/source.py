@@ -1,0 +1,325 @@
+"""Opening a source, and saying what it is.
+
+The source is opened for reading only. FFmpeg's errors become ours here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
+from av.codec.context import Flags
+from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.container import InputContainer
+from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videnhance.errors import InputError, UsageError
+from videnhance.media.clip import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.reading.clocks import correction_of
+from videnhance.media.reading.matroska import picture_tags
+from videnhance.media.reading.pictures import (
+    DEMUXER,
+    counted,
+    display_matrix_of,
+    files_of,
+    matrix,
+    pictures_of,
+)
+
+UNTAGGED_FULL = {"tiff"}
+"""Codecs of full range whose decoders do not say so."""
+
+_RETRIES = 16
+"""Failed reads in a row after which the rest of a file is given up."""
+
+
+_NO_TIMESTAMPS = 0x80
+"""AVFMT_NOTIMESTAMPS (libavformat/avformat.h)."""
+
+
+@contextmanager
+def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
+    """Open for demuxing; raises InputError with the cause and the cure.
+
+    `hwaccel`: what decodes it, one that `decodes_by` found to work.
+    """
+    with ExitStack() as stack:
+        container = stack.enter_context(_opened(path, hwaccel, stack))
+        yield container
+
+
+def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer:
+    shown = pictures_of(path)
+    if shown is None and not path.exists():
+        raise InputError(f"{path}: no such file; check the name and the folder")
+    try:
+        if shown is not None:
+            return av.open(stack.enter_context(counted(shown)), "r", format=DEMUXER)
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
+        device = HWAccel(hwaccel) if hwaccel else None
+        return av.open(str(path), "r", metadata_errors="replace", hwaccel=device)
+    except av.error.FFmpegError as error:
+        raise InputError(_why_unreadable(path, error)) from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """As container.demux, which ends with an empty packet for every stream, and fails there for one
+    that appeared midway, as in a damaged MPEG-TS."""
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
+def packets_of(
+    container: InputContainer, *streams: Stream, failed: Callable[[], None] = lambda: None
+) -> Iterator[Packet[Any]]:
+    """Every packet with content (of all streams if none is named), whatever lies between.
+
+    A read that fails is told to `failed`, and tried further on. Times are as clocks.py has them.
+    """
+    failures, correct = 0, correction_of(container)
+    while failures < _RETRIES:
+        try:
+            for packet in demuxed(container, *streams):
+                failures = 0
+                if packet.size:
+                    if correct is not None:
+                        correct(packet)
+                    yield packet
+            return
+        except av.error.FFmpegError:
+            failures += 1
+            failed()
+
+
+def has_no_times(container: InputContainer) -> bool:
+    """Whether it is a raw stream, whose times FFmpeg makes up. Pictures, it counts."""
+    return bool(container.format.flags & _NO_TIMESTAMPS) and container.format.name != DEMUXER
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first stream of moving pictures; a cover picture inside an audio file is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None or stream.codec_context.width == 0:
+                raise InputError(
+                    f"{path}: its video stream has no picture size, so the file is damaged or cut "
+                    "off near its start; copy it again from its source"
+                )
+            # Else FFmpeg rounds what a stream crops on the left, and hands over wider frames.
+            stream.codec_context.flags |= Flags.unaligned
+            return stream
+    kinds = sorted({str(stream.type) for stream in container.streams}) or ["no streams"]
+    raise InputError(f"{path}: holds no video ({', '.join(kinds)} only); name a video file")
+
+
+def probe(path: Path) -> VideoInfo:
+    """What the file is. Reads headers and decodes one frame; raises InputError."""
+    with open_source(path) as container:
+        stream = video_stream(container, path)
+        context = stream.codec_context
+        pix_fmt = _pix_fmt(context)
+        if stream.time_base is None or pix_fmt is None:
+            raise InputError(
+                f"{path}: its video stream cannot be decoded: the codec is not known, or the file "
+                "is damaged or cut off near its start; copy it again from its source"
+            )
+        aspect = stream.sample_aspect_ratio
+        declared = aspect is not None and aspect > 0
+        info = VideoInfo(
+            path=path,
+            container=container.format.name,
+            duration=container.duration / 1e6 if container.duration is not None else None,
+            stream=stream.index,
+            codec=codec_name(stream),
+            pix_fmt=pix_fmt,
+            width=context.width,
+            height=context.height,
+            time_base=Fraction(stream.time_base),
+            average_rate=Fraction(stream.average_rate) if stream.average_rate else None,
+            declared_frames=_declared_frames(container, stream),
+            sample_aspect_ratio=Fraction(aspect) if declared and aspect else Fraction(1),
+            declares_aspect=declared,
+            color=ColorTags(
+                range=2
+                if pix_fmt.startswith("yuvj") or codec_name(stream) in UNTAGGED_FULL
+                else context.color_range,
+                matrix=context.colorspace,
+                primaries=context.color_primaries,
+                transfer=context.color_trc,
+            ),
+            streams=tuple(_describe(s) for s in container.streams),
+            field_order=getattr(context, "field_order", 0),  # PyAV 17 cannot tell
+            display_matrix=None,
+        )
+        # Only now: a decoder, which may know less than the container, overwrites what is above.
+        first, says_more = _first_frame(container, stream, path)
+        if info.container == DEMUXER:
+            turned = display_matrix_of(files_of(path)[0])
+        else:
+            turned = _display_matrix(first, says_more)
+        return replace(info, display_matrix=turned, picture=_picture_tags(stream, first, says_more))
+
+
+def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
+    """0 where the container does not tell."""
+    # The samples of MP4 and MOV that an edit list leaves out as a whole, FFmpeg takes out of its
+    # index.
+    if "mov" in container.format.name:
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
+
+
+def decodes_by(info: VideoInfo, wish: str) -> str | None:
+    """What a source is to be decoded by: `wish` as in settings.ComputeSettings.hwaccel, None the
+    processor. One frame is decoded for the proof.
+
+    Raises UsageError where that is asked for by name and cannot be.
+    """
+    if wish == "off":
+        return None
+    reason = "not in this build of FFmpeg"
+    for name in hwdevices_available() if wish == "auto" else [wish]:
+        if name not in hwdevices_available():
+            continue
+        try:
+            with open_source(info.path, name) as container:
+                stream = video_stream(container, info.path)
+                next(container.decode(stream))
+                if stream.codec_context.is_hwaccel:
+                    return name
+                reason = f"it cannot decode {info.codec}"
+        except (InputError, av.error.FFmpegError, RuntimeError, StopIteration) as error:
+            cause = error.__cause__ or error
+            reason = getattr(cause, "strerror", None) or str(cause) or "no device"
+    if wish == "auto":
+        return None
+    raise UsageError(f"--hwaccel {wish}: not usable ({reason}); leave it out, or use auto")
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"{path}: may not be read; check its permissions"
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return (
+            f"{path}: an MP4 or MOV whose index (moov) is missing: the recording or the copy was "
+            "cut off; copy it again from its source"
+        )
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return f"{path}: a Matroska file cut off in its header; copy it again from its source"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{path}: no video FFmpeg can read ({reason}); name a video file"
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of the codec, not of the decoder chosen for it (av1, not libdav1d)."""
+    context = stream.codec_context
+    return str(context.codec.canonical_name) if context is not None else "unknown codec"
+
+
+def _pix_fmt(context: VideoCodecContext) -> str | None:
+    # Not context.pix_fmt: where there is none, PyAV 17 crashes the interpreter.
+    return context.format.name if context.format is not None else None
+
+
+def _describe(stream: Stream) -> StreamInfo:
+    context = stream.codec_context
+    detail = ""
+    if isinstance(context, VideoCodecContext):
+        detail = f"{context.width}x{context.height} {_pix_fmt(context)}"
+    elif isinstance(context, AudioCodecContext):
+        detail = f"{context.sample_rate} Hz {context.layout.name}"
+    base = stream.time_base
+    seconds = [
+        float(ticks * base) if ticks is not None and base is not None else None
+        for ticks in (stream.start_time, stream.duration)
+    ]
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type or "unknown",
+        codec=codec_name(stream),
+        time_base=Fraction(base) if base is not None else None,
+        start=seconds[0],
+        duration=seconds[1],
+        detail=detail,
+        language=stream.metadata.get("language"),
+    )
+
+
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[VideoFrame, bool]:
+    """The first that decodes, and whether it can be asked for its side data."""
+    for packet in chain(packets_of(container, stream), (None,)):
+        with suppress(av.error.FFmpegError):
+            for frame in stream.codec_context.decode(packet):
+                still = codec_name(stream) in _STILLS
+                data = bytes(packet) if still and packet is not None else b""
+                return frame, not any(sign in data for sign in _EMBEDDED)
+    raise InputError(
+        f"{path}: no frame of its video stream can be decoded: it is damaged, or cut off near its "
+        "start; copy it again from its source"
+    )
+
+
+_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
+"""Codecs of pictures, which may hold more than pixels."""
+_EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
+"""What such packets hold then. PyAV 18.1 refuses all side data of a frame that has EXIF, and where
+it has an ICC profile crashes the interpreter: these are not asked for any."""
+
+
+def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
+    """Side data of a frame as 32-bit numbers."""
+    data = frame.side_data.get(kind)
+    return np.frombuffer(bytes(data), np.int32) if isinstance(data, SideData) else None
+
+
+def _display_matrix(frame: VideoFrame, says_more: bool) -> tuple[int, ...] | None:
+    """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
+    if says_more:
+        numbers = _numbers(frame, "DISPLAYMATRIX")
+        return None if numbers is None else tuple(int(n) for n in numbers[:9])
+    quarters = round(-frame.rotation / 90) % 4
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
+    return matrix(cos, sin, -sin, cos) if quarters else None
+
+
+_DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_BUFFER")
+
+
+def _picture_tags(stream: VideoStream, frame: VideoFrame, says_more: bool) -> PictureTags:
+    """What the header says, and what H.264 and H.265 say in their first frame only."""
+    tags = picture_tags(stream)
+    if not says_more:
+        return tags
+    # AVMasteringDisplayMetadata: ten rationals (least before largest), then what of them is known.
+    mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
+    if mastering is not None and all(mastering[20:22]) and all(mastering[1:20:2]):
+        *points, least, most = (float(n) for n in mastering[:20:2] / mastering[1:20:2])
+        tags = replace(tags, mastering=(*points, most, least))
+    light = _numbers(frame, "CONTENT_LIGHT_LEVEL")
+    if light is not None:
+        tags = replace(tags, light=(int(light[0]), int(light[1])))
+    return replace(tags, dynamic=any(frame.side_data.get(kind) for kind in _DYNAMIC))

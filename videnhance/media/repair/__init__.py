@@ -1,0 +1,1 @@
+"""What is odd or damaged about a source, and the times its frames get."""

@@ -1,0 +1,216 @@
+"""What is not right with a source, in words: kind, place, and what was done about it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from videnhance.media.clip import VideoInfo
+from videnhance.media.repair.examination import Examination
+from videnhance.media.repair.scan import Scan, usual_step
+from videnhance.media.repair.timing import Repaired
+from videnhance.media.timeline import Timeline
+
+_EVEN = 0.9
+"""Share of equal steps from which a rate is even, so that a longer step is worth a word."""
+_GAP = 1.75
+"""Usual steps from which frames are missing; containers round times by less."""
+_NAMED = 6
+"""Stretches of one kind that are told one by one; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not right with a source, and what was done about it."""
+
+    kind: str
+    """rate, times, lost, gap, damaged, size, hidden, cut off, sound,
+    unread."""
+    text: str
+    """One sentence."""
+    start: float | None = None
+    end: float | None = None
+    """Where, in seconds since the first frame."""
+    frames: int = 0
+
+
+def told_rate(rate: Fraction, what: str = "frames carry no usable times") -> Finding:
+    """Times made up by a rate."""
+    return Finding("rate", f"{what}: shown at {float(rate):g} a second")
+
+
+def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
+    def seconds(index: int) -> float:
+        return float((mended.pts[index] - mended.pts[0]) * base)
+
+    if mended.sorted:
+        yield Finding("times", "times are stored in the order of decoding: sorted as frames show")
+    for index in mended.set_back:
+        at = seconds(index)
+        text = f"the clock is set back at {at:.3f} s: what follows goes on from there"
+        yield Finding("times", text, at, at)
+    if mended.spread:
+        count = len(mended.spread)
+        at, end = seconds(mended.spread[0]), seconds(mended.spread[-1])
+        yield Finding(
+            "times",
+            f"{_frames(count)} had no time of {'their' if count > 1 else 'its'} own, or one out of "
+            f"order, {_from_to(at, end)}: "
+            "spread evenly between their neighbours",
+            at,
+            end,
+            count,
+        )
+
+
+def told_lost(
+    info: VideoInfo, found: Scan, examined: Examination, timeline: Timeline
+) -> Iterator[Finding]:
+    shown = sorted(zip(examined.decoding.packets, timeline.pts, strict=True))
+    numbers = [number for number, _ in shown]
+    usual = usual_step(info, timeline.pts)
+    for first, last in _runs(examined.lost):
+        own = [found.packets[n].pts for n in range(first, last + 1)]
+        told = [time for time in own if time is not None]
+        if len(told) == len(own) and found.has_good_times:
+            start, end = min(told), max(told) + usual
+        else:
+            before, after = bisect_left(numbers, first) - 1, bisect_left(numbers, last)
+            start = shown[before][1] + usual if before >= 0 else timeline.pts[0]
+            end = shown[after][1] if after < len(shown) else timeline.pts[-1] + usual
+            # Where frames are shown in another order than stored, the one before may be the later.
+            start, end = min(start, end), max(start, end)
+        count = last + 1 - first
+        a, b = (float((ticks - timeline.pts[0]) * timeline.time_base) for ticks in (start, end))
+        if b <= 0:
+            text = f"{_frames(count)} before the first that decodes: lost"
+        else:
+            text = f"{_frames(count)} {_from_to(a, b)}: lost, does not decode"
+        yield Finding("lost", text, a, b, count)
+
+
+def told_gaps(timeline: Timeline, lost: Sequence[Finding] = ()) -> Iterator[Finding]:
+    """Where frames of an even rate are not there, and nothing tells whether they ever were."""
+    steps = np.diff(timeline.pts)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if not len(steps) or np.mean(np.abs(steps - usual) <= max(1.0, usual / 10)) < _EVEN:
+        return
+    for index in np.flatnonzero(steps > _GAP * usual):
+        over = timeline.pts[index] + round(usual) - timeline.pts[0]
+        start, end = float(over * timeline.time_base), timeline.seconds(int(index) + 1)
+        for begin, stop in _without(start, end, lost):
+            count = round((stop - begin) / (usual * float(timeline.time_base)))
+            if count:
+                span = _from_to(begin, stop)
+                text = f"{_frames(count)} {span} not in the file: never recorded, or lost"
+                yield Finding("gap", text, begin, stop, count)
+
+
+def _without(start: float, end: float, told: Sequence[Finding]) -> Iterator[tuple[float, float]]:
+    """What is left of a stretch where these findings are told already."""
+    spans = sorted((f.start, f.end) for f in told if f.start is not None and f.end is not None)
+    for begin, stop in spans:
+        if begin < end and start < stop:
+            if start < begin:
+                yield start, begin
+            start = stop
+    if start < end:
+        yield start, end
+
+
+def told_damaged(examined: Examination, timeline: Timeline) -> Iterator[Finding]:
+    for first, last in _runs(examined.damaged):
+        start, end = timeline.seconds(first), _end(timeline, last)
+        yield Finding(
+            "damaged",
+            f"{_frames(last + 1 - first)} {_from_to(start, end)}: damaged, or built on damaged "
+            "ones; kept as the decoder conceals it",
+            start,
+            end,
+            last + 1 - first,
+        )
+
+
+def told_looks(info: VideoInfo, examined: Examination, timeline: Timeline) -> Iterator[Finding]:
+    ends = [*(look.begin for look in examined.looks[1:]), len(timeline)]
+    for look, stop in zip(examined.looks, ends, strict=False):
+        size = (look.width, look.height)
+        if (*size, look.pix_fmt) == (info.width, info.height, info.pix_fmt):
+            continue
+        start, end = timeline.seconds(look.begin), _end(timeline, stop - 1)
+        yield Finding(
+            "size",
+            f"{_frames(stop - look.begin)} {_from_to(start, end)}: {size[0]}x{size[1]} "
+            f"{look.pix_fmt}, made {info.width}x{info.height} {info.pix_fmt} as declared",
+            start,
+            end,
+            stop - look.begin,
+        )
+
+
+def told_hidden(found: Scan, examined: Examination) -> Iterator[Finding]:
+    left_out = sum(packet.is_discard for packet in found.packets)
+    count = len(found.packets) - left_out - len(examined.lost) - len(examined.decoding.packets)
+    if count > 0:
+        what = "packets hold" if count > 1 else "packet holds"
+        text = f"{count} {what} no frame of their own: second fields, or frames never shown"
+        yield Finding("hidden", text, frames=count)
+
+
+def told_end(info: VideoInfo, found: Scan, timeline: Timeline) -> Iterator[Finding]:
+    if found.cut_off is not None:
+        end = _end(timeline, len(timeline) - 1)
+        text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
+        yield Finding("cut off", text, end, info.duration)
+    first = timeline.pts[0] * timeline.time_base
+    for begin, over in found.broken_sound:
+        start, stop = float(begin - first), float(over - first)
+        text = f"sound {_from_to(start, stop)}: damaged packets, left out"
+        yield Finding("sound", text, start, stop)
+    if found.unread and found.cut_off is None:
+        yield Finding("unread", "parts of the file cannot be read; what lies between them is used")
+
+
+def _end(timeline: Timeline, index: int) -> float:
+    """Seconds since the first frame at which a frame is over."""
+    return timeline.seconds(index) + float(timeline.duration_of(index) * timeline.time_base)
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' * (count != 1)}"
+
+
+def _from_to(start: float, end: float) -> str:
+    return f"from {start:.3f} to {end:.3f} s"
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of every run of successive numbers."""
+    first = last = None
+    for number in numbers:
+        if last is not None and number != last + 1:
+            yield first or 0, last
+            first = number
+        first, last = number if first is None else first, number
+    if last is not None:
+        yield first or 0, last
+
+
+def summed(findings: Sequence[Finding]) -> Iterator[str]:
+    kinds = Counter(finding.kind for finding in findings)
+    told: Counter[str] = Counter()
+    for finding in findings:
+        told[finding.kind] += 1
+        if told[finding.kind] <= _NAMED:
+            yield finding.text
+        elif told[finding.kind] == kinds[finding.kind]:
+            rest = [f for f in findings if f.kind == finding.kind][_NAMED:]
+            yield (
+                f"and {len(rest)} more such stretches ({finding.kind}), "
+                f"{_frames(sum(f.frames for f in rest))} in all: job.json has them (--keep-job)"
+            )

@@ -1,0 +1,216 @@
+"""What the packets of a source tell, without decoding: when its frames are shown, what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from videnhance.errors import InputError, TruncatedError
+from videnhance.media.clip import VideoInfo
+from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
+from videnhance.media.repair.extent import bytes_missing
+from videnhance.media.sound.mending import Breaks
+from videnhance.media.timeline import LONGEST, Timeline
+
+TRUNCATION_SLACK = 0.75
+"""Seconds by which the packets may fall short of the declared duration: containers round, and
+count the last frame's or audio packet's length differently."""
+
+
+class PacketFacts(NamedTuple):
+    """One packet of the video, in the order of the file."""
+
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_keyframe: bool
+    is_corrupt: bool
+    is_discard: bool
+    """Left out by the container's edit list."""
+    place: int
+    """Its byte in the file, -1 where the container does not say."""
+    size: int
+
+    @property
+    def time(self) -> int | None:
+        return self.pts if self.pts is not None else self.dts
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All packets of the video, and what the container says beside them."""
+
+    packets: tuple[PacketFacts, ...]
+    has_times: bool
+    """False for raw streams."""
+    own_rate: Fraction | None
+    """Frames a second, where the coded stream itself tells."""
+    end: int
+    """Where the stream's end is declared, in ticks; 0 where it is not."""
+    cut_off: str | None
+    """How far a file goes that ends before it should."""
+    unread: int
+    """Reads that failed."""
+    broken_sound: tuple[tuple[Fraction, Fraction], ...]
+    """Where sound is left out, being damaged (mending.py): from and to, in seconds of the file."""
+
+    @property
+    def shown(self) -> list[PacketFacts]:
+        return [packet for packet in self.packets if not packet.is_discard]
+
+    @property
+    def lacking(self) -> int:
+        """Frames without a time."""
+        return sum(p.pts is None for p in self.shown) if self.has_times else len(self.packets)
+
+    @property
+    def repeated(self) -> int:
+        """Frames with the time of another one."""
+        times = [p.pts for p in self.shown if p.pts is not None]
+        return len(times) - len(set(times)) if self.has_times else 0
+
+    @property
+    def has_good_times(self) -> bool:
+        return not self.lacking and not self.repeated
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is odd, as far as packets tell."""
+        broken = self.unread or self.broken_sound or any(p.is_corrupt for p in self.packets)
+        return self.has_good_times and self.cut_off is None and not broken
+
+
+def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None) -> Scan:
+    """Read all packets; `progress` gets their number. Raises InputError where there are none."""
+    found: list[PacketFacts] = []
+    end, unread = 0.0, 0
+
+    def failed() -> None:
+        nonlocal unread
+        unread += 1
+
+    with open_source(info.path) as container:
+        stream = video_stream(container, info.path)
+        breaks = Breaks(container)
+        for packet in packets_of(container, failed=failed):
+            length = packet.duration or 0
+            if packet.pts is not None and packet.time_base is not None:
+                end = max(end, float((packet.pts + length) * packet.time_base))
+            if packet.stream_index != stream.index:
+                breaks.see(packet)
+                continue
+            found.append(
+                PacketFacts(
+                    packet.pts,
+                    packet.dts,
+                    length,
+                    packet.is_keyframe,
+                    packet.is_corrupt,
+                    packet.is_discard,
+                    packet.pos if packet.pos is not None else -1,
+                    packet.size,
+                )
+            )
+            progress(len(found))
+        rate = stream.codec_context.framerate
+        start = (container.start_time or 0) / 1e6
+        declared_end = (stream.start_time or 0) + (stream.duration or 0)
+        raw = has_no_times(container)
+    if not any(not packet.is_discard for packet in found):
+        raise InputError(f"{info.path}: its video stream holds no frames; nothing to enhance")
+    return Scan(
+        packets=tuple(found),
+        has_times=not raw,
+        own_rate=Fraction(rate) if rate else None,
+        end=declared_end if stream.duration else 0,
+        cut_off=_cut_off(info, len(found), end, start),
+        unread=unread,
+        broken_sound=breaks.found,
+    )
+
+
+def oddity(found: Scan) -> str | None:
+    """What is not right with a source's packets, the worst of it; None of a plain source."""
+    if found.cut_off is not None:
+        return f"the file is cut off: it {found.cut_off}"
+    if not found.has_times:
+        return "frames carry no times (pts), as in every raw stream"
+    if found.lacking:
+        return f"{found.lacking} frames carry no time (pts)"
+    if found.repeated:
+        return f"{found.repeated} frames repeat another frame's time (pts)"
+    return None if found.is_plain else "packets are damaged, or cannot be read"
+
+
+def refuse_odd(info: VideoInfo, found: Scan) -> None:
+    """Raises TruncatedError or another InputError where a source is not plain."""
+    what = oddity(found)
+    if what is not None:
+        kind = TruncatedError if found.cut_off is not None else InputError
+        raise kind(
+            f"{info.path}: {what}; copy it again from its source, or leave --strict out to "
+            "enhance it as it is"
+        )
+
+
+def read_timeline(
+    info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
+) -> Timeline:
+    """Every frame's pts and the keyframes, from the packets alone, without decoding.
+
+    Raises InputError where frames have no or repeated times or packets are damaged, TruncatedError
+    where the file ends before its own frame count or duration says: condition.py can do more.
+    """
+    found = scan(info, progress)
+    refuse_odd(info, found)
+    return plain_timeline(info, found)
+
+
+def plain_timeline(info: VideoInfo, found: Scan) -> Timeline:
+    """Of a source whose packets all have times of their own."""
+    decoded_last = found.shown[-1].pts
+    shown = sorted(found.shown, key=lambda packet: packet.pts or 0)
+    pts = tuple(packet.pts or 0 for packet in shown)
+    length = shown[-1].duration
+    if "mov" in info.container and decoded_last != pts[-1]:
+        # MP4 has lengths from one decoding to the next: with B-frames another frame's. The track's
+        # end is that of the frame shown last.
+        to_end = found.end - pts[-1]
+        if 0 < to_end <= max(packet.duration for packet in shown):
+            length = to_end
+    return Timeline(
+        time_base=info.time_base,
+        pts=pts,
+        keyframes=tuple(k for k, packet in enumerate(shown) if packet.is_keyframe) or (0,),
+        last_duration=length if 0 < length <= LONGEST else usual_step(info, pts),
+    )
+
+
+def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
+    """Ticks from one frame to the next: the median, else what the average rate gives."""
+    usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
+    one = int(1 / (info.average_rate * info.time_base)) if info.average_rate else 1
+    return usual or max(one, 1)
+
+
+def _cut_off(info: VideoInfo, packets: int, end: float, start: float) -> str | None:
+    # FFmpeg counts Matroska's duration from 0, wherever the first frame is; others' from there.
+    reached = end if "matroska" in info.container else end - start
+    missing = 0.0 if info.duration is None else info.duration - reached
+    if info.container in ("mpegts", "mpeg"):  # which declare none: FFmpeg takes it from the end
+        missing = 0.0
+    if info.declared_frames > packets:
+        # AVI may declare frames that it stores nothing for: the one before is shown on.
+        frame = float(1 / info.average_rate) if info.average_rate else 0.0
+        if info.container != "avi" or missing > frame / 2 or bytes_missing(info.path, "avi"):
+            return f"holds {packets} of {info.declared_frames} frames"
+    if missing > TRUNCATION_SLACK:
+        return f"ends at {reached:.2f} s of {info.duration:.2f} s"
+    # Of AVI, many recorders write a wrong size.
+    if info.container != "avi" and (lost := bytes_missing(info.path, info.container)):
+        return f"lacks its last {lost} bytes"
+    return None

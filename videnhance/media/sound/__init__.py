@@ -1,0 +1,1 @@
+"""The other streams of a source: sound and subtitles, mended, cut, encoded anew."""

@@ -1,0 +1,145 @@
+"""The packets of a source's other streams, mended as its video is where both are damaged alike.
+
+Four rules. An AAC packet of a stream that carries its header in every packet (MPEG-TS) is left out
+where that header is broken: it cannot be decoded, and no other container takes it. Where the
+video's clock is set back (timing.py, rule 3), so are those of the other streams: at each one's own
+step back, its times are moved by as much as the video's. Packets of sound that an edit list leaves
+out after others are left out here too: no other container could tell that they are not to be heard.
+Those before the first that is heard stay, for its decoder to begin with. A single packet of sound
+whose time leaps ahead of its neighbours' has its place between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from videnhance.media.reading.source import codec_name, packets_of
+
+STEP_BACK = Fraction(1, 2)
+"""Seconds by which a stream's times fall where its clock is set back; containers interleave, and
+order within a stream, by less. Ahead of its neighbours' by as much, a time is wrong."""
+
+
+def mended_packets(
+    source: InputContainer,
+    clock: Sequence[Fraction],
+    *streams: Stream,
+    repaired: Callable[[int], None] = lambda stream: None,
+) -> Iterator[Packet[Any]]:
+    """Every packet with content of these streams (of all if none is named), in the file's order,
+    but that each packet of sound comes when the next of its stream is met.
+
+    `clock`: seconds by which the video was moved after each time its clock was set back. `repaired`
+    is told the stream's index for each packet that is put between its neighbours.
+    """
+    chosen = {s.index: s for s in streams or source.streams}
+    headed = {k for k, stream in chosen.items() if carries_header(stream)}
+    steps = dict.fromkeys(chosen, 0)
+    last: dict[int, Fraction] = {}
+    before: dict[int, int] = {}
+    heard: set[int] = set()
+    for packet in without_leaps(packets_of(source, *streams), repaired):
+        index = packet.stream_index
+        if index in headed and is_broken(bytes(packet)):
+            continue
+        if packet.stream.type == "audio":
+            if packet.is_discard and index in heard:
+                continue
+            if not packet.is_discard:
+                heard.add(index)
+        ticks = _ticks(packet)
+        if clock and ticks is not None and packet.time_base is not None and index in chosen:
+            now = ticks * Fraction(packet.time_base)
+            if now < last.get(index, now) - STEP_BACK and steps[index] < len(clock):
+                steps[index] += 1
+            last[index] = now
+            if steps[index]:
+                moved = round(clock[steps[index] - 1] / Fraction(packet.time_base))
+                # What was stored before the step may reach a little beyond it; a millisecond is a
+                # tick of any container's.
+                least = max(round(1 / (1000 * Fraction(packet.time_base))), 1)
+                moved = max(moved, before[index] + least - ticks)
+                packet.pts = None if packet.pts is None else packet.pts + moved
+                packet.dts = None if packet.dts is None else packet.dts + moved
+                ticks += moved
+            before[index] = ticks
+        yield packet
+
+
+def without_leaps(
+    packets: Iterable[Packet[Any]], repaired: Callable[[int], None] = lambda stream: None
+) -> Iterator[Packet[Any]]:
+    """The packets, each of sound once the next of its stream is met: where its time is ahead of
+    both neighbours' by more than STEP_BACK, it begins where the one before it ends, the first so
+    that it ends where the next begins. `repaired` is told the index of its stream."""
+    held: dict[int, Packet[Any]] = {}
+    ends: dict[int, int] = {}
+    for packet in packets:
+        if packet.stream.type != "audio":
+            yield packet
+            continue
+        index = packet.stream_index
+        before, held[index] = held.get(index), packet
+        if before is None:
+            continue
+        own, after, length = _ticks(before), _ticks(packet), before.duration or 0
+        if own is not None and after is not None and before.time_base is not None:
+            ahead = STEP_BACK / Fraction(before.time_base)
+            place = ends.get(index, after - length)
+            if own - after > ahead and own - place > ahead and place - after <= ahead:
+                repaired(index)
+                before.pts = before.dts = own = place
+            ends[index] = own + length
+        yield before
+    yield from held.values()
+
+
+def _ticks(packet: Packet[Any]) -> int | None:
+    return packet.dts if packet.dts is not None else packet.pts
+
+
+class Breaks:
+    """Where the sounds of a source are left out by the first rule; `see` every packet of theirs."""
+
+    def __init__(self, source: InputContainer) -> None:
+        self._headed = {stream.index for stream in source.streams if carries_header(stream)}
+        self._open: dict[int, Fraction] = {}
+        self._last: dict[int, Fraction] = {}
+        self._closed: list[tuple[Fraction, Fraction]] = []
+
+    def see(self, packet: Packet[Any]) -> None:
+        index = packet.stream_index
+        if index not in self._headed or packet.time_base is None:
+            return
+        if packet.pts is not None:
+            self._last[index] = packet.pts * Fraction(packet.time_base)
+        now = self._last.get(index, Fraction(0))
+        if is_broken(bytes(packet)):
+            self._open.setdefault(index, now)
+        elif index in self._open:
+            self._closed.append((self._open.pop(index), now))
+
+    @property
+    def found(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """From and to in seconds, in order; to the end of the stream where none is whole after."""
+        rest = [(begin, self._last.get(index, begin)) for index, begin in self._open.items()]
+        return tuple(sorted([*self._closed, *rest]))
+
+
+def carries_header(stream: Stream) -> bool:
+    """Whether every packet of a stream begins with a header of its own (ADTS)."""
+    context = stream.codec_context
+    return codec_name(stream) == "aac" and context is not None and not context.extradata
+
+
+def is_broken(packet: bytes) -> bool:
+    """Whether an ADTS header (ISO/IEC 13818-7, 6.2) is none, or tells another length."""
+    if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
+        return True
+    return (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5 != len(packet)

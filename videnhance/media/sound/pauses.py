@@ -1,0 +1,71 @@
+"""Pauses in PCM as silence, for MP4 and MOV: they hold its samples one after the other, without
+times, so that all that follows a pause would come early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+
+from videnhance.media.clip import VideoInfo
+from videnhance.media.reading.source import codec_name
+from videnhance.media.sound.cutting import begin_of, sample_width
+
+SEAMLESS = ("mp4", "mov")
+"""Muxers that know no pauses in PCM."""
+_PAUSE, _LEAST = Fraction(2, 5), Fraction(5, 1000)
+"""Sound that lies back by less than this share of a frame, or by less than so many seconds, is left
+alone, as its times may jitter; the check allows half a frame."""
+_LONGEST = 600
+"""Seconds of silence that are still worth their bytes."""
+_PIECE = 1
+"""Seconds of silence in a packet, at most."""
+
+_SILENCE = {"pcm_mulaw": b"\xff", "pcm_alaw": b"\xd5", "pcm_u8": b"\x80"}
+"""A byte of it (ITU-T G.711: the codes of the least value); 0 in signed samples and floats."""
+
+
+def filled(
+    info: VideoInfo,
+    packets: Iterable[Packet[Any]],
+    told: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
+) -> Iterator[Packet[Any]]:
+    """The packets, and packets of silence where PCM pauses; `told` gets the stream's index, and
+    from and to in seconds, of each pause."""
+    pause = max(_PAUSE / info.average_rate, _LEAST) if info.average_rate else _LEAST
+    due: dict[int, Fraction] = {}
+    for packet in packets:
+        stream, begin = packet.stream, begin_of(packet)
+        width, byte = sample_width(stream), _silence_of(stream)
+        if isinstance(stream, AudioStream) and width and byte and begin is not None:
+            index, rate = stream.index, stream.codec_context.sample_rate
+            now = due.get(index, begin)
+            missing = round((begin - now) * rate)
+            if pause * rate < missing <= _LONGEST * rate:
+                after = now + Fraction(missing, rate)
+                told(index, now, after)
+                while now < after:
+                    samples = min(int((after - now) * rate), _PIECE * rate)
+                    yield _piece(packet, byte * (samples * width), now, Fraction(samples, rate))
+                    now += Fraction(samples, rate)
+            due[index] = now + Fraction(packet.size // width, rate)
+        yield packet
+
+
+def _silence_of(stream: Stream) -> bytes | None:
+    name = codec_name(stream)
+    return _SILENCE.get(name, b"\0" if name.startswith(("pcm_s", "pcm_f")) else None)
+
+
+def _piece(packet: Packet[Any], data: bytes, begin: Fraction, length: Fraction) -> Packet[Any]:
+    piece: Packet[Any] = Packet(data)
+    unit = Fraction(packet.time_base or 1)
+    piece.stream, piece.time_base = packet.stream, packet.time_base
+    piece.pts = piece.dts = round(begin / unit)
+    piece.duration = round(length / unit)
+    piece.is_keyframe = True
+    return piece

@@ -1,0 +1,165 @@
+"""Facts about a source and the arithmetic on them: streams, timeline, segments, orientation."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A packet at which decoding can start."""
+
+    packet: int
+    """Counted from the file's first video packet."""
+    index: int
+    """The first frame that is shown from here on."""
+    isolated: bool
+    """Whether there is damage from here to the next entry: decoded alone, so that the result does
+    not depend on where decoding began."""
+    place: int = -1
+    """The packet's byte in the file, -1 where the container does not say."""
+    size: int = 0
+    """Its bytes."""
+    time: int | None = None
+    """Its time as in the file, in ticks of the stream."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Which packet each frame comes from, where a decoder, not the packets' times, has to tell."""
+
+    packets: tuple[int, ...]
+    """Of every frame, in the order shown."""
+    entries: tuple[Entry, ...]
+    """In order of both packet and index."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is no damage anywhere."""
+        return not any(entry.isolated for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When every frame is shown: pts strictly increasing, in the video stream's time_base."""
+
+    time_base: Fraction
+    pts: tuple[int, ...]
+    keyframes: tuple[int, ...]
+    """Frame indices at which decoding can start."""
+    last_duration: int
+    """How long the last frame is shown, in time_base units."""
+    decoding: Decoding | None = None
+    """None where a frame is known by the pts of its packet."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self, index: int) -> float:
+        """When a frame is shown, in seconds since the first frame; a pts may begin elsewhere."""
+        return float((self.pts[index] - self.pts[0]) * self.time_base)
+
+    def index_of(self, pts: int) -> int | None:
+        """The frame shown at exactly this pts, None where there is none."""
+        at = bisect_left(self.pts, pts)
+        return at if at < len(self.pts) and self.pts[at] == pts else None
+
+    def duration_of(self, index: int) -> int:
+        if index + 1 < len(self.pts):
+            return self.pts[index + 1] - self.pts[index]
+        return self.last_duration
+
+    def keyframe_before(self, index: int) -> int:
+        """The last frame at or before `index` at which decoding can start."""
+        at = bisect_right(self.keyframes, index) - 1
+        return self.keyframes[at] if at >= 0 else 0
+
+    def fields(self) -> Timeline:
+        """One frame for each field: as many again, halfway to the next, in half the time base."""
+        nexts = [*self.pts[1:], self.pts[-1] + self.last_duration]
+        pts = tuple(
+            t for one, other in zip(self.pts, nexts, strict=True) for t in (2 * one, one + other)
+        )
+        return replace(
+            self,
+            time_base=self.time_base / 2,
+            pts=pts,
+            keyframes=tuple(2 * k for k in self.keyframes),
+        )
+
+    def frames(self) -> Timeline:
+        """The way back from `fields`."""
+        return replace(
+            self,
+            time_base=self.time_base * 2,
+            pts=tuple(t // 2 for t in self.pts[::2]),
+            keyframes=tuple(k // 2 for k in self.keyframes),
+        )
+
+    def part(self, start: int, stop: int) -> Timeline:
+        """Frames start..stop (half-open, at least one) alone, counted from 0; every pts as it is.
+
+        Where none of them is a keyframe, the first is taken for one.
+        """
+        return Timeline(
+            time_base=self.time_base,
+            pts=self.pts[start:stop],
+            keyframes=tuple(k - start for k in self.keyframes if start <= k < stop) or (0,),
+            last_duration=self.duration_of(stop - 1),
+        )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames start..stop (half-open), the unit of work and of resuming."""
+
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.index:05d}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
+    """Split frames start..stop (half-open) into segments of `length`, counted from 0.
+
+    Borders are multiples of `length`, so that a range and the whole video share the segments
+    within the range. A first or last one under half of `length` joins its neighbour.
+    """
+    borders = [start, *range((start // length + 1) * length, stop, length)]
+    if len(borders) > 1 and borders[1] - start < length // 2:
+        del borders[1]
+    if len(borders) > 1 and stop - borders[-1] < length // 2:
+        borders.pop()
+    return tuple(
+        Segment(k, first, after)
+        for k, (first, after) in enumerate(zip(borders, [*borders[1:], stop], strict=True))
+    )
+
+
+LONGEST = (1 << 31) - 1
+"""Ticks for which a frame may be shown: as FFmpeg's MP4 muxer, which writes segments too, holds."""
+
+
+def apart(segments: Sequence[Segment], timeline: Timeline) -> tuple[Segment, ...]:
+    """The segments, divided where two frames are further apart than LONGEST."""
+    borders = {segment.start for segment in segments}
+    steps = np.diff(np.array(timeline.pts[segments[0].start : segments[-1].stop], np.int64))
+    borders |= {segments[0].start + int(k) + 1 for k in np.flatnonzero(steps > LONGEST)}
+    starts = sorted(borders)
+    return tuple(
+        Segment(k, first, after)
+        for k, (first, after) in enumerate(
+            zip(starts, [*starts[1:], segments[-1].stop], strict=True)
+        )
+    )

@@ -1,0 +1,1 @@
+"""Codecs, encoding segments, joining them into the output, PNG pictures."""

@@ -1,0 +1,243 @@
+"""Joining rendered segments and the source's other streams into the output, packet for packet."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+from av.container import InputContainer, OutputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from videnhance.files import put_in_place
+from videnhance.media.check.frames import Check, Expected, checked, passes
+from videnhance.media.clip import ColorTags, VideoInfo
+from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
+from videnhance.media.reading.source import codec_name, open_source
+from videnhance.media.sound import g711
+from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
+from videnhance.media.sound.encoding import Heard, add_encoded, encoded_packets
+from videnhance.media.timeline import Segment, Timeline
+from videnhance.media.writing.codecs import color_written, tags_written
+from videnhance.media.writing.metadata import (
+    chapters_within,
+    content_metadata,
+    lost_from,
+    metadata_options,
+)
+from videnhance.media.writing.packets import other_packets, packets_within, video_packets
+from videnhance.media.writing.segment import write_error
+from videnhance.media.writing.streams import Copying, add_copied
+
+if TYPE_CHECKING:
+    pass  # a type only: the compiled module has none
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Frames start..stop (half-open) of the source, when the output is to hold only these."""
+
+    start: int
+    stop: int
+
+
+def mux(
+    output: Path,
+    part: Path,
+    muxer: str,
+    info: VideoInfo,
+    timeline: Timeline,
+    segments: Sequence[tuple[Segment, Path]],
+    copying: Copying,
+    progress: Callable[[int], None] = lambda frames: None,
+    cut: Cut | None = None,
+    checking: Callable[[int], None] = lambda frames: None,
+    complete: Callable[[Path, Check], None] = lambda part, found: None,
+) -> Check:
+    """Write finished segments and the source's other streams to `part`, then rename it `output`.
+
+    Both are on one file system, so the output appears whole or not at all, and `part` is gone
+    either way. What was written is compared with the source (frames.py); `complete` is called with
+    the checked file before it is renamed.
+
+    Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
+    whole stream gets the n-th smallest pts minus one common delay: dts as the segments store them
+    collide at the seams when there are B-frames.
+
+    With a `cut` the segments hold its frames, still numbered as in the whole video, and the output
+    only what belongs to them (see packets.Window). A cut that begins later than the video moves
+    all times so that its first frame is shown at 0. A packet of sound that begins before that is
+    skipped up to there by the edit list in MP4 and MOV; in Matroska, unless it can be, it is left
+    out, and the sound begins up to one packet late, in its place. Video that begins before 0 keeps
+    its times where the container can tell them; else all times are moved so that what begins first,
+    picture or sound, is at 0.
+
+    Raises OutputError where the output cannot be written or the segments do not hold their frames,
+    CheckError where it does not agree with the source: then it is kept under another name.
+    """
+    cut = cut if cut is not None else Cut(0, len(timeline))
+    span = (cut.start, cut.stop)
+    window = window_of(timeline, *span)
+    below = window.start is None and timeline.pts[0] < 0
+    if below and muxer in ("mp4", "mov"):
+        window = moved_to_zero(window, info, timeline)
+    try:
+        heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+        expected = Expected(info, timeline, window, span, copying.kept, heard)
+        # FFmpeg reads times before 0 in Matroska only where it can guess them.
+        if below and not window.moved and not passes(part, expected):
+            window = moved_to_zero(window, info, timeline)
+            heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+            expected = replace(expected, window=window, heard=heard)
+        if _lacks_aspect(info, muxer):
+            write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
+        if muxer == "matroska":
+            g711.name_tracks(part)
+        found = checked(output, part, expected, checking)
+        lost = lost_from(info, part, output.suffix, window, copying.kept)
+        silent = [k for k, (begin, end) in heard.items() if begin == end]
+        lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
+        if window.origin:
+            lost += (
+                f"{output.suffix} has no times before 0, where its source begins: picture and "
+                f"sound are {float(-window.origin):.3f} s later, together",
+            )
+        found = replace(found, lost=lost)
+        complete(part, found)
+        put_in_place(part, output)
+        return found
+    except av.error.FFmpegError as error:
+        raise write_error(output, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(
+    part: Path,
+    muxer: str,
+    info: VideoInfo,
+    timeline: Timeline,
+    segments: Sequence[tuple[Segment, Path]],
+    copying: Copying,
+    progress: Callable[[int], None],
+    window: Window,
+) -> dict[int, Heard]:
+    """Returns what was decoded of the sounds that are encoded anew, by their index."""
+    heard = dict.fromkeys(copying.encoded, Heard(0, 0))
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(info.path))
+        target = stack.enter_context(
+            av.open(
+                str(part),
+                "w",
+                format=muxer,
+                options=_mux_options(info, muxer, content_metadata(source.metadata, window)),
+            )
+        )
+        with av.open(str(segments[0][1])) as first:
+            routes = _add_streams(target, source, first.streams.video[0], info, copying, window)
+        video = routes[info.stream]
+        written = 0
+        copied = {k: route for k, route in routes.items() if k not in copying.encoded}
+        packets = heapq.merge(
+            video_packets(timeline, segments, video, window.moved),
+            other_packets(source, copied, info)
+            if window == Window(None, None)
+            else packets_within(info, source, copied, window),
+            *(encoded_packets(info, k, routes[k], window, heard) for k in copying.encoded),
+            key=lambda entry: entry[0],
+        )
+        for _, packet in packets:
+            target.mux(packet)
+            if packet.stream is video:
+                written += 1
+                progress(written)
+    return heard
+
+
+def _mux_options(info: VideoInfo, muxer: str, metadata: dict[str, str]) -> dict[str, str]:
+    if muxer not in ("mp4", "mov"):
+        # By default FFmpeg moves all streams until none starts below zero (as AAC's priming does);
+        # Matroska can write small negative times, so frames keep theirs.
+        return {"avoid_negative_ts": "disabled"}
+    # Offsets between streams are stored in the movie's timescale: one that all can be written in.
+    bases = [info.time_base.denominator]
+    bases += [s.time_base.denominator for s in info.streams if s.time_base and s.kind == "audio"]
+    common = math.lcm(*bases)
+    return {
+        # Without being told to, FFmpeg writes colour only where all three tags are known.
+        "movflags": "+faststart"
+        + ("+write_colr" if info.color != ColorTags() else "")
+        + metadata_options(muxer, metadata),
+        "video_track_timescale": str(info.time_base.denominator),
+        "movie_timescale": str(common if common < 2**31 else bases[0]),
+    }
+
+
+def _add_streams(
+    target: OutputContainer,
+    source: InputContainer,
+    rendered: VideoStream,
+    info: VideoInfo,
+    copying: Copying,
+    window: Window,
+) -> dict[int, Stream]:
+    """Output streams by the source's stream index, in the source's order."""
+    routes: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.index == info.stream:
+            video = _add_video(target, rendered, info)
+            routes[stream.index] = video
+        elif stream.index in copying.kept:
+            routes[stream.index] = add_copied(target, stream)
+        elif stream.index in copying.encoded:
+            routes[stream.index] = add_encoded(target, stream)
+        else:
+            continue
+        added = routes[stream.index]
+        added.disposition = stream.disposition
+        added.metadata.update(content_metadata(stream.metadata, window))
+        if stream.index in copying.kept and g711.is_refused(target.format.name, stream):
+            added.metadata["title"] = added.metadata.get("title", "") + g711.mark_of(stream)
+        if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
+            added.metadata["title"] = added.metadata.get("title", "") + FILLER
+    target.metadata.update(content_metadata(source.metadata, window))
+    target.set_chapters(chapters_within(source.chapters(), window))
+    return routes
+
+
+def _add_video(target: OutputContainer, rendered: VideoStream, info: VideoInfo) -> VideoStream:
+    """The output's video. All that is said of its picture is said anew: of what the packets do not
+    hold themselves, a segment's container has lost a part."""
+    source, pix_fmt = rendered.codec_context, rendered.codec_context.pix_fmt or ""
+    with with_tags(rendered, tags_written(info, pix_fmt, source.width // info.width)) as template:
+        video = target.add_stream_from_template(template, opaque=True)
+    assert isinstance(video, VideoStream)
+    video.time_base = Fraction(1, info.time_base.denominator)
+    context = video.codec_context
+    context.pix_fmt = pix_fmt
+    if info.average_rate is not None:
+        context.framerate = info.average_rate
+    if target.format.name in ("mp4", "mov") and codec_name(video) == "hevc":
+        context.codec_tag = "hvc1"
+    if info.declares_aspect:
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+    color = color_written(info, pix_fmt, codec_name(rendered))
+    context.color_range, context.colorspace = color.range, color.matrix
+    context.color_primaries, context.color_trc = color.primaries, color.transfer
+    if info.display_matrix is not None:
+        video.set_display_matrix(info.display_matrix)
+    return video
+
+
+def _lacks_aspect(info: VideoInfo, muxer: str) -> bool:
+    """Whether the aspect must be written when the file is finished."""
+    return muxer in ("matroska", "webm") and info.sample_aspect_ratio != 1

@@ -1,0 +1,165 @@
+"""The packets an output is made of, in the order they are written: rendered video, copied rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from videnhance.errors import OutputError
+from videnhance.media.clip import VideoInfo
+from videnhance.media.sound.cutting import (
+    Window,
+    begin_of,
+    can_begin,
+    cut_packet,
+    whole_samples,
+)
+from videnhance.media.sound.mending import mended_packets
+from videnhance.media.sound.packets import _timed, rising, source_packets
+from videnhance.media.sound.pauses import SEAMLESS, filled
+from videnhance.media.timeline import Segment, Timeline
+
+
+def video_packets(
+    timeline: Timeline, segments: Sequence[tuple[Segment, Path]], stream: Stream, moved: Fraction
+) -> Iterator[tuple[float, Packet[Any]]]:
+    """(dts in seconds, packet) of the segments in decoding order.
+
+    Times are those of the source less `moved`, which is a whole number of its ticks. Raises
+    OutputError where the segments' files do not hold their frames.
+    """
+    stop = segments[-1][0].stop
+    origin = int(moved / timeline.time_base)
+    base = Fraction(1, timeline.time_base.denominator)
+    step = timeline.time_base.numerator
+    # No packet may be decoded after it is shown: by that much decoding runs ahead.
+    ahead = max(
+        timeline.pts[order] - timeline.pts[index]
+        for order, index, _ in _segment_packets(timeline, segments)
+    )
+    for order, index, packet in _segment_packets(timeline, segments):
+        packet.pts = (timeline.pts[index] - origin) * step
+        packet.dts = (timeline.pts[order] - ahead - origin) * step
+        packet.duration = timeline.duration_of(index) * step
+        if order + 1 == stop:
+            # MP4 takes the end of the track from the packet decoded last, which with B-frames is
+            # not the frame shown last.
+            packet.duration = timeline.duration_of(order) * step
+        packet.time_base = base
+        packet.stream = stream
+        yield float(packet.dts * base), packet
+
+
+def _segment_packets(
+    timeline: Timeline, segments: Sequence[tuple[Segment, Path]]
+) -> Iterator[tuple[int, int, Packet[Any]]]:
+    """(order of decoding, frame index, packet) of all segments; raises OutputError on a gap.
+
+    Order and index count from the video's first frame, whichever segment is the first.
+    """
+    order = segments[0][0].start
+    header: bytes | None = None
+    for position, (segment, path) in enumerate(segments):
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            extradata = stream.codec_context.extradata
+            if position and extradata != header:
+                raise OutputError(f"{path}: is encoded otherwise than the segments before it")
+            header = extradata
+            # The file counts ticks of 1/denominator from 0; the plan, units of time_base.
+            unit = timeline.time_base / Fraction(stream.time_base or timeline.time_base)
+            start = timeline.pts[segment.start]
+            for packet in container.demux(stream):
+                if packet.size == 0 or packet.pts is None:
+                    continue
+                index = timeline.index_of(start + int(Fraction(packet.pts) / unit))
+                if index is None or not segment.start <= index < segment.stop:
+                    raise OutputError(f"{path}: holds a frame that is not in the plan")
+                yield order, index, packet
+                order += 1
+        if order != segment.stop:
+            raise OutputError(f"{path}: holds {order - segment.start} of {len(segment)} frames")
+
+
+def other_packets(
+    source: InputContainer, routes: Mapping[int, Stream], info: VideoInfo
+) -> Iterator[tuple[float, Packet[Any]]]:
+    """(seconds, packet) of every copied stream, data and times as they are in the source; where
+    that is damaged, as mending.py mends them, and with silence where pauses.py has to put it."""
+    chosen = [stream for stream in source.streams if stream.index in routes]
+    chosen = [stream for stream in chosen if stream.index != info.stream]
+    if not chosen:
+        return
+    latest, before = 0.0, dict[int, int]()
+    packets = rising(mended_packets(source, info.clock, *chosen))
+    for packet in filled(info, packets) if _is_seamless(routes) else packets:
+        if packet.dts is not None:
+            latest = float(packet.dts * packet.time_base)
+        index = packet.stream_index
+        _give_length(packet, packet.stream, before)
+        packet = whole_samples(packet, packet.stream)
+        packet.stream = routes[index]
+        yield latest, packet
+
+
+def packets_within(
+    info: VideoInfo,
+    source: InputContainer,
+    routes: Mapping[int, Stream],
+    window: Window,
+) -> Iterator[tuple[float, Packet[Any]]]:
+    """As `other_packets`, but only what the window keeps, less what it moves times by.
+
+    Times are moved by whole ticks of their stream, those of sound by samples: it lies within half
+    of one of where it was beside the picture. A packet that declares no duration lasts until the
+    next of its stream. Subtitles are cut to the window; a second video begins at its first keyframe
+    in it; a cover, which has no time, is kept. Of packets that begin before the window, those are
+    left out whose time the output's container cannot express.
+    """
+    copied = {s.index: s for s in source.streams if s.index in routes and s.index != info.stream}
+    if not copied:
+        return
+    timed = _timed(copied)
+    waiting = {k for k, stream in timed.items() if stream.type == "video"}
+    latest, before = 0.0, dict[int, int]()
+    found = source_packets(info, source, copied, window, seamless=_is_seamless(routes))
+    for packet, end in found:
+        index, begin = packet.stream_index, begin_of(packet)
+        if index in timed:
+            if begin is None or not window.overlaps(begin, end):
+                continue
+            if index in waiting and not packet.is_keyframe:
+                continue
+            waiting.discard(index)
+            cut = cut_packet(packet, begin, end, window, timed[index])
+            if cut is None:
+                continue
+            packet = cut
+            if window.start is not None and not can_begin(packet, timed[index], routes[index]):
+                continue
+            latest = float((packet.dts or 0) * packet.time_base)
+            _give_length(packet, timed[index], before)
+            packet = whole_samples(packet, timed[index])
+        packet.stream = routes[index]
+        yield latest, packet
+
+
+def _give_length(packet: Packet[Any], stream: Stream, before: dict[int, int]) -> None:
+    """A packet of sound of which no length is declared gets that of its predecessor (whose dts is
+    in `before`): in MP4 and MOV a last packet without length is not played."""
+    if stream.type == "audio" and packet.dts is not None:
+        if not packet.duration:
+            packet.duration = max(packet.dts - before.get(stream.index, packet.dts), 1)
+        before[stream.index] = packet.dts
+
+
+def _is_seamless(routes: Mapping[int, Stream]) -> bool:
+    return any(route.container.format.name in SEAMLESS for route in routes.values())

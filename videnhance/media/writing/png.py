@@ -1,0 +1,190 @@
+"""PNG files that say what they are: lossless pictures at 8 or 16 bits, with text inside.
+
+OpenCV encodes them (Pillow has no RGB of 16 bits); the text is added as the chunks of the PNG
+specification (W3C, third edition, 11.3.3), which OpenCV has none of.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from videnhance.errors import OutputError
+from videnhance.files import put_in_place
+from videnhance.imaging.color import color_planes, sample_rgb
+from videnhance.imaging.frames import Array, Frame
+from videnhance.media.reading.pictures import NOTHING, Embedded
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = 8 + 25
+"""Bytes of the signature and the first chunk, IHDR."""
+
+
+def picture_of(frame: Frame) -> Array:
+    """(H, W, 3) RGB, (H, W, 4) with alpha or (H, W) grey, full range: uint8, or uint16 of deeper
+    frames."""
+    layout = frame.layout
+    deep = layout.depth > 8
+    top, kind = (65535.0, np.uint16) if deep else (255.0, np.uint8)
+    whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    rgb = sample_rgb(frame, whole, (frame.height, frame.width))
+    seen = rgb[..., 0] if layout.kind == "gray" else rgb
+    picture = np.clip(np.rint(seen * top), 0.0, top).astype(kind)
+    colors = color_planes(layout)
+    if colors == 3 and len(frame.planes) > 3:
+        alpha = frame.planes[3].astype(np.float32) * np.float32(top / ((1 << layout.depth) - 1))
+        picture = np.dstack([picture, np.rint(alpha).astype(kind)])
+    return np.asarray(picture)
+
+
+def write_png(
+    path: Path,
+    picture: Array,
+    text: Mapping[str, str],
+    part: Path,
+    embedded: Embedded = NOTHING,
+) -> None:
+    """Write a picture, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8 or uint16, whole.
+
+    `text`: keywords (Latin-1, 1 to 79 bytes) and texts. `part` is the file that is renamed at the
+    end, on the same file system. Raises OutputError.
+    """
+    write_part(path, picture, text, part, embedded)
+    put_in_place(part, path)
+
+
+def write_part(
+    path: Path,
+    picture: Array,
+    text: Mapping[str, str],
+    part: Path,
+    embedded: Embedded = NOTHING,
+) -> None:
+    """As `write_png`, without the renaming."""
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
+    turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
+    done, content = cv2.imencode(".png", np.ascontiguousarray(turned))
+    if not done:
+        raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
+    data = content.tobytes()
+    chunks = b"".join(_text_chunk(keyword, value) for keyword, value in text.items())
+    # The text comes first, for read_text.
+    if embedded.profile is not None:
+        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(embedded.profile))
+    if embedded.exif is not None:
+        chunks += _chunk(b"eXIf", embedded.exif)
+    try:
+        part.write_bytes(data[:_HEADER] + chunks + data[_HEADER:])
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); make room or choose another folder"
+        ) from error
+
+
+def read_picture(path: Path) -> Array | None:
+    """A picture of `write_png`, as it was given; None where it cannot be read."""
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    if found is None or found.ndim == 2:
+        return found
+    return np.asarray(found[..., [2, 1, 0, 3][: found.shape[2]]])
+
+
+def read_text(path: Path) -> dict[str, str]:
+    """The texts that a PNG of ours begins with; none where it is no such file, or not whole."""
+    found: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+            if not head.startswith(_SIGNATURE):
+                return {}
+            while True:
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if kind not in (b"tEXt", b"iTXt"):
+                    break
+                keyword, _, value = file.read(length).partition(b"\0")
+                file.read(4)
+                if kind == b"iTXt":
+                    value = value[4:]
+                found[keyword.decode("latin-1")] = value.decode(
+                    "utf-8" if kind == b"iTXt" else "latin-1"
+                )
+            file.seek(-12, 2)
+            return found if file.read(12)[4:8] == b"IEND" else {}
+    except (OSError, struct.error, UnicodeDecodeError):
+        return {}
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Every finished frame as a picture of its own, written before it is encoded.
+
+    Each says what segment it is part of, so that a job that was stopped knows which it has.
+    """
+
+    folder: Path
+    time_base: Fraction
+    text: Mapping[str, str]
+    """What holds for all of them."""
+    embedded: Embedded = NOTHING
+    """The same, as other programs read it."""
+
+    def path(self, index: int, pts: int) -> Path:
+        return self.folder / f"frame{index:06d}_pts{pts}.png"
+
+    def write(self, frame: Frame, segment: str) -> None:
+        """`segment`: what the frame was made from, as its segment's seal has it. Raises
+        OutputError."""
+        path = self.path(frame.index, frame.pts)
+        text = {
+            **self.text,
+            "Frame": str(frame.index),
+            "PTS": str(frame.pts),
+            "Time base": str(self.time_base),
+            "Time": f"{float(frame.pts * self.time_base):.6f} s",
+            "Segment": segment,
+        }
+        part = path.with_name(f".{path.name}.part")
+        write_png(path, picture_of(frame), text, part, self.embedded)
+
+    def holds(self, index: int, pts: int, segment: str) -> bool:
+        """Whether the picture of a frame is there, whole, and of this segment."""
+        return read_text(self.path(index, pts)).get("Segment") == segment
+
+
+def require_folder(folder: Path, option: str, *, ours: bool) -> None:
+    """Make the folder. Raises OutputError where it cannot be, or holds files already, unless it is
+    `ours`: begun by this job, or to be overwritten."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = next(folder.iterdir(), None)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be used for {option} ({error.strerror}); name another folder"
+        ) from error
+    if held is not None and not ours:
+        raise OutputError(
+            f"{folder}: is not empty; name another folder after {option}, or add --overwrite"
+        )
+
+
+def _text_chunk(keyword: str, text: str) -> bytes:
+    """tEXt, or iTXt where Latin-1 does not have the letters."""
+    name = keyword.encode("latin-1")
+    try:
+        kind, body = b"tEXt", name + b"\0" + text.encode("latin-1")
+    except UnicodeEncodeError:
+        kind, body = b"iTXt", name + b"\0\0\0\0\0" + text.encode()
+    return _chunk(kind, body)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,176 @@
+"""Encoding one segment into a file of its own, put in place whole or not at all.
+
+A segment's file counts its pts from 0 in a track whose timescale is the source's, which MP4 and
+MOV keep exactly; where the segment begins in the whole is the plan's business (see mux.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import av.error
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videnhance.errors import OutputError
+from videnhance.files import put_in_place
+from videnhance.imaging.frames import Frame
+from videnhance.media.clip import ColorTags
+from videnhance.media.reading.decoding import picture_of
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """All an encoder must know; the same for every segment of a job."""
+
+    encoder: str
+    segment_format: str
+    options: dict[str, str]
+    pix_fmt: str
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    """Nominal frames a second, for rate control only: times come from pts."""
+    sample_aspect_ratio: Fraction | None
+    color: ColorTags
+
+
+class SegmentWriter:
+    """Context manager: `write` frames in order; leaving it without an error finishes the file.
+
+    `complete` is called with the encoded file before it is put in place.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        start_pts: int,
+        complete: Callable[[Path], None] = lambda part: None,
+    ) -> None:
+        self.path = path
+        self._encoding = encoding
+        self._start_pts = start_pts
+        self._complete = complete
+        self._written = 0
+        self._part = path.with_name(path.name + ".part")
+        self._container = av.open(
+            str(self._part),
+            "w",
+            format=encoding.segment_format,
+            options={"video_track_timescale": str(encoding.time_base.denominator)},
+        )
+        self._stream = self._add_stream()
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._mux(None)
+                self._close()
+                self._verify()
+                self._complete(self._part)
+                put_in_place(self._part, self.path)
+        finally:
+            with suppress(OutputError):
+                self._close()
+            self._part.unlink(missing_ok=True)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; raises OutputError where it cannot be written."""
+        picture = picture_of(frame)
+        # ProRes writes into each frame what the frame itself says.
+        color = self._encoding.color
+        picture.color_range, picture.colorspace = color.range, color.matrix
+        picture.color_primaries, picture.color_trc = color.primaries, color.transfer
+        picture.pts = (frame.pts - self._start_pts) * self._encoding.time_base.numerator
+        picture.time_base = Fraction(1, self._encoding.time_base.denominator)
+        self._mux(picture)
+        self._written += 1
+
+    def _mux(self, picture: VideoFrame | None) -> None:
+        try:
+            for packet in self._stream.encode(picture):
+                self._container.mux(packet)
+        except av.error.FFmpegError as error:
+            raise write_error(self.path, error) from error
+
+    def _verify(self) -> None:
+        """A disk that is full may show only in what is missing from the file."""
+        kept = segment_times(self._part, self._encoding.time_base)
+        if len(kept) != self._written:
+            raise OutputError(
+                f"{self.path}: holds {len(kept)} of {self._written} frames after writing; "
+                "the disk may be full: make room or choose another folder"
+            )
+
+    def _close(self) -> None:
+        try:
+            self._container.close()
+        except av.error.FFmpegError as error:
+            raise write_error(self.path, error) from error
+
+    def _add_stream(self) -> VideoStream:
+        encoding = self._encoding
+        # SVT-AV1 prints a page to stderr for every segment unless told not to, and only so.
+        os.environ.setdefault("SVT_LOG", "1")
+        stream = self._container.add_stream(
+            encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
+        )
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        stream.width, stream.height = encoding.width, encoding.height
+        stream.pix_fmt = encoding.pix_fmt
+        context.time_base = Fraction(1, encoding.time_base.denominator)
+        if encoding.sample_aspect_ratio is not None:
+            context.sample_aspect_ratio = encoding.sample_aspect_ratio
+        context.color_range = encoding.color.range
+        context.colorspace = encoding.color.matrix
+        context.color_primaries = encoding.color.primaries
+        context.color_trc = encoding.color.transfer
+        return stream
+
+
+def segment_times(path: Path, time_base: Fraction) -> list[int]:
+    """The pts of all frames of a segment's file, sorted, in units of `time_base`.
+
+    A file that cannot be read to its end has none.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            unit = time_base / Fraction(stream.time_base or time_base)
+            return sorted(
+                int(Fraction(packet.pts) / unit)
+                for packet in container.demux(stream)
+                if packet.size and packet.pts is not None
+            )
+    except (av.error.FFmpegError, IndexError):
+        return []
+
+
+def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    cure = "make room or choose another folder" if error.errno in full else "check the options"
+    if isinstance(error, av.error.InvalidDataError):
+        cure = (
+            "its container refuses what a damaged source holds; leave sound out with --audio none, "
+            "or name the output .mkv"
+        )
+    return OutputError(f"{path}: cannot be written ({error.strerror}); {cure}")

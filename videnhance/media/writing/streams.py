@@ -1,0 +1,176 @@
+"""Which of a source's other streams a container takes, settled before any work."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice, pairwise
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from videnhance.errors import ContainerError
+from videnhance.media.clip import VideoInfo
+from videnhance.media.reading.source import codec_name, open_source, packets_of
+from videnhance.media.sound import g711
+from videnhance.media.timeline import LONGEST, Timeline
+from videnhance.media.writing.codecs import CONTAINERS
+
+_LOOK = 1000
+"""Packets of a source among which the first of a data stream is looked for."""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What becomes of the source's other streams in a given container."""
+
+    kept: tuple[int, ...]
+    """Indices of the streams copied packet for packet."""
+    dropped: tuple[str, ...]
+    """One sentence for each stream that the container cannot hold, and the one that could."""
+    encoded: tuple[int, ...] = ()
+    """Indices of streams of sound encoded anew, as AAC."""
+
+
+def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -> Copying:
+    """Which streams the container takes; asks the muxer itself, with a header in memory.
+
+    `audio` is what becomes of sound (settings.AUDIO). Raises ContainerError, naming a container
+    that would do, where the video codec does not fit, or sound that is to be copied: sound is never
+    left out in silence.
+    """
+    if not _takes_codec(muxer, codec):
+        fits = [s for s, other in CONTAINERS.items() if _takes_codec(other, codec)]
+        raise ContainerError(
+            f"{_suffix(muxer)} cannot hold {codec} video; name the output {' or '.join(fits)}"
+        )
+    kept: list[int] = []
+    anew: list[int] = []
+    notes: list[str] = []
+    with open_source(info.path) as source:
+        data = _first_data(source)
+    with open_source(info.path) as source:
+        for stream in source.streams:
+            what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
+            if stream.index == info.stream or _is_written_anew(source, stream):
+                continue
+            if stream.type == "audio" and audio == "none":
+                notes.append(f"{what} is left out, as asked for (--audio none)")
+                continue
+            if _takes_stream(muxer, stream, data):
+                kept.append(stream.index)
+                continue
+            others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, data)]
+            decodable = stream.codec_context is not None and _takes_codec(muxer, "aac")
+            if stream.type == "audio" and audio == "aac" and decodable:
+                anew.append(stream.index)
+                notes.append(
+                    f"{what} does not fit into {_suffix(muxer)} and is encoded anew as AAC, as "
+                    "asked for (--audio aac)"
+                )
+                continue
+            cure = f"name the output {' or '.join(others)} to keep it" if others else ""
+            if stream.type == "audio":
+                choices = "--audio none leaves it out"
+                if decodable:
+                    choices = f"--audio aac encodes it anew, {choices}"
+                raise ContainerError(
+                    f"{info.path}: {_suffix(muxer)} cannot hold {what}; "
+                    f"{cure or 'none of the containers offered can'}, or choose: {choices}"
+                )
+            notes.append(
+                f"{what} does not fit into {_suffix(muxer)} and is left out"
+                + (f"; {cure}" if cure else "")
+            )
+    return Copying(tuple(kept), tuple(notes), tuple(anew))
+
+
+def refuse_unfit_times(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
+    """Raises ContainerError where frames follow each other faster than the container counts, or
+    are further apart than it can tell."""
+    furthest = max((b - a for a, b in pairwise(timeline.pts)), default=0)
+    if muxer in ("mp4", "mov") and furthest > LONGEST:
+        raise ContainerError(
+            f"{info.path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
+            f"hours apart, more than {_suffix(muxer)} can tell; name the output .mkv, or choose a "
+            "part with --start and --end"
+        )
+    steps = len(timeline) - 1
+    seconds = (timeline.pts[-1] - timeline.pts[0]) * timeline.time_base
+    if muxer in ("matroska", "webm") and steps and seconds / steps < Fraction(1, 1000):
+        raise ContainerError(
+            f"{info.path}: {_suffix(muxer)} counts time in milliseconds, too coarse for its "
+            f"{float(steps / seconds):.0f} frames a second; name the output .mp4 or .mov"
+        )
+
+
+def add_copied(target: OutputContainer, stream: Stream) -> Stream:
+    """A stream of `target` for the packets of `stream`, which it takes."""
+    if g711.is_refused(target.format.name, stream):
+        return g711.add_stream(target, stream)
+    return target.add_stream_from_template(stream, opaque=True)
+
+
+def _is_written_anew(source: InputContainer, stream: Stream) -> bool:
+    """Whether a data stream of MP4 or MOV holds what the muxer writes from elsewhere: chapters, and
+    the timecode, which is metadata of the video too."""
+    if stream.type != "data" or "mov" not in source.format.name:
+        return False
+    chapters = bool(source.chapters()) and stream.name in ("bin_data", "text")
+    return "timecode" in stream.metadata or chapters
+
+
+def _first_data(source: InputContainer) -> dict[int, Packet[Any]]:
+    """The first packet of each data stream."""
+    wanted = [s for s in source.streams if s.type == "data"]
+    found: dict[int, Packet[Any]] = {}
+    if wanted:
+        for packet in islice(packets_of(source), _LOOK):
+            if packet.stream.type == "data":
+                found.setdefault(packet.stream_index, packet)
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def _takes_codec(muxer: str, codec: str) -> bool:
+    with av.open(io.BytesIO(), "w", format=muxer) as container:
+        name = {"h265": "hevc"}.get(codec, codec)
+        return name in container.supported_codecs
+
+
+def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
+    if g711.is_refused(muxer, stream):
+        return g711.is_taken(stream)
+    # Matroska would write a cover as a second video of one frame.
+    if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
+        return False
+    memory = io.BytesIO()
+    try:
+        with av.open(memory, "w", format=muxer) as container:
+            copy = container.add_stream_from_template(stream, opaque=True)
+            container.start_encoding()
+            if stream.type != "data":
+                return True
+            # Muxers take headers of data streams whose packets they then refuse.
+            packet = Packet(bytes(data[stream.index]))
+            packet.pts = packet.dts = 0
+            packet.time_base = data[stream.index].time_base
+            packet.duration = data[stream.index].duration
+            packet.stream = copy
+            container.mux(packet)
+        memory.seek(0)
+        with av.open(memory) as container:
+            return bytes(packet) in (bytes(read) for read in container.demux() if read.size)
+    except (av.error.FFmpegError, ValueError, KeyError):
+        return False
+
+
+def _suffix(muxer: str) -> str:
+    return next(suffix for suffix, name in CONTAINERS.items() if name == muxer)

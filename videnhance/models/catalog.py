@@ -1,0 +1,162 @@
+"""Published weights of networks: which there are, where they lie, and how they are loaded.
+
+How they get there is told in store.py. A file of weights is data: one that would run code as it
+is loaded is refused, whoever made it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from videnhance.errors import chosen
+
+if TYPE_CHECKING:
+    pass
+
+
+_GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
+_FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+_REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+_FFHQ = "FFHQ (70,000 portraits from Flickr)"
+_GFPGAN_LICENCE = (
+    "Apache-2.0, except its parts from StyleGAN2 (NVIDIA, non-commercial) and DFDNet "
+    "(CC BY-NC-SA 4.0)"
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A published file of weights."""
+
+    name: str
+    url: str
+    size: int | None
+    """Bytes; None where not established."""
+    sha256: str
+    licence: str
+    trained_on: str
+    consent: bool = False
+    """Whether the licence must be accepted before the first use."""
+
+    @property
+    def file(self) -> str:
+        """Its file name, here as where it was published."""
+        return self.url.rpartition("/")[2]
+
+
+# SHA-256: pinned for these very URLs by the recipes of the Arch Linux user packages python-gfpgan,
+# python-facexlib and python-realesrgan; sizes, and CodeFormer's hash, by other public projects.
+# Licences: the LICENSE files; what they were trained on: the README files and papers.
+WEIGHTS: dict[str, Weights] = {
+    weights.name: weights
+    for weights in (
+        Weights(
+            "gfpgan-1.2",
+            f"{_GFPGAN}/v0.2.0/GFPGANCleanv1-NoCE-C2.pth",
+            None,
+            "29e25ee90c170f4231163f4c83df6b59c968b73f3ce00cb884015ae005db083c",
+            _GFPGAN_LICENCE,
+            f"{_FFHQ} and more data its authors do not name",
+        ),
+        Weights(
+            "gfpgan-1.3",
+            f"{_GFPGAN}/v1.3.0/GFPGANv1.3.pth",
+            348632874,
+            "c953a88f2727c85c3d9ae72e2bd4846bbaf59fe6972ad94130e23e7017524a70",
+            _GFPGAN_LICENCE,
+            "as 1.2, on which it is based",
+        ),
+        Weights(
+            "gfpgan-1.4",
+            f"{_GFPGAN}/v1.3.0/GFPGANv1.4.pth",
+            348632874,
+            "e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
+            _GFPGAN_LICENCE,
+            "not published",
+        ),
+        Weights(
+            "restoreformer",
+            f"{_GFPGAN}/v1.3.4/RestoreFormer.pth",
+            290785322,
+            "07404d446d62ca3d5ed38b1de09a947a1e77d46dbccec961a74d713a8f24ace0",
+            "Apache-2.0",
+            _FFHQ,
+        ),
+        Weights(
+            "codeformer",
+            "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0/codeformer.pth",
+            376637898,
+            "1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
+            "S-Lab License 1.0, non-commercial use only "
+            "(https://github.com/sczhou/CodeFormer/blob/master/LICENSE)",
+            _FFHQ,
+            consent=True,
+        ),
+        Weights(
+            "retinaface",
+            f"{_FACEXLIB}/v0.1.0/detection_Resnet50_Final.pth",
+            109497761,
+            "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
+            "MIT",
+            "WIDER FACE",
+        ),
+        Weights(
+            "retinaface-mobile",
+            f"{_FACEXLIB}/v0.1.0/detection_mobilenet0.25_Final.pth",
+            1789735,
+            "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
+            "MIT",
+            "WIDER FACE",
+        ),
+        Weights(
+            "parsenet",
+            f"{_FACEXLIB}/v0.2.2/parsing_parsenet.pth",
+            85331193,
+            "3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
+            "MIT (facexlib); the network is from PSFR-GAN, which is CC BY-NC-SA 4.0",
+            "CelebAMask-HQ",
+        ),
+        Weights(
+            "realesrgan-x2",
+            f"{_REALESRGAN}/v0.2.1/RealESRGAN_x2plus.pth",
+            67061725,
+            "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
+            "BSD-3-Clause",
+            "DIV2K, Flickr2K, OST (photographs of all kinds)",
+        ),
+        Weights(
+            "realesrgan-x4",
+            f"{_REALESRGAN}/v0.1.0/RealESRGAN_x4plus.pth",
+            67040989,
+            "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
+            "BSD-3-Clause",
+            "DIV2K, Flickr2K, OST (photographs of all kinds)",
+        ),
+    )
+}
+
+
+BUNDLED = {"clarity": Path(__file__).parent.parent / "restorers" / "clarity.safetensors"}
+"""Weights that come with the package, by name; restorers/clarity.md says what they are."""
+
+
+def folder() -> Path:
+    """Where weights are kept: VIDENHANCE_MODELS, else a folder of the user's cache."""
+    wish = os.environ.get("VIDENHANCE_MODELS")
+    if wish:
+        return Path(wish).expanduser().absolute()
+    return user_cache_path("videnhance", appauthor=False) / "models"
+
+
+def located(name: str) -> Path | None:
+    """The file of these weights where it is here and as long as published; it is not read."""
+    weights = chosen("weights", name, WEIGHTS)
+    path = folder() / weights.file
+    if not path.is_file() or weights.size not in (None, path.stat().st_size):
+        return None
+    return path

@@ -1,0 +1,323 @@
+"""One file from a URL to disk: gone on with where it broke off, verified, whole or not there.
+
+NAME.part        what has come so far
+NAME.part.json   where from, and the server's mark (ETag) of the file it is a part of
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from ipaddress import ip_address
+from pathlib import Path
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from videnhance import files
+from videnhance.errors import ModelError, Stopped
+from videnhance.files import sha256_of
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step ("fetch", "hash") and the bytes done and in all, 0 where not known."""
+
+_TRIES = 5
+"""Failures in a row after which the download is given up."""
+_WORTH = 1 << 20
+"""New bytes after which failures are counted from the start again: a slow line still gets there."""
+_PAUSE = 1.0
+"""Seconds to wait after the first failure; twice as long after each further one in a row."""
+_SILENCE = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+_BLOCK = 1 << 18
+_SPARE = 16 << 20
+"""Bytes to leave free on the disk."""
+_LARGEST = 4 << 30
+"""Bytes at which to stop where neither the table nor the server says how many there are."""
+_ELSEWHERE = "try again later, or get the file elsewhere and give it with --weights FILE"
+
+
+class _Broken(Exception):
+    """A fault that can pass: what has come is kept, and it is tried again."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What has come of a file so far, and the note that tells of which file."""
+
+    path: Path
+
+    @property
+    def note(self) -> Path:
+        return self.path.with_name(self.path.name + ".json")
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def mark(self, url: str) -> str:
+        """The server's mark of the file that this is the beginning of; "" where it is not known."""
+        try:
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+            return str(note["mark"]) if note["url"] == url else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def begin(self, url: str, mark: str) -> None:
+        """Nothing has come yet of the file with this mark."""
+        with self.path.open("wb"):
+            pass
+        self.note.write_text(json.dumps({"url": url, "mark": mark}), encoding="utf-8")
+
+    def discard(self) -> None:
+        for path in (self.path, self.note):
+            path.unlink(missing_ok=True)
+
+
+def fetch(
+    url: str,
+    target: Path,
+    *,
+    size: int | None,
+    sha256: str,
+    progress: Progress = lambda step, done, total: None,
+    stop: Callable[[], bool] = lambda: False,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Fetch `url` into the file `target`, whose folder is made; one process at a time.
+
+    `target` appears by one rename, after length (`size` bytes, None where not known) and SHA-256
+    were found to be right; until then a file already there stays. Ctrl-C, `stop` and faults leave
+    the part that has come, from which the next call goes on. Raises ModelError where it cannot be
+    had, Stopped where `stop` said so.
+    """
+    _require_safe(url, url)
+    part = _Part(target.with_name(target.name + ".part"))
+    with on_disk(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    failures = farthest = 0
+    restarted = False
+    while True:
+        try:
+            resumed = _receive(url, part, size, progress, stop)
+        except _Broken as fault:
+            failures = 1 if part.size >= farthest + _WORTH else failures + 1
+            farthest = max(farthest, part.size)
+            if failures >= _TRIES:
+                kept = ", goes on from there" if part.size else ""
+                raise ModelError(
+                    f"{url}: {fault}, {_TRIES} times in a row ({_megabytes(part.size)} have come"
+                    f"{kept}); {_ELSEWHERE}"
+                ) from fault
+            if stop():
+                raise Stopped(f"{url}: stopped; the same command goes on") from fault
+            pause(_PAUSE * 2 ** (failures - 1))
+            continue
+        with on_disk(target.parent):
+            found = sha256_of(part.path, progress=lambda done: progress("hash", done, size or 0))
+        if found == sha256:
+            break
+        part.discard()
+        if restarted or not resumed:
+            raise ModelError(
+                f"{url}: what came is not the published file (SHA-256 {found}, published {sha256}) "
+                f"and was thrown away; {_ELSEWHERE}"
+            )
+        restarted = True  # a power cut can leave a part of the right length with holes in it
+    with on_disk(target.parent):
+        files.rename(part.path, target)
+        part.discard()
+
+
+def _receive(
+    url: str, part: _Part, size: int | None, progress: Progress, stop: Callable[[], bool]
+) -> bool:
+    """Bring the part to its full length; whether some of it had come before. Raises _Broken."""
+    mark = part.mark(url)
+    have = part.size if mark else 0
+    if size is not None and have == size:
+        return True
+    request = Request(url, headers={"User-Agent": "videnhance", "Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+        request.add_header("If-Range", mark)
+    if size is not None:
+        _require_room(part.path.parent, size - have)
+    with _answer(request, part) as response:
+        resumed = response.status == 206
+        if resumed and not _continues(response, have, mark):
+            part.discard()
+            raise _Broken("the server answers with another part of the file than was asked for")
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length", "")
+        total = have + int(length) if length.isdecimal() else None
+        if None not in (size, total) and size != total:
+            part.discard()
+            raise ModelError(
+                f"{url}: the server has {total} bytes, the published file {size}; {_ELSEWHERE}"
+            )
+        total = size if total is None else total
+        if total is not None:
+            _require_room(part.path.parent, total - have)
+        with on_disk(part.path.parent):
+            if not resumed:
+                part.begin(url, _mark_of(response))
+            file = part.path.open("ab")
+        with file:
+            progress("fetch", have, total or 0)
+            # One byte more than there should be shows that the file is another.
+            for block in _blocks(response, (_LARGEST if total is None else total) + 1 - have):
+                with on_disk(part.path.parent):
+                    file.write(block)
+                    file.flush()
+                have += len(block)
+                progress("fetch", have, total or 0)
+                if stop():
+                    raise Stopped(
+                        f"{url}: stopped; {_megabytes(have)} have come, the same command goes on"
+                    )
+        if total is not None and have < total:
+            raise _Broken(f"the connection broke off after {_megabytes(have)}")
+        if have > (_LARGEST if total is None else total):
+            part.discard()
+            raise ModelError(f"{url}: more came than the published file holds; {_ELSEWHERE}")
+    return resumed
+
+
+@contextmanager
+def _answer(request: Request, part: _Part) -> Iterator[HTTPResponse]:
+    """The server's answer, 200 or 206; raises _Broken, or ModelError where it is final."""
+    url = request.full_url
+    try:
+        response = _opener(url).open(request, timeout=_SILENCE)
+    except HTTPError as error:
+        error.close()
+        said = f"the server says {error.code}, {_said(error.reason)}"
+        if error.code == 416:  # what has come is longer than the server's file
+            part.discard()
+        if error.code in (408, 416, 425, 429) or error.code >= 500:
+            raise _Broken(said) from error
+        raise ModelError(f"{url}: {said}; {_ELSEWHERE}") from error
+    except (OSError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise ModelError(
+                f"{url}: the server's certificate is not believed ({reason.verify_message}); set "
+                "SSL_CERT_FILE to your certificates, or give the file with --weights FILE"
+            ) from error
+        raise _Broken(f"cannot be reached ({_said(reason)})") from error
+    with response:
+        if response.status not in (200, 206):
+            raise ModelError(f"{url}: the server says {response.status}; {_ELSEWHERE}")
+        yield response
+
+
+def _blocks(response: HTTPResponse, limit: int) -> Iterator[bytes]:
+    """The body, at most `limit` bytes of it, as it comes; raises _Broken."""
+    try:
+        while block := response.read1(min(_BLOCK, limit)):
+            yield block
+            limit -= len(block)
+            # Python 3.10 reads on past the declared length, until the server hangs up.
+            if limit <= 1 and response.headers.get("Content-Length"):
+                return
+    except (OSError, HTTPException) as error:
+        raise _Broken(f"the connection broke off ({_said(error)})") from error
+
+
+def _continues(response: HTTPResponse, have: int, mark: str) -> bool:
+    """Whether a 206 holds, of the same file, the bytes from `have` on (RFC 9110, 14.4)."""
+    now = _mark_of(response)
+    begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return bool(have) and begins and now in ("", mark)
+
+
+def _mark_of(response: HTTPResponse) -> str:
+    """What If-Range takes: a strong ETag or else the date (RFC 9110, 13.1.5); "" for neither."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects, but never from https to anything else."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        try:
+            _require_safe(newurl, req.full_url)
+        except ModelError:
+            fp.close()
+            raise
+        # Python 3.10 knows 307, but not yet 308, which for GET means the same.
+        return super().redirect_request(
+            req,
+            fp,
+            307 if code == 308 else code,
+            msg,
+            headers,
+            newurl,
+        )
+
+    http_error_308 = HTTPRedirectHandler.http_error_302
+
+
+def _opener(url: str) -> OpenerDirector:
+    # A proxy is for what is outside this machine.
+    return build_opener(_Redirects(), *([ProxyHandler({})] if _is_loopback(url) else []))
+
+
+def _require_safe(url: str, origin: str) -> None:
+    """Raises ModelError unless `url` is https, or stays on this machine as `origin` does."""
+    scheme = urlsplit(url).scheme
+    if scheme == "https" or (scheme == "http" and _is_loopback(url) and _is_loopback(origin)):
+        return
+    sent = "" if url == origin else f" (sent there by {origin})"
+    raise ModelError(f"{url}: is not https{sent}, so nothing is fetched; {_ELSEWHERE}")
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return parts.scheme == "http" and ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.scheme == "http" and parts.hostname == "localhost"
+
+
+@contextmanager
+def on_disk(folder: Path) -> Iterator[None]:
+    """Turns an OSError of writing to the folder of the weights into a ModelError."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: weights cannot be kept there ({error.strerror}); make room, or set "
+            "VIDENHANCE_MODELS to another folder"
+        ) from error
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    with on_disk(folder):
+        free = shutil.disk_usage(folder).free
+    if free < needed + _SPARE:
+        raise ModelError(
+            f"{folder}: the weights need {_megabytes(needed)} and {_megabytes(free)} are free; "
+            "make room, or set VIDENHANCE_MODELS to another folder"
+        )
+
+
+def _said(error: object) -> str:
+    """What a fault of the network says of itself, in one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:120]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,124 @@
+"""Reading a file of weights: data only; one that would run code as it is loaded is refused."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videnhance.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of weights (PyTorch or safetensors) by key, on the CPU.
+
+    Of a PyTorch file its part "params_ema", else "params", else the whole; "module." (a network
+    saved while it was trained on several devices) is taken off the keys. The tensors may be mapped
+    from the file: copy them (`load_into` does) before it changes. Raises ModelError, also where
+    loading would run code.
+    """
+    import torch
+
+    try:
+        found = _safetensors(path) if _is_safetensors(path) else _pytorch(path)
+    except ModelError:
+        raise
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # what a damaged file makes of a reader cannot be listed
+        raise ModelError(
+            f"{path}: cannot be read as weights ({_line(error)}); fetch or copy the file again"
+        ) from error
+    state = {}
+    for key, value in found.items():
+        if not (isinstance(key, str) and isinstance(value, torch.Tensor)):
+            raise ModelError(
+                f"{path}: holds other things than weights ({str(key)[:60]!r} is "
+                f"{type(value).__name__}); give the published file"
+            )
+        state[key.removeprefix("module.")] = value
+    return state
+
+
+def load_into(module: torch.nn.Module, path: Path) -> None:
+    """Copy the weights of a file into a network that has exactly its keys and shapes.
+
+    Raises ModelError, then the network is as it was.
+    """
+    state = load_state(path)
+    check_state(module, state, path)
+    module.load_state_dict(state, strict=True)
+
+
+def check_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raises ModelError that says which keys a network and a state do not have in common."""
+    wanted = module.state_dict()
+    faults = [
+        _some("missing", [key for key in wanted if key not in state]),
+        _some("unknown", [key for key in state if key not in wanted]),
+        _some(
+            "of another shape",
+            [
+                f"{key} {tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
+                for key, value in state.items()
+                if key in wanted and value.shape != wanted[key].shape
+            ],
+        ),
+    ]
+    if any(faults):
+        raise ModelError(
+            f"{path}: does not fit the network {type(module).__name__}: "
+            f"{'; '.join(fault for fault in faults if fault)}; give the published file"
+        )
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By the content, whatever the name: eight bytes of length, then JSON."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _safetensors(path: Path) -> Mapping[Any, object]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _pytorch(path: Path) -> Mapping[Any, object]:
+    import torch
+
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"  # files from before PyTorch 1.6 cannot be mapped
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        if asked is None:
+            raise
+        raise ModelError(
+            f"{path}: refused, as loading it would run code ({asked[1]}); give the published file"
+        ) from error
+    if not isinstance(found, Mapping):
+        raise ModelError(
+            f"{path}: holds no weights but a {type(found).__name__}; give the published file"
+        )
+    parts = (found.get(name) for name in ("params_ema", "params"))
+    return next((part for part in parts if isinstance(part, Mapping)), found)
+
+
+def _some(what: str, keys: Sequence[str]) -> str:
+    """How many keys have a fault, and the first of them; "" for none."""
+    if not keys:
+        return ""
+    return f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+
+
+def _line(error: BaseException) -> str:
+    """What a library's error says, as part of a line."""
+    text = " ".join(str(error).split())
+    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__

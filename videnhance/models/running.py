@@ -1,0 +1,125 @@
+"""What networks share when they run: precision, quick convolutions, want of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videnhance.errors import UsageError, chosen
+from videnhance.models.loading import check_state
+
+_PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The 3x3 convolution with stride 1 and padding 1 of x (B, C, H, W).
+
+    In float32 on a CPU by NNPACK, which comes with PyTorch: Winograd's algorithm takes a third to a
+    half of the time of a direct convolution, and differs by about 1e-4 of the output's deviation.
+    """
+    if (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and min(x.shape[2:]) >= 16  # below, its tiles are mostly padding
+        and not torch.compiler.is_compiling()
+        and _has_winograd()
+    ):
+        # one by one: its way with batches is the slower one
+        each = [
+            torch._nnpack_spatial_convolution(x[k : k + 1], weight, bias, 1, 1)
+            for k in range(len(x))
+        ]
+        return each[0] if len(each) == 1 else torch.cat(each)
+    return F.conv2d(x, weight, bias, padding=1)
+
+
+def _has_winograd() -> bool:
+    # asking also sets NNPACK up, without which its convolution fails
+    return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
+
+
+class Convolution(nn.Conv2d):
+    """`convolve` with weights of its own, under the keys of nn.Conv2d."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolve(input, self.weight, self.bias)
+
+
+def dtype_named(precision: str, device: torch.device) -> torch.dtype:
+    """The precision of that name; "auto" is the fastest that the device gains from.
+
+    Raises UsageError for one that there is not, or not on this device.
+    """
+    if precision == "auto":
+        return _gaining(device)
+    dtype = chosen("--precision", precision, _PRECISIONS)
+    if dtype == torch.float16 and device.type == "cpu":
+        raise UsageError("--precision fp16: not on a CPU; use auto or f32")
+    return dtype
+
+
+def _gaining(device: torch.device) -> torch.dtype:
+    """bf16 where the device multiplies it several times faster, else f32.
+
+    On a CPU these are AMX tiles: AVX-512's bf16 dot product doubles the direct convolution's
+    speed, as Winograd's algorithm in f32 does without loss.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # older PyTorch cannot tell; it then only forgoes the gain
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    fast = device.type == "cpu" and bool(capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
+
+
+def line_of(error: BaseException) -> str:
+    """What an error of torch says, in one line."""
+    text = " ".join(str(error).split())
+    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network made on the device "meta" copies of weights, float32 on the CPU.
+
+    It is made quicker, too (`quicken`). Raises ModelError as `check_state` does.
+    """
+    check_state(network, state, path)
+    copies = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
+    network.load_state_dict(copies, assign=True)
+    quicken(network)
+
+
+def quicken(network: nn.Module) -> None:
+    """Make its 3x3 convolutions `Convolution`, the quicker one on a CPU; weights stay the same."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Conv2d) and _is_plain(child):
+                with torch.device("meta"):
+                    quick = Convolution(child.in_channels, child.out_channels)
+                quick.load_state_dict(child.state_dict(), assign=True)
+                setattr(parent, name, quick)
+
+
+def _is_plain(conv: nn.Conv2d) -> bool:
+    return (
+        conv.kernel_size == (3, 3)
+        and conv.stride == (1, 1)
+        and conv.padding == (1, 1)
+        and conv.dilation == (1, 1)
+        and conv.groups == 1
+        and conv.bias is not None
+    )

@@ -1,0 +1,266 @@
+"""How weights get where they are wanted: found here, fetched once, or given; and proved right.
+
+FOLDER/FILE                   the published file, bit for bit; there whole or not at all
+FOLDER/FILE.part, .part.json  while it is fetched (models/download.py)
+FOLDER/locks/FILE             held by the process that fetches it
+FOLDER/verified/*.json        what was hashed before: path, size, times, SHA-256
+FOLDER/accepted/NAME.json     a licence that was accepted
+
+FOLDER is `weights.folder()`. Nothing in videnhance reaches for the network but `obtain`, and that
+only where a file is missing or damaged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from videnhance.errors import ModelError, Stopped, UsageError, chosen
+from videnhance.files import sha256_of
+from videnhance.models.catalog import BUNDLED, WEIGHTS, Weights, folder, located
+from videnhance.models.download import Progress, fetch, on_disk
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """Weights ready to be loaded."""
+
+    name: str
+    path: Path
+    sha256: str
+    """Of the file as it is."""
+    trusted: bool
+    """Whether it is not the published file, and was taken on the user's word."""
+    accepted: str | None
+    """The licence that had to be accepted, and was; None where none had to be."""
+
+
+def bundled(name: str, given: str | None = None, *, trust: bool = False) -> Obtained:
+    """The weights of that name that come with the package (BUNDLED), or a file given instead.
+
+    Raises UsageError for a given one without `trust`, ModelError where there is no such file.
+    """
+    path = BUNDLED[name] if given is None else Path(given)
+    if given is not None and not trust:
+        raise UsageError(
+            f"--weights {name}={given}: is not what comes with videnhance; add --trust-weights if "
+            "you trust where it comes from"
+        )
+    try:
+        return Obtained(name, path, sha256_of(path), trusted=given is not None, accepted=None)
+    except OSError as error:
+        cure = "install videnhance again" if given is None else "check the name and the folder"
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `verify` found of one file."""
+
+    name: str
+    path: Path
+    sha256: str
+    good: bool
+    """Whether it is the published file."""
+
+
+def _quiet(step: str, done: int, total: int) -> None:
+    """Progress that nobody wants to see."""
+
+
+def obtain(
+    name: str,
+    *,
+    given: Path | None = None,
+    trust: bool = False,
+    offline: bool = False,
+    accepted: Collection[str] = (),
+    progress: Progress = _quiet,
+    tell: Callable[[str], None] = lambda line: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Obtained:
+    """The weights of that name: as they lie here, else fetched once, with `tell` saying so.
+
+    `given` is a file to use instead (--weights); another than the published one is refused unless
+    `trust`. `accepted` names the licences accepted now; that is remembered. Damaged files are
+    fetched again. Raises UsageError for an unknown name or a licence not accepted, ModelError where
+    the weights cannot be had, Stopped where `stop` said so.
+    """
+    weights = chosen("weights", name, WEIGHTS)
+    licence = _agreed(weights, accepted)
+    if given is not None:
+        digest, trusted = _given(weights, given, trust, progress)
+        return Obtained(name, given, digest, trusted, licence)
+    path = folder() / weights.file
+    if not _is_published(weights, progress):
+        if offline:
+            state = "is damaged" if path.exists() else "is not here"
+            raise ModelError(
+                f"{path}: {state}, and --offline forbids to fetch it; run `videnhance models pull "
+                f"{name}` where there is a network, or give the file with --weights FILE"
+            )
+        with _held(
+            folder() / "locks" / path.name,
+            stop=stop,
+            waits=lambda: tell(f"{name}: another process fetches it; waiting"),
+        ):
+            if not _is_published(weights, progress):  # that process may have just done it
+                size = "" if weights.size is None else f" ({weights.size / 1e6:.0f} MB)"
+                tell(f"{name}: fetching {weights.url}{size} into {path.parent}, once")
+                fetch(
+                    weights.url,
+                    path,
+                    size=weights.size,
+                    sha256=weights.sha256,
+                    progress=progress,
+                    stop=stop,
+                )
+                _remember(path, weights.sha256, _facts(path))
+    return Obtained(name, path, weights.sha256, False, licence)
+
+
+def verify(names: Collection[str] = (), progress: Progress = _quiet) -> list[Checked]:
+    """Hash the files that are here, all or those named, whatever was known of them before.
+
+    Raises UsageError for an unknown name, ModelError where a file cannot be read.
+    """
+    wanted = [chosen("weights", name, WEIGHTS) for name in names] or list(WEIGHTS.values())
+    found = []
+    for weights in wanted:
+        path = folder() / weights.file
+        if path.is_file():
+            digest = _digest(path, progress, again=True)
+            found.append(Checked(weights.name, path, digest, digest == weights.sha256))
+    return found
+
+
+def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tuple[str, bool]:
+    """SHA-256 of a file the user named, and whether it had to be trusted."""
+    if not given.is_file():
+        raise ModelError(f"--weights {given}: no such file")
+    digest = _digest(given, progress)
+    if digest == weights.sha256:
+        return digest, False
+    if not trust:
+        known = next((w.name for w in WEIGHTS.values() if w.sha256 == digest), None)
+        what = f"is {known}" if known else f"its SHA-256 is {digest}, published {weights.sha256}"
+        raise ModelError(
+            f"--weights {given}: is not the published {weights.name} ({what}); give that file, or "
+            "add --trust-weights if you know where this one is from"
+        )
+    return digest, True
+
+
+def _is_published(weights: Weights, progress: Progress) -> bool:
+    """Whether the file is here and, bit for bit, the published one."""
+    path = located(weights.name)
+    return path is not None and _digest(path, progress) == weights.sha256
+
+
+def _digest(path: Path, progress: Progress, *, again: bool = False) -> str:
+    """A file's SHA-256; that of an unchanged file is remembered, unless `again`."""
+    try:
+        facts = _facts(path)
+        with suppress(OSError, ValueError, AttributeError, TypeError):
+            note = json.loads(_note(path).read_text(encoding="utf-8"))
+            digest = note.pop("sha256", None)
+            if not again and note == facts and isinstance(digest, str):
+                return digest
+        size = path.stat().st_size
+        digest = sha256_of(path, progress=lambda done: progress("hash", done, size))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    _remember(path, digest, facts)
+    return digest
+
+
+def _remember(path: Path, digest: str, facts: dict[str, object]) -> None:
+    """Note a file's SHA-256. `facts` were read before it: a change meanwhile makes it void."""
+    with suppress(OSError):  # a folder that is only read makes it slower, no more
+        _write(_note(path), {**facts, "sha256": digest})
+
+
+def _facts(path: Path) -> dict[str, object]:
+    """By what a change of a file shows; its ctime cannot be set back as its mtime can."""
+    found = path.stat()
+    return {
+        "path": str(path.resolve()),
+        "size": found.st_size,
+        "mtime_ns": found.st_mtime_ns,
+        "ctime_ns": found.st_ctime_ns,
+    }
+
+
+def _note(path: Path) -> Path:
+    """Where a file's SHA-256 is noted: with us, as the folder of a given file is not ours."""
+    key = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+    return folder() / "verified" / f"{key[:32]}.json"
+
+
+def _agreed(weights: Weights, accepted: Collection[str]) -> str | None:
+    """The licence where it had to be accepted; raises UsageError where it was not."""
+    for name in accepted:
+        chosen("--accept-license", name, WEIGHTS)
+    if not weights.consent:
+        return None
+    note = folder() / "accepted" / f"{weights.name}.json"
+    if weights.name in accepted:
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        with suppress(OSError):  # then it has to be said again next time
+            _write(note, {"licence": weights.licence, "when": when})
+        return weights.licence
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        # Another licence than was accepted has to be accepted anew.
+        if json.loads(note.read_text(encoding="utf-8"))["licence"] == weights.licence:
+            return weights.licence
+    raise UsageError(
+        f"{weights.name}: is under the {weights.licence}; if you accept that, add "
+        f"--accept-license {weights.name}, once"
+    )
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    """A small JSON file, by one rename; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    part.replace(path)
+
+
+@contextmanager
+def _held(path: Path, *, stop: Callable[[], bool], waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock file `path`, waiting while another process does; `waits` is called once then.
+
+    It is the kernel's lock, which ends with the process however that ends. Raises Stopped where
+    `stop` says so, ModelError where the folder cannot be written.
+    """
+    with on_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        told = False
+        while not _lock(file):
+            if not told:
+                waits()
+            told = True
+            if stop():
+                raise Stopped(f"{path}: stopped while another process fetches the file")
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Tracked faces cut out, restored and painted back: the way of a frame through a job."""

@@ -1,0 +1,171 @@
+"""What surrounds a restorer that invents: whom it is kept from, and what is taken back after it.
+
+Before it a gate (faces/gate.py) leaves faces alone of which too little is recorded. After it
+the made-up texture is held still (imaging/steadiness.py), and a face gets the colours of its source
+(imaging/color_match.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from videnhance.faces import gate
+from videnhance.faces.alignment import crop_to_frame
+from videnhance.faces.gate import Verdict
+from videnhance.faces.tracklets import CropWindow, Tracklet
+from videnhance.imaging import steadiness
+from videnhance.imaging.affine import compose, invert
+from videnhance.imaging.color import sample_rgb
+from videnhance.imaging.color_match import chroma_spread, is_grey
+from videnhance.imaging.frames import Crop
+from videnhance.media.clip import VideoInfo
+from videnhance.media.reading.clean_up import read_frames
+from videnhance.media.timeline import Timeline
+from videnhance.render.batches import Done, Due
+from videnhance.render.pixels import IN_MEMORY, Pixels
+from videnhance.settings.groups import GateLimits
+
+Masks = Callable[[Sequence[Crop]], list[Crop]]
+"""(S, S, 3) float32 RGB crops in, (S, S) float32 masks out (parsing.Parser.masks)."""
+_LOOKS, _LOOK_SIDE = 5, 64
+"""Frames of a track, and pixels of a crop's side, by which it is found to be grey."""
+
+
+def gated(
+    dues: Iterable[Due],
+    tracklets: Sequence[Tracklet],
+    radius: int,
+    limits: GateLimits,
+    tell: Callable[[int, Verdict], None],
+    pixels: Pixels = IN_MEMORY,
+) -> Iterator[Due]:
+    """The frames without the faces that should be left alone, and how strongly the others may be
+    restored; `tell` hears of every verdict, with the frame's index.
+
+    The windows of `dues` reach as far as `gate.RADIUS` or more; those given on reach `radius`.
+    """
+    by_id = {t.id: t for t in tracklets}
+    known: dict[tuple[int, int], float] = {}
+
+    def sharpnesses(window: CropWindow, frames: range) -> list[float]:
+        found = []
+        for frame in frames:
+            key = (window.tracklet, frame)
+            if key not in known:
+                crop = window.crops[frame - window.frames[0]]
+                known[key] = pixels.sharpness(crop, window.zoom)
+            found.append(known[key])
+        return found
+
+    for due in dues:
+        index = due.frame.index
+        windows, strengths = [], {}
+        for window in due.windows:
+            track = by_id[window.tracklet]
+            near = gate.frames_around(track, index)
+            verdict = gate.judge(track, index, sharpnesses(window, near), limits)
+            tell(index, verdict)
+            if verdict.strength > 0:
+                windows.append(_narrowed(window, radius))
+                strengths[window.tracklet] = verdict.strength
+        for key in [key for key in known if key[1] < index - gate.RADIUS]:
+            del known[key]
+        yield Due(due.frame, tuple(windows), strengths)
+
+
+def matched(
+    done: Iterable[Done], grey: frozenset[int], pixels: Pixels = IN_MEMORY
+) -> Iterator[Done]:
+    """The restored faces in the colours of their source; `grey` are the ids of grey tracks."""
+    for item in done:
+        after = {
+            identity: pixels.match_color(crop, item.before[identity], identity in grey)
+            for identity, crop in item.after.items()
+        }
+        yield replace(item, after=after)
+
+
+def parsed(done: Iterable[Done], masks: Masks) -> Iterator[Done]:
+    """With the masks of the restored faces, found in the crops as they were recorded: a hand that
+    the restorer painted over is still seen there."""
+    for item in done:
+        identities = list(item.after)
+        found = masks([item.before[k] for k in identities])
+        yield replace(item, masks=dict(zip(identities, found, strict=True)))
+
+
+def steadied(
+    done: Iterable[Done], wanted: range, amount: float, pixels: Pixels = IN_MEMORY
+) -> Iterator[Done]:
+    """The `wanted` frames with the restorer's texture averaged along each track.
+
+    `done` begins `steadiness.RADIUS` frames earlier and ends as many later, where there are any.
+    """
+    around: dict[int, Done] = {}
+    looks: dict[tuple[int, int], Any] = {}
+    waiting: deque[int] = deque()
+
+    def one(index: int) -> Done:
+        item = around[index]
+        after = {}
+        for identity in item.after:
+            near = [index]
+            while near[0] > index - steadiness.RADIUS and (near[0] - 1, identity) in looks:
+                near.insert(0, near[0] - 1)
+            while near[-1] < index + steadiness.RADIUS and (near[-1] + 1, identity) in looks:
+                near.append(near[-1] + 1)
+            window = [looks[k, identity] for k in near]
+            after[identity] = pixels.steady(window, near.index(index), amount)
+        return replace(item, after=after)
+
+    for item in done:
+        index = item.frame.index
+        around[index] = item
+        for identity, crop in item.after.items():
+            looks[index, identity] = pixels.look(item.before[identity], crop)
+        gone = around.pop(index - 2 * steadiness.RADIUS - 1, None)
+        if gone is not None:
+            for identity in gone.after:
+                del looks[gone.frame.index, identity]
+        if index in wanted:
+            waiting.append(index)
+        while waiting and waiting[0] + steadiness.RADIUS <= index:
+            yield one(waiting.popleft())
+    while waiting:
+        yield one(waiting.popleft())
+
+
+def grey_tracks(
+    info: VideoInfo, timeline: Timeline, pix_fmt: str, tracklets: Sequence[Tracklet]
+) -> frozenset[int]:
+    """The ids of those tracks that have no colours, by a few of their frames."""
+    to_coded = invert(info.upright)
+    looks: dict[int, list[Tracklet]] = {}
+    for t in tracklets:
+        for index in {int(k) for k in np.linspace(t.start, t.stop - 1, _LOOKS)}:
+            looks.setdefault(index, []).append(t)
+    spreads: dict[int, list[float]] = {t.id: [] for t in tracklets}
+    for index in sorted(looks):
+        for frame in read_frames(info, timeline, index, index + 1, pix_fmt):
+            for t in looks[index]:
+                pose = t.poses[index - t.start]
+                affine = compose(to_coded, crop_to_frame(pose, _LOOK_SIDE))
+                crop = sample_rgb(frame, affine, (_LOOK_SIDE, _LOOK_SIDE))
+                spreads[t.id].append(chroma_spread(crop))
+    return frozenset(identity for identity, values in spreads.items() if is_grey(values))
+
+
+def _narrowed(window: CropWindow, radius: int) -> CropWindow:
+    first = max(window.centre - radius, 0)
+    kept = slice(first, window.centre + radius + 1)
+    return replace(
+        window,
+        frames=window.frames[kept],
+        crops=window.crops[kept],
+        centre=window.centre - first,
+    )

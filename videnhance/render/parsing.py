@@ -1,0 +1,138 @@
+"""Which part of an aligned crop is face: ParseNet, which labels every pixel.
+
+The network and the way from its labels to a mask are facexlib's
+(FaceRestoreHelper.paste_faces_to_input_image with use_parse), the network first of PSFR-GAN
+(Chaofeng Chen and others, "Progressive Semantic-Aware Style Transformation for Blind Face
+Restoration", CVPR 2021). It was trained on portraits (CelebAMask-HQ), which have no class for what
+may hide a face: a hand or a microphone is found only so far as it is not taken for skin.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from videnhance.errors import ModelError
+from videnhance.imaging.frames import Crop, FloatArray
+from videnhance.models.devices import device_named
+from videnhance.models.loading import check_state
+
+CLASSES = (
+    "background",
+    "skin",
+    "nose",
+    "glasses",
+    "left eye",
+    "right eye",
+    "left brow",
+    "right brow",
+    "left ear",
+    "right ear",
+    "mouth",
+    "upper lip",
+    "lower lip",
+    "hair",
+    "hat",
+    "earring",
+    "necklace",
+    "neck",
+    "cloth",
+)
+"""What a label stands for: the order of CelebAMask-HQ."""
+NOT_FACE = frozenset({"background", "hat", "necklace", "neck", "cloth"})
+"""Classes outside facexlib's mask; ours leaves out the hair, too, unless asked."""
+
+_SIDE = 512
+_SIGMA, _KERNEL = 11.0, (101, 101)  # pixels at 512; applied twice
+_BORDER = 10  # pixels at 512 that stay 0, so that a mask ends inside its crop
+
+
+class Parser:
+    """Masks of faces in aligned crops, by ParseNet in float32."""
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        device: str = "cpu",
+        path: Path = Path("parsenet"),
+        *,
+        hair: bool = False,
+    ) -> None:
+        """`hair`: whether hair counts as face, as it does for facexlib.
+
+        Raises UsageError for a device that cannot be used; ModelError naming keys of `state` that
+        are missing, unknown or of another shape, and `path`, from where they are.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package's remarks on its own code
+            from facexlib.parsing.parsenet import ParseNet
+
+        network = ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=len(CLASSES))
+        # counters of the training, which a file need not hold and nothing here reads
+        counters = {k: v for k, v in network.state_dict().items() if k.endswith("batches_tracked")}
+        complete = {**counters, **state}
+        check_state(network, complete, path)
+        network.load_state_dict(complete, strict=True)
+        self._device = device_named(device)
+        self._network = network.requires_grad_(False).eval().to(self._device)
+        # on a CPU a batch is no faster, on a GPU eight faces fit beside a restorer
+        self._batch = 1 if self._device.type == "cpu" else 8
+        outside = NOT_FACE if hair else NOT_FACE | {"hair"}
+        self._values = np.array([name not in outside for name in CLASSES], np.float32)
+
+    def labels(self, crops: Sequence[Crop]) -> list[npt.NDArray[np.uint8]]:
+        """(512, 512) of indices into CLASSES for each crop: (S, S, 3) float32 RGB, 0..1.
+
+        Raises ModelError where the network fails, for want of memory, say.
+        """
+        return list(self._each(crops))
+
+    def masks(self, crops: Sequence[Crop]) -> list[FloatArray]:
+        """(S, S) float32 for each crop: 1 on a face, 0 beside it, with a soft edge.
+
+        At the crop's own edge it is 0. The crops are (S, S, 3) float32 RGB, 0..1. Raises ModelError
+        where the network fails, for want of memory, say.
+        """
+        found = zip(self._each(crops), crops, strict=True)
+        return [self._feathered(labels, len(crop)) for labels, crop in found]
+
+    def _each(self, crops: Sequence[Crop]) -> Iterator[npt.NDArray[np.uint8]]:
+        for start in range(0, len(crops), self._batch):
+            try:
+                yield from self._run(crops[start : start + self._batch])
+            except (RuntimeError, MemoryError) as error:
+                reason = " ".join(str(error).split())[:120] or type(error).__name__
+                raise ModelError(
+                    f"parsenet: the network failed on {self._device} ({reason}); use --devices cpu"
+                ) from error
+
+    @torch.inference_mode()
+    def _run(self, crops: Sequence[Crop]) -> npt.NDArray[np.uint8]:
+        x = torch.cat([self._to_side(crop) for crop in crops]).contiguous()
+        scores = self._network((x - 0.5) / 0.5)[0]
+        labels: npt.NDArray[np.uint8] = scores.argmax(1).to(torch.uint8).cpu().numpy()
+        return labels
+
+    def _to_side(self, crop: Crop) -> Tensor:
+        x = torch.as_tensor(crop, device=self._device).permute(2, 0, 1)[None].clamp(0.0, 1.0)
+        if len(crop) == _SIDE:
+            return x
+        return F.interpolate(x, (_SIDE, _SIDE), mode="bilinear", align_corners=False)
+
+    def _feathered(self, labels: npt.NDArray[np.uint8], size: int) -> FloatArray:
+        mask: FloatArray = self._values[labels]
+        for _ in range(2):
+            mask = cv2.GaussianBlur(mask, _KERNEL, _SIGMA)
+        inside = np.zeros_like(mask)
+        within = slice(_BORDER, -_BORDER)
+        inside[within, within] = mask[within, within]
+        resized: FloatArray = cv2.resize(inside, (size, size), interpolation=cv2.INTER_LINEAR)
+        return np.clip(resized, 0.0, 1.0)

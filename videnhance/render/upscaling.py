@@ -1,0 +1,219 @@
+"""Enlarges whole pictures with Real-ESRGAN's network (RRDBNet), tile by tile.
+
+The network is basicsr's (Xintao Wang and others, "Real-ESRGAN: Training Real-World Blind
+Super-Resolution with Pure Synthetic Data", ICCVW 2021). It invents texture, in faces too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from videnhance.errors import ModelError, UsageError
+from videnhance.imaging.frames import FloatArray
+from videnhance.models.devices import device_named
+from videnhance.models.loading import check_state
+from videnhance.models.running import dtype_named, is_memory, quicken
+from videnhance.models.torchvision_bridge import bridge
+
+TILE = 256
+"""Side of a tile in source pixels: about 1.5 GB of memory at scale 4 in float32."""
+OVERLAP = 32
+"""Context around what is kept of a tile, in source pixels; the authors' program takes 10."""
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One side of a tile: the pixels read, and those kept of them, half-open."""
+
+    start: int
+    stop: int
+    kept_start: int
+    kept_stop: int
+
+
+@dataclass(frozen=True)
+class _Tile:
+    image: int
+    rows: _Span
+    columns: _Span
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+class Upscaler:
+    """Pictures in, pictures `scale` times as wide and high out; the same device for all."""
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        scale: int,
+        device: str = "cpu",
+        precision: str = "auto",
+        *,
+        tile: int = TILE,
+        overlap: int = OVERLAP,
+        batch: int = 0,
+        blocks: int = 23,
+        features: int = 64,
+        path: Path = Path("realesrgan"),
+    ) -> None:
+        """`scale` 2 or 4, the one the weights are for; `tile`, `overlap` in source pixels, even.
+
+        `device` and `precision` as in `Execution`. `batch`: tiles in one pass; 0 chooses. `blocks`
+        and `features` of the network: as in the published ones. Raises UsageError for numbers that
+        cannot be; ModelError naming keys that are missing, unknown or of another shape, and `path`,
+        from where they are.
+        """
+        if scale not in (2, 4):
+            raise UsageError(f"upscaling by {scale}: there is no network for it; choose 2 or 4")
+        if tile % 2 or overlap % 2 or overlap < 0 or tile <= 2 * overlap:
+            raise UsageError(
+                f"tiles of {tile} pixels with an overlap of {overlap}: give even numbers, the tile "
+                "more than twice the overlap"
+            )
+        if batch < 0:
+            raise UsageError(f"batches of {batch} tiles: give 1 or more, or 0 to choose")
+        self.scale = scale
+        self._tile, self._overlap = tile, overlap
+        self._device = device_named(device)
+        self._dtype = dtype_named(precision, self._device)
+        self._batch = batch or (1 if self._device.type == "cpu" else 4)
+        network = _network(state, scale, blocks, features, path).to(self._device, self._dtype)
+        # as NetworkRestorer: NNPACK works plane by plane, other kernels with the channels innermost
+        planes = self._device.type == "cpu" and self._dtype == torch.float32
+        self._format = torch.contiguous_format if planes else torch.channels_last
+        self._network = network.to(memory_format=self._format)
+
+    def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
+        """Each (H, W, 3) float32 RGB, 0..1, enlarged: (H * scale, W * scale, 3), the same, clamped.
+
+        Besides the results it needs the memory of one batch of tiles, whatever the size. Raises
+        ModelError where not even one tile fits into memory, or the network gives no numbers.
+        """
+        padded = [_even(image) if self.scale == 2 else image for image in images]
+        results = [
+            np.empty((image.shape[0] * self.scale, image.shape[1] * self.scale, 3), np.float32)
+            for image in images
+        ]
+        waiting = [tile for k, image in enumerate(padded) for tile in self._tiles(k, image)]
+        while waiting:
+            size = next(
+                (n for n, tile in enumerate(waiting) if tile.shape != waiting[0].shape),
+                len(waiting),
+            )
+            batch = waiting[: min(size, self._batch)]
+            outputs = self._try(padded, batch)
+            if outputs is None:
+                self._batch = len(batch) // 2
+                continue
+            for tile, output in zip(batch, outputs, strict=True):
+                self._keep(results[tile.image], tile, output)
+            waiting = waiting[len(batch) :]
+        return results
+
+    def _tiles(self, index: int, image: FloatArray) -> Iterator[_Tile]:
+        for rows in _spans(image.shape[0], self._tile, self._overlap):
+            for columns in _spans(image.shape[1], self._tile, self._overlap):
+                yield _Tile(index, rows, columns)
+
+    def _keep(self, result: FloatArray, tile: _Tile, output: FloatArray) -> None:
+        """Put the part of a tile's output that is not context where it belongs."""
+        s, rows, columns = self.scale, tile.rows, tile.columns
+        place = result[
+            rows.kept_start * s : rows.kept_stop * s, columns.kept_start * s : columns.kept_stop * s
+        ]
+        top = (rows.kept_start - rows.start) * s
+        left = (columns.kept_start - columns.start) * s
+        # what was added to make a side even goes beyond the result
+        place[:] = output[top : top + place.shape[0], left : left + place.shape[1]]
+
+    def _try(self, images: Sequence[FloatArray], tiles: Sequence[_Tile]) -> FloatArray | None:
+        """(B, h, w, 3) RGB 0..1 of tiles of one shape; None where they do not fit into memory."""
+        crops = [
+            images[tile.image][
+                tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop
+            ]
+            for tile in tiles
+        ]
+        try:
+            outputs = self._run(np.stack(crops))
+        except (RuntimeError, MemoryError) as error:
+            reason = error if not is_memory(error) else None
+        else:
+            if not np.isfinite(outputs).all():
+                raise ModelError(
+                    "upscaling: the network gave values that are no numbers; use --precision f32"
+                )
+            return np.clip(outputs, 0.0, 1.0)
+        # out here the error, and with it the tensors of the failed pass, is let go
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if reason is not None:
+            text = " ".join(str(reason).split())[:120] or type(reason).__name__
+            raise ModelError(
+                f"upscaling: the network failed on {self._device} ({text}); "
+                "use --device cpu --precision f32"
+            ) from reason
+        if len(tiles) == 1:
+            raise ModelError(
+                f"upscaling: not enough memory for one tile of {self._tile} pixels; give smaller "
+                "tiles, or use --device cpu"
+            )
+        return None
+
+    @torch.inference_mode()
+    def _run(self, crops: FloatArray) -> FloatArray:
+        x = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)
+        y = self._network(x.to(self._dtype).contiguous(memory_format=self._format)).float()
+        outputs: FloatArray = y.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return outputs
+
+
+def _network(
+    state: Mapping[str, Tensor], scale: int, blocks: int, features: int, path: Path
+) -> nn.Module:
+    bridge()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package's remarks on its own code
+        from basicsr.archs.rrdbnet_arch import RRDBNet
+
+    network: nn.Module = RRDBNet(3, 3, scale=scale, num_feat=features, num_block=blocks)
+    check_state(network, state, path)
+    network.load_state_dict(dict(state), strict=True)
+    quicken(network)
+    return network.requires_grad_(False).eval()
+
+
+def _even(image: FloatArray) -> FloatArray:
+    """With one row and column more, reflected, where their number is odd: as Real-ESRGAN does."""
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    padded: FloatArray = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="reflect")
+    return padded
+
+
+def _spans(length: int, tile: int, overlap: int) -> list[_Span]:
+    """Cuts a side: spans of one length, the last shifted back to end where the picture does.
+
+    The network pads with zeros at a picture's edge; so it does where a tile has the same edge, and
+    everywhere else there is context.
+    """
+    if length <= tile:
+        return [_Span(0, length, 0, length)]
+    starts = [*range(0, length - tile, tile - 2 * overlap), length - tile]
+    kept = [0, *(start + overlap for start in starts[1:]), length]
+    return [
+        _Span(start, start + tile, first, last)
+        for start, (first, last) in zip(starts, pairwise(kept), strict=True)
+    ]

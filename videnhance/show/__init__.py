@@ -1,0 +1,1 @@
+"""Pictures for people: best moments, before and after, contact sheet, stills."""

@@ -1,1 +1,0 @@
-"""Everything that touches a media file: reading, writing one segment, joining the result."""
