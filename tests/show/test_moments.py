@@ -166,6 +166,20 @@ def test_moments_are_the_best_and_apart() -> None:
     assert best_moments(EVERY_SECOND, {}, 3, 1.0) == ()
 
 
+def test_moments_do_not_hang_on_the_last_digits() -> None:
+    """Where a processor gives other last digits, equal frames are taken in order of time."""
+    rng = np.random.default_rng(3)
+    plain = dict.fromkeys(range(0, 60, 3), 0.09) | {50: 0.2}
+    expected = (0, 15, 30, 50)
+    timeline = Timeline(Fraction(1, 25), tuple(range(60)), (0,), 1)
+    assert best_moments(timeline, plain, 4, 0.5) == expected
+    for _ in range(20):
+        shaken = {k: v * (1 + rng.uniform(-1e-6, 1e-6)) for k, v in plain.items()}
+        assert best_moments(timeline, shaken, 4, 0.5) == expected
+        shaken = {k: v + rng.uniform(-1e-3, 1e-3) for k, v in plain.items()}
+        assert best_moments(timeline, shaken, 4, 0.5) == expected
+
+
 def test_rows_without_a_detection_are_left_out_unless_there_is_none() -> None:
     nan = float("nan")
     np.testing.assert_array_equal(rows_seen([nan, 0.5, nan]), [False, True, False])

@@ -26,6 +26,10 @@ _REACH = 1500 * 1280 * 720
 """Pixels that may be decoded for them where keyframes are rare: 1500 frames of 720p, about what
 the looks themselves cost."""
 
+TIE = 0.05
+"""Share by which two values may differ and still count as equal, so that the earlier is taken: less
+than an eye can tell, and more than what processors, threads and versions change."""
+
 _CROP = 96
 """Side of the crop that sharpness is measured on: 24 pixels between the eyes."""
 _BLUR = 2.0
@@ -184,14 +188,18 @@ def best_moments(
 ) -> tuple[int, ...]:
     """Up to `count` frames of the highest values, at least `apart` seconds from each other.
 
-    The best first choice is kept, then the best of those far enough from it, and so on; in order
-    of time.
+    One after the other: of the frames far enough from those chosen before, the earliest whose value
+    is within TIE of the best. In order of time.
     """
     chosen: list[int] = []
-    for index in sorted(values, key=lambda k: (-values[k], k)):
-        near = (abs(timeline.seconds(index) - timeline.seconds(other)) for other in chosen)
-        if len(chosen) < count and all(gap >= apart - 1e-9 for gap in near):
-            chosen.append(index)
+    left = sorted(values)
+    while left and len(chosen) < count:
+        least = max(values[k] for k in left) * (1.0 - TIE)
+        chosen.append(next(k for k in left if values[k] >= least))
+        now = timeline.seconds(chosen[-1])
+        left = [
+            k for k in left if k != chosen[-1] and abs(timeline.seconds(k) - now) >= apart - 1e-9
+        ]
     return tuple(sorted(chosen))
 
 
