@@ -18,7 +18,13 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job import plan
 from videnhance.job.run import enhance
-from videnhance.models.loader import Row
+from videnhance.media.clip import Coding
+from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.source import probe
+from videnhance.media.repair.scan import read_timeline
+from videnhance.models.loader import Equipment, Row
+from videnhance.restorers.identity import Identity
+from videnhance.settings.clean_up import CleanSettings
 from videnhance.settings.groups import (
     DetectSettings,
     OutputSettings,
@@ -204,3 +210,26 @@ def test_a_clip_without_faces_and_a_clip_of_one_frame(tmp_path: Path) -> None:
     single = write_rgb(tmp_path / "in.mkv", square_frames(1))
     settings = replace(LOSSLESS, track=TrackSettings(min_eyes=5.0))
     assert enhance(single, tmp_path / "one.mkv", settings).faces == 1
+
+
+@pytest.mark.parametrize("rate", ["frame", "field"])
+def test_a_restorer_is_told_how_the_recording_was_coded(
+    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch, rate: str
+) -> None:
+    """A picture for each field does not halve the bits that a recorded frame was coded with."""
+    clip = write_clip(tmp_path / "in.mkv", pts=range(40), codec="mpeg4")
+    told: list[Coding] = []
+
+    def make(equipment: Equipment) -> Identity:
+        told.append(equipment.coding)
+        return Identity()
+
+    monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, Row(make))
+    settings = replace(
+        LOSSLESS,
+        restore=RestoreSettings(),
+        clean=CleanSettings(deinterlace="bwdif", rate=rate),
+    )
+    enhance(clip, tmp_path / "out.mkv", settings)
+    info = probe(clip)
+    assert told == [coding_of(info, read_timeline(info))]

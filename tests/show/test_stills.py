@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
 from videnhance.media.writing.png import FrameFiles, picture_of, read_text, write_png
+from videnhance.settings.clean_up import CleanSettings
 from videnhance.settings.groups import DetectSettings, OutputSettings
 
 
@@ -155,6 +157,35 @@ def test_best_moments_stand_beside_the_original(
     left, right = picture[:, :side].astype(int), picture[:, side + 2 :].astype(int)
     assert left.shape == right.shape
     assert np.abs(left - right).mean() < 20  # the same place of the same face
+
+
+@pytest.mark.parametrize("rate", ["frame", "field"])
+def test_stills_show_the_recorded_frame_of_the_same_moment(
+    tmp_path: Path, wish: Callable[..., Settings], rate: str
+) -> None:
+    """Each recorded frame holds two fields, so the n-th field was recorded in frame n // 2. Every
+    frame's wall has a brightness of its own, which tells which one a still shows."""
+    walls = 60 + 4 * np.arange(30)
+    frames = square_frames(60)
+    for index, picture in enumerate(frames):
+        picture[picture.min(axis=2) < 200] = walls[index // 2]
+    woven = [one.copy() for one in frames[::2]]
+    for picture, other in zip(woven, frames[1::2], strict=True):
+        picture[1::2] = other[1::2]
+    clip = write_rgb(tmp_path / "woven.mkv", woven, pix_fmt="yuv444p")
+    folder = tmp_path / "stills"
+    clean = CleanSettings(deinterlace="bwdif", rate=rate)
+    enhance(clip, tmp_path / "out.mkv", replace(wish(stills=str(folder)), clean=clean))
+    paths = sorted(folder.iterdir())
+    assert len(paths) >= 2
+    for path in paths:
+        frame = int(read_text(path)["Frame"]) // (2 if rate == "field" else 1)
+        still = cv2.imread(str(path))
+        assert still is not None
+        side = (still.shape[1] - 2) // 2
+        left, right = still[:, :side].astype(int), still[:, side + 2 :].astype(int)
+        assert np.median(left[:, :4]) == pytest.approx(walls[frame], abs=1.5)
+        assert np.abs(left - right).mean() < 10
 
 
 @pytest.mark.parametrize("option", ["frames", "stills"])

@@ -61,17 +61,17 @@ def enhance(
 ) -> Summary:
     """Enhance the faces of a video and write the result to `output` (.mkv without suffix).
 
-    The source is only read. `output` appears whole, when all is done, or not at all. Stopped at
-    any point, the same call goes on where it was: finished work is kept in `job_dir` (beside the
-    output unless given; removed at the end unless `keep_job`). A job begun with other settings is
-    refused, unless `restart`: then its files that still fit are used.
+    The source is only read. `output` appears whole, when all is done, or not at all. Stopped at any
+    point, the same call goes on: finished work is kept in `job_dir` (beside the output unless
+    given; removed at the end unless `keep_job`). A job begun with other settings is refused,
+    unless `restart`, which uses its files that still fit.
 
     `tracks` names a tracks.json to render from instead of looking for faces. `stop` is asked
     whenever work can be put down without losing any; then Stopped is raised. Without `identify` the
     source's content is not hashed first, for a job that nobody will go on with.
 
-    Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
-    cure. Its `job` names the directory where finished work was kept, if there is some.
+    Raises a VidenhanceError (see errors.py): one line with the file, the cause and the cure. Its
+    `job` names the directory where finished work was kept, if there is some.
     """
     source, output = Path(source), completed(Path(output))
     folder = Path(job_dir) if job_dir is not None else default_folder(output)
@@ -110,8 +110,7 @@ def enhance_as(
     identify: bool,
     run: Run,
 ) -> Summary:
-    """As `enhance`, of a source of which so much is known; raises DamagedError where that is not
-    enough."""
+    """As `enhance`, of a source of which so much is known; DamagedError where it is not enough."""
     refuse_inside(JobDirectory(folder), source, output, tracks)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
@@ -293,8 +292,9 @@ def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> E
         tell=run.notes.append,
         stop=run.stop,
     )
-    if restoring and wish.restore.restorer in LEARNED:  # nothing else asks for it
-        equipment = replace(equipment, coding=coding_of(scope.source, scope.timeline))
+    if restoring and wish.restore.restorer in LEARNED:
+        found = scope.condition  # as recorded: a picture for each field would halve the bits
+        equipment = replace(equipment, coding=coding_of(found.info, found.timeline))
     names = (rendering_weights(wish) if restoring else []) + (
         looking_weights(wish) if detecting else []
     )

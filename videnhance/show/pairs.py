@@ -57,8 +57,18 @@ class Footage:
         return Footage(found.info, found.timeline, pix_fmt, found.examination)
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames start..stop, half-open."""
-        return read_frames(self.info, self.timeline, start, stop, self.pix_fmt)
+        """Frames start..stop, half-open, as they were recorded: where the timeline has one for each
+        field, the recorded frame that holds both comes twice."""
+        cleaning = self.info.cleaning
+        if cleaning is None or not cleaning.fields:
+            yield from read_frames(self.info, self.timeline, start, stop, self.pix_fmt)
+            return
+        recorded = self.timeline.frames()
+        info = replace(self.info, time_base=recorded.time_base)
+        for frame in read_frames(info, recorded, start // 2, -(-stop // 2), self.pix_fmt):
+            for index in (2 * frame.index, 2 * frame.index + 1):
+                if start <= index < stop:
+                    yield replace(frame, index=index, pts=self.timeline.pts[index])
 
     def end(self, stop: int) -> float:
         """Seconds since the first frame at which the last one before `stop` is over."""

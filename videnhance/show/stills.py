@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from videnhance.faces.tracklets import Tracks
-from videnhance.media.reading.decoding import read_frames
 from videnhance.media.writing.png import write_png
 from videnhance.settings.groups import Settings
 from videnhance.show.compare import labels_of
@@ -65,7 +64,7 @@ def save_stills(
     original, label = labels_of(made.restorer, made.invents)
     tell(0, total)
     for index in sorted(found):
-        (before,) = read_frames(source.info, source.timeline, index, index + 1, source.pix_fmt)
+        (before,) = source.frames(index, index + 1)
         here = index - span[0]
         (after,) = enhanced.frames(here, here + 1)
         seconds = source.timeline.seconds(index)
