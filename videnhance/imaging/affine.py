@@ -13,7 +13,7 @@ from videnhance.imaging.frames import Array, FloatArray, Matrix
 
 
 def place(points: npt.NDArray[np.floating], affine: Matrix) -> npt.NDArray[np.float64]:
-    """Points (..., 2) taken through an affine."""
+    """Points (..., 2) mapped by an affine."""
     return np.asarray(points @ affine[:, :2].T + affine[:, 2])
 
 
@@ -37,7 +37,7 @@ def invert(affine: Matrix) -> Matrix:
 
 
 def zoom_of(affine: Matrix) -> float:
-    """How much longer lengths become, as the root of the area's growth."""
+    """The factor by which lengths grow: the square root of the area's growth."""
     return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
 
 
@@ -50,9 +50,9 @@ def warp(
 ) -> FloatArray:
     """Resample (H, W) or (H, W, C) into `size` (height, width), float32, bicubic.
 
-    Where the target is coarser than the source, the source is blurred first (`blur_for`), so that
-    a large face neither aliases nor flickers. `border` is what lies outside the image. Only the
-    part of the source that the target covers is touched.
+    If the target is coarser than the source, the source is blurred first (`blur_for`), so that a
+    large face neither aliases nor flickers. `border` is OpenCV's border mode for samples outside
+    the image. Only the part of the source that the target covers is read.
     """
     sigma = blur_for(target_to_source)
     shape = (image.shape[0], image.shape[1])
@@ -75,13 +75,13 @@ def warp(
 
 
 def blur_for(target_to_source: Matrix) -> float:
-    """Sigma, in source pixels, that brings the source to a coarser target's sampling: the Gaussian
-    that turns a unit pixel's footprint into the target pixel's; 0 for a finer target."""
+    """Sigma, in source pixels, of the blur before resampling to a coarser target: the Gaussian that
+    turns a unit pixel's footprint into the target pixel's. 0 if the target is finer."""
     return 0.5 * float(np.sqrt(max(zoom_of(target_to_source) ** 2 - 1.0, 0.0)))
 
 
 def bounds(affine: Matrix, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of the box around a (height, width) picture taken through an affine."""
+    """x0, y0, x1, y1 of the box around a (height, width) picture mapped by an affine."""
     height, width = size
     corners = place(np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]), affine)
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
@@ -92,7 +92,7 @@ def covered(
     affine: Matrix, size: tuple[int, int], shape: tuple[int, int], sigma: float
 ) -> tuple[int, int, int, int]:
     """left, top, right, bottom of the part of an image of `shape` (height, width) that a bicubic
-    `warp` of it, blurred by `sigma`, needs; never empty, so that edges can repeat."""
+    `warp` with blur `sigma` reads. Never empty, so that edges can repeat."""
     pad = 4 + int(np.ceil(3 * sigma))
     x0, y0, x1, y1 = bounds(affine, size)
     left = int(np.clip(np.floor(x0) - pad, 0, shape[1] - 1))

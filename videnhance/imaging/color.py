@@ -1,7 +1,8 @@
-"""Between the planes of a frame and RGB: one linear map, and its exact inverse for differences.
+"""Conversion between a frame's planes and RGB: one linear map, and its exact inverse for
+differences.
 
-Planes are read where the stream sites their samples (4:2:0 chroma left, as H.264, H.265 and MPEG-2
-have it, unless it says otherwise), so that no intermediate picture is resampled twice.
+Planes are sampled at the chroma site the stream declares (4:2:0 chroma left, the default of H.264,
+H.265 and MPEG-2, if it declares none), so that nothing is resampled twice.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from videnhance.imaging.frames import Array, FloatArray, Frame, Matrix, PixelLay
 
 
 def samples_to_rgb(layout: PixelLayout) -> npt.NDArray[np.float64]:
-    """(3, planes + 1): RGB in 0..1 from the samples of one pixel, last column the offset.
+    """(3, planes + 1): the map from the samples of a pixel to RGB 0..1, last column the offset.
 
     ITU-R BT.601/709/2020: R = Y + 2 (1 - Kr) Cr, B = Y + 2 (1 - Kb) Cb, G from the luma equation;
     limited range is 16..235 for Y and 16..240 for chroma, times 2^(depth - 8).
@@ -47,7 +48,7 @@ def samples_to_rgb(layout: PixelLayout) -> npt.NDArray[np.float64]:
 
 
 def rgb_to_samples(layout: PixelLayout) -> npt.NDArray[np.float64]:
-    """(planes, 3): a difference of samples from a difference of RGB; no offset."""
+    """(planes, 3): the map from a difference of RGB to a difference of samples; no offset."""
     if layout.kind == "gray":
         kr, kb = layout.luma_weights
         span = 1.0 / samples_to_rgb(layout)[0, 0]
@@ -59,7 +60,7 @@ def frame_to_plane(layout: PixelLayout, plane: int) -> Matrix:
     """Affine from the frame's pixels to the samples of one of its planes."""
     if plane in (1, 2) and layout.kind == "yuv":
         x, y = layout.chroma_shift
-        # Sited on the first: chroma sample j lies on luma sample 2^x j, not amid its group.
+        # Site 1: chroma sample j lies on luma sample 2^x j, not in the middle of its group.
         across, down = layout.chroma_site
         left = 0.5 - 0.5 ** (x + 1) if across == 1 else 0.0
         top = 0.5 - 0.5 ** (y + 1) if down == 1 else 0.0
@@ -68,14 +69,14 @@ def frame_to_plane(layout: PixelLayout, plane: int) -> Matrix:
 
 
 def color_planes(layout: PixelLayout) -> int:
-    """How many planes carry colour; one more, where there is one, is alpha and never touched."""
+    """How many planes carry colour. A further plane is alpha and is never touched."""
     return 1 if layout.kind == "gray" else 3
 
 
 def sample_rgb(frame: Frame, target_to_frame: Matrix, size: tuple[int, int]) -> FloatArray:
-    """The frame seen through an affine: (height, width, 3) float32 RGB, nominally 0..1.
+    """The frame resampled through an affine: (height, width, 3) float32 RGB, nominally 0..1.
 
-    Values beyond 0..1, as limited-range video can hold, are kept. Outside the frame the border
+    Values outside 0..1, which limited-range video can hold, are kept. Outside the frame the border
     pixel is repeated.
     """
     layout = frame.layout
@@ -93,7 +94,8 @@ def sample_rgb(frame: Frame, target_to_frame: Matrix, size: tuple[int, int]) -> 
 def upright_rgb(frame: Frame, upright: Matrix, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """The whole upright picture at `size` (height, width), uint8 RGB, as a detector sees it.
 
-    Planes are area-averaged to size first, then turned; `upright` is coded to upright pixels.
+    Planes are area-averaged to that size first, then turned. `upright`: the affine from coded to
+    upright pixels.
     """
     layout = frame.layout
     sideways = abs(upright[0, 0]) < abs(upright[0, 1])
@@ -121,7 +123,7 @@ def upright_rgb(frame: Frame, upright: Matrix, size: tuple[int, int]) -> npt.NDA
 
 
 def resize(frame: Frame, scale: int) -> Frame:
-    """The frame enlarged by a whole factor, Lanczos, chroma kept where the format sites it."""
+    """The frame enlarged by a whole factor with Lanczos; chroma keeps the format's site."""
     if scale == 1:
         return frame
     top = (1 << frame.layout.depth) - 1
@@ -133,7 +135,7 @@ def resize(frame: Frame, scale: int) -> Frame:
         affine = compose(place, compose(scaling(1.0 / scale), invert(place)))
         source = np.ascontiguousarray(plane)
         if not affine[:, 2].any() and (height, width) == tuple(n * scale for n in plane.shape):
-            # The same as the warp below, row by row and column by column: a fifth of its time.
+            # The same result as the warp below, but separable: it takes a fifth of the time.
             big = cv2.resize(source, (width, height), interpolation=cv2.INTER_LANCZOS4)
         else:
             big = cv2.warpAffine(
@@ -149,7 +151,7 @@ def resize(frame: Frame, scale: int) -> Frame:
 
 
 class Enlarger(Protocol):
-    """Makes pictures larger (upscale.Upscaler)."""
+    """Makes pictures larger (render.upscaling.Upscaler)."""
 
     def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
         """Each (H, W, 3) float32 RGB 0..1, enlarged by a whole factor."""
@@ -157,7 +159,8 @@ class Enlarger(Protocol):
 
 
 def enlarged(frame: Frame, scale: int, upscaler: Enlarger) -> Frame:
-    """The frame enlarged by `upscaler`, which sees colours within 0..1; alpha as by `resize`."""
+    """The frame enlarged by `upscaler`. Colours are clipped to 0..1 first; alpha goes through
+    `resize`."""
     whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     rgb = sample_rgb(frame, whole, (frame.height, frame.width))
     (large,) = upscaler.enlarge([np.clip(rgb, 0.0, 1.0)])
@@ -172,7 +175,7 @@ def enlarged(frame: Frame, scale: int, upscaler: Enlarger) -> Frame:
 
 
 def _planes(rgb: FloatArray, layout: PixelLayout, like: Sequence[Array]) -> Iterator[Array]:
-    """The colour planes of (H, W, 3) float32 RGB, in the shapes and dtypes of `like`."""
+    """The colour planes of `rgb` (H, W, 3) float32, in the shapes and dtypes of `like`."""
     linear = rgb_to_samples(layout)
     low = samples_to_rgb(layout)[:, -1]
     offset = -(linear @ np.broadcast_to(low, 3))
@@ -188,9 +191,9 @@ def _planes(rgb: FloatArray, layout: PixelLayout, like: Sequence[Array]) -> Iter
 
 
 def _halved(plane: FloatArray, shift: int, site: int, width: int) -> FloatArray:
-    """The columns of a chroma plane, `width` of them, each from the 2^shift that it stands for."""
+    """The plane subsampled to `width` columns, each made from the 2^shift columns it stands for."""
     if shift == 1 and site == 1:
-        # On the first luma sample: the middle of three, weighed 1 2 1, on even columns.
+        # Sited on the first luma sample: even columns, smoothed by weights 1 2 1.
         soft = cv2.filter2D(
             plane, -1, np.array([[0.25, 0.5, 0.25]]), borderType=cv2.BORDER_REPLICATE
         )

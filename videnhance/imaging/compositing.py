@@ -24,10 +24,10 @@ Box = tuple[float, float, float, float]
 MASK_CENTRE = (0.5, 0.52)
 MASK_RADII = (0.42, 0.47)
 MASK_FEATHER = 0.3
-"""The ellipse around an aligned face from hairline to chin, in units of the crop; the feather is
-the outer share of the radius over which the mask falls from 1 to 0."""
+"""The ellipse around an aligned face from hairline to chin, in units of the crop's side; the
+feather is the outer share of the radius over which the mask falls from 1 to 0."""
 BOX_FEATHER = 0.08
-"""Share of the crop's side over which the box falls to 0 on each side."""
+"""Share of the crop's side over which the box mask falls from 1 to 0 at each border."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Patch:
     """One restored face, ready to be painted.
 
     `before`, `after`: (S, S, 3) float32 RGB 0..1, the crop as it went into the restorer and as it
-    came out, NumPy arrays for `paint`. `crop_to_frame`: affine to the pixels of the frame to be
-    painted. `strength` 0..1 weighs the change. `mask` (S, S) float32: where it is painted; None is
+    came out; NumPy arrays for `paint`. `crop_to_frame`: affine to the pixels of the frame to be
+    painted. `strength` 0..1 scales the change. `mask` (S, S) float32: where to paint; None means
     the ellipse.
     """
 
@@ -50,7 +50,7 @@ class Patch:
 
 @lru_cache(maxsize=8)
 def ellipse_mask(size: int) -> FloatArray:
-    """(size, size) float32, 1 over the face, falling smoothly to 0 before the crop's border."""
+    """(size, size) float32: 1 over the face, falling smoothly to 0 before the crop's border."""
     line = (np.arange(size) + 0.5) / size
     x = (line[None, :] - MASK_CENTRE[0]) / MASK_RADII[0]
     y = (line[:, None] - MASK_CENTRE[1]) / MASK_RADII[1]
@@ -62,7 +62,7 @@ def ellipse_mask(size: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def box_mask(size: int) -> FloatArray:
-    """(size, size) float32, 1 over all of the crop but its border, where it falls to 0."""
+    """(size, size) float32: 1 over the crop, falling smoothly to 0 at its border."""
     line = (np.arange(size) + 0.5) / size
     depth = np.clip(np.minimum(line, 1.0 - line) / BOX_FEATHER, 0.0, 1.0)
     side = depth * depth * (3.0 - 2.0 * depth)
@@ -74,7 +74,7 @@ def box_mask(size: int) -> FloatArray:
 def frame_boxes(zones: Sequence[Zone], upright_to_frame: Matrix) -> tuple[Box, ...]:
     """The boxes around zones of the upright picture, in pixels of the frame to be painted.
 
-    Where a frame is turned by a quarter, mirrored, stretched or enlarged a box is the zone itself.
+    For a frame turned by quarters, mirrored, stretched or enlarged, the box is exactly the zone.
     """
     return tuple(
         _around(((z.x0, z.y0), (z.x1, z.y0), (z.x0, z.y1), (z.x1, z.y1)), upright_to_frame)
@@ -83,13 +83,14 @@ def frame_boxes(zones: Sequence[Zone], upright_to_frame: Matrix) -> tuple[Box, .
 
 
 def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) -> Frame:
-    """The frame with all patches blended in; samples outside every mask are bit-equal.
+    """The frame with all patches blended in; samples outside every mask stay bit-equal.
 
-    So is every sample of every plane that touches a box of `keep_out` (continuous pixels of the
-    frame). A sample of subsampled chroma is as large as the pixels it stands for.
+    So does every sample, of any plane, that touches a box of `keep_out` (continuous pixels of the
+    frame). A sample of subsampled chroma covers all the pixels it stands for.
 
-    Larger faces, being nearer, are painted over smaller ones; equal sizes by tracklet id. Where
-    masks overlap, the upper face takes over by its mask's weight, so no change is added twice.
+    Larger faces are nearer, so they are painted over smaller ones; equal sizes by tracklet id.
+    Where masks overlap, the upper face takes over by its mask's weight, so no change is added
+    twice.
     """
     if not patches:
         return frame
@@ -127,7 +128,7 @@ class Spot:
 
 
 def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
-    """In the order of painting, each with whether it may lie over one painted before it."""
+    """The patches in painting order, each with whether it may overlap one painted before it."""
     ordered = sorted(
         patches, key=lambda p: (abs(np.linalg.det(p.crop_to_frame[:, :2])), p.tracklet)
     )
@@ -139,7 +140,7 @@ def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
 
 
 def spot_on(frame: Frame, plane: int, patch: Patch) -> Spot | None:
-    """Where a patch lies on a plane of the frame, None where it lies outside."""
+    """Where a patch lies on a plane of the frame; None if it lies outside."""
     to_plane = compose(frame_to_plane(frame.layout, plane), patch.crop_to_frame)
     box = bounds(to_plane, patch.before.shape[:2])
     rows, columns = _window(box, frame.planes[plane].shape)
@@ -149,7 +150,7 @@ def spot_on(frame: Frame, plane: int, patch: Patch) -> Spot | None:
 
 
 def keep(painted: Sequence[Array], frame: Frame, keep_out: Sequence[Box]) -> None:
-    """Give the painted planes back, in place, the frame's own samples within `keep_out`."""
+    """Put the frame's own samples within `keep_out` back into the painted planes, in place."""
     for x0, y0, x1, y1 in keep_out:
         for k, plane in enumerate(painted):
             to_plane = frame_to_plane(frame.layout, k)
@@ -165,7 +166,8 @@ def _paint_plane(
     spot: Spot,
     top: float,
 ) -> None:
-    """Add one face's change to its own rectangle of a plane, in place; `mask` only over others."""
+    """Add one face's change to its rectangle of a plane, in place. `mask`: given only if it may
+    overlap faces painted before."""
     window = spot.rows, spot.columns
     added = warp(change, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT)
     base = source[window].astype(np.float32)
@@ -177,14 +179,14 @@ def _paint_plane(
 
 
 def _around(points: Sequence[tuple[float, float]], affine: Matrix) -> Box:
-    """The box around points taken through an affine."""
+    """The box around points mapped by an affine."""
     taken = place(np.array(points), affine)
     (x0, y0), (x1, y1) = taken.min(axis=0), taken.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
 
 
 def _window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns of a plane that touch a box; empty where it lies outside."""
+    """The rows and columns of a plane that touch a box; empty if it lies outside."""
     x0, y0, x1, y1 = box
     return _span(y0, y1, shape[0]), _span(x0, x1, shape[1])
 

@@ -1,7 +1,7 @@
 """Arithmetic on whole frames: tones, colours and lens before faces are restored, grading after.
 
-Everything keeps the planes' depth and the colour layout; grey stays grey. All of it is a function
-of the frame alone and of numbers that hold for the whole clip, so that nothing pumps.
+Bit depth and colour layout do not change; grey stays grey. Each result depends only on the frame
+and on numbers that hold for the whole clip, so brightness and colour do not pump.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from videnhance.settings.clean_up import FinishSettings
 Gains = tuple[float, float, float]
 
 _LIFT = 8.0
-"""Chroma grows at most so many times with its luma: near black it is noise."""
+"""Largest factor by which chroma grows with its luma: near black, chroma is noise."""
 _BLACK, _WHITE, _MIDDLE = 0.005, 0.995, 0.4
-"""Quantiles of luma that become black and white, and where the median is lifted to."""
+"""Quantiles of luma that become black and white, and the luma that the median is lifted to."""
 _SPAN = 0.05
-"""The least range that is stretched: beyond twenty times there is noise alone."""
+"""Smallest range of luma that is stretched: beyond twenty times, only noise is left."""
 _GAMMA = 2.2
-"""The most that middle tones are lifted, as an exponent of 1 / gamma."""
+"""Largest gamma that middle tones are lifted by; the exponent is 1 / gamma."""
 _MINKOWSKI = 6.0
-"""Exponent of the mean that is taken for grey (Finlayson & Trezzi, "Shades of Gray and Colour
-Constancy", CIC 2004, who find 6 the best)."""
+"""Exponent of the Minkowski mean that is assumed to be grey (Finlayson & Trezzi, "Shades of Gray
+and Colour Constancy", CIC 2004, who find 6 the best)."""
 _DARK, _CLIPPED = 0.02, 0.98
-"""Channels between these tell of the light."""
+"""Only pixels whose channels all lie between these are used to estimate the light."""
 _GAIN = 2.0
-"""No channel is raised or lowered more than so many times."""
+"""Largest factor by which a channel is raised or lowered."""
 _SHARP = 1.2
-"""Sigma in pixels of what counts as fine detail."""
+"""Sigma in pixels below which detail counts as fine."""
 
 
 @dataclass(frozen=True)
 class Tones:
-    """What all frames' tones go through: `levels` (black, white, gamma) of luma in 0..1, then
-    `balance`, factors of R, G, B. None: left as it is."""
+    """The change of tones for all frames of a clip: `levels` (black, white, gamma) of luma in 0..1,
+    and `balance`, factors of R, G, B, which is applied first. None leaves it as it is."""
 
     levels: tuple[float, float, float] | None = None
     balance: Gains | None = None
 
 
 def measured_levels(frames: Sequence[Frame]) -> tuple[float, float, float]:
-    """(black, white, gamma) that stretch the luma of these frames, taken together, to 0..1."""
+    """(black, white, gamma) that stretch the luma of all these frames together to 0..1."""
     lumas = [_normal(frame)[0] for frame in frames]
     small = np.concatenate([cv2.resize(y, (64, 64), interpolation=cv2.INTER_AREA) for y in lumas])
     black, middle, white = (float(q) for q in np.quantile(small, (_BLACK, 0.5, _WHITE)))
@@ -62,9 +62,9 @@ def measured_levels(frames: Sequence[Frame]) -> tuple[float, float, float]:
 
 
 def measured_balance(frames: Sequence[Frame]) -> Gains:
-    """Factors of R, G, B that make grey what these frames hold on average; 1, 1, 1 for grey, and
-    where all of it is black or clipped, which tells nothing of the light."""
-    total, told = np.zeros(3), 0
+    """Factors of R, G, B that turn the average of these frames grey. 1, 1, 1 for grey video, and
+    if everything is black or clipped, which says nothing about the light."""
+    total, count = np.zeros(3), 0
     for frame in frames:
         if frame.layout.kind == "gray":
             return 1.0, 1.0, 1.0
@@ -73,19 +73,19 @@ def measured_balance(frames: Sequence[Frame]) -> Gains:
         rgb = cv2.transform(cv2.merge(cells), _to_rgb(frame.layout))
         seen = rgb[(rgb.min(axis=2) > _DARK) & (rgb.max(axis=2) < _CLIPPED)].astype(np.float64)
         total += (seen**_MINKOWSKI).sum(axis=0)
-        told += len(seen)
-    if not told:
+        count += len(seen)
+    if not count:
         return 1.0, 1.0, 1.0
-    total /= told
+    total /= count
     grey = np.maximum(total, 1e-9) ** (1.0 / _MINKOWSKI)
     gains = np.clip(np.exp(np.log(grey).mean()) / grey, 1.0 / _GAIN, _GAIN)
     return float(gains[0]), float(gains[1]), float(gains[2])
 
 
 def toned(frame: Frame, tones: Tones) -> Frame:
-    """The frame with its tones changed: luma by the levels, RGB by the balance.
+    """The frame with its tones changed: RGB by the balance, luma by the levels.
 
-    Levels multiply R, G and B of a pixel alike, so that its hue stays.
+    Levels multiply R, G and B of a pixel by the same factor, so its hue stays.
     """
     luma, chroma = _normal(frame)
     if tones.balance is not None and len(chroma):
@@ -100,20 +100,22 @@ def toned(frame: Frame, tones: Tones) -> Frame:
     return _frame(frame, luma, chroma)
 
 
-def graded(frame: Frame, wish: FinishSettings) -> Frame:
-    """The frame with its detail, contrast, brightness and saturation changed, in this order."""
+def graded(frame: Frame, settings: FinishSettings) -> Frame:
+    """The frame sharpened, then with its contrast, brightness and saturation changed."""
     luma, chroma = _normal(frame)
-    if wish.sharpen:
-        luma = luma + np.float32(wish.sharpen) * (luma - _soft(luma))
-    luma = (luma - np.float32(0.5)) * np.float32(wish.contrast) + np.float32(0.5 + wish.brightness)
-    chroma = [plane * np.float32(wish.saturation * wish.contrast) for plane in chroma]
+    if settings.sharpen:
+        luma = luma + np.float32(settings.sharpen) * (luma - _soft(luma))
+    luma = (luma - np.float32(0.5)) * np.float32(settings.contrast) + np.float32(
+        0.5 + settings.brightness
+    )
+    chroma = [plane * np.float32(settings.saturation * settings.contrast) for plane in chroma]
     return _frame(frame, luma, chroma)
 
 
 def straightened(frame: Frame, lens: tuple[float, float]) -> Frame:
-    """The frame as a lens without distortion shows it; what it does not hold is black.
+    """The frame without lens distortion; places outside the source are black.
 
-    The model is that of grading.CleanSettings.lens, around the frame's middle.
+    The model is that of settings.clean_up.CleanSettings.lens, around the frame's middle.
     """
     planes = []
     for k, plane in enumerate(frame.planes):
@@ -144,7 +146,7 @@ def _lens_maps(
     shape: tuple[int, int],
     lens: tuple[float, float],
 ) -> tuple[FloatArray, FloatArray]:
-    """Where each sample of a plane is found in it."""
+    """x and y, (H, W) float32, of the place in the distorted plane that each sample comes from."""
     to_plane = frame_to_plane(layout, plane)
     y, x = np.indices(shape, np.float64) + 0.5
     points = place(np.stack([x, y], axis=-1), invert(to_plane))
@@ -156,7 +158,7 @@ def _lens_maps(
     return np.ascontiguousarray(there[..., 0]), np.ascontiguousarray(there[..., 1])
 
 
-# Luma and chroma as numbers: Y in 0..1, Cb and Cr in -0.5..0.5, whatever the layout.
+# The functions below work on normalised luma and chroma: Y in 0..1, Cb and Cr in -0.5..0.5.
 
 
 def _normal(frame: Frame) -> tuple[FloatArray, list[FloatArray]]:
@@ -200,7 +202,7 @@ def _ranges(layout: PixelLayout) -> tuple[float, float, float, float]:
 
 
 def _to_rgb(layout: PixelLayout) -> npt.NDArray[np.float64]:
-    """(3, 3): RGB from Y in 0..1 and Cb, Cr in -0.5..0.5."""
+    """(3, 3): the map to RGB from Y in 0..1 and Cb, Cr in -0.5..0.5."""
     if layout.kind == "yuv":
         _, span, _, chroma = _ranges(layout)
         return np.asarray(samples_to_rgb(layout)[:, :3] * np.array([span, chroma, chroma]))

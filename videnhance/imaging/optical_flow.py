@@ -1,7 +1,7 @@
-"""Where the content of one aligned crop is found in another: dense flow, and pulling along it.
+"""Dense optical flow between aligned crops, and warping along it.
 
-Flow is kept in units of the crop's side, so that it can be sought on a small picture and used on
-a large one.
+Flow is in units of the crop's side, so it can be computed on a small picture and used on a large
+one.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ _BLUR = 1.0
 def flow_finder() -> cv2.DISOpticalFlow:
     """DIS flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016).
 
-    It keeps buffers: one object serves one thread.
+    It keeps buffers, so each thread needs its own object.
     """
     return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
 def flow_luma(luma: FloatArray, side: int) -> Array:
-    """Lightly blurred luma (side, side) uint8, as flow is sought on, of (W, W) in 8-bit steps."""
+    """The luma that flow is computed on, (side, side) uint8, lightly blurred, from `luma` (W, W)
+    float32 in 8-bit steps."""
     blurred = np.asarray(cv2.GaussianBlur(shrink(luma, side), (0, 0), _BLUR), np.float32)
     steps: npt.NDArray[np.uint8] = np.clip(blurred + 0.5, 0.0, 255.0).astype(np.uint8)
     return steps
 
 
 def flow_between(finder: cv2.DISOpticalFlow, here: Array, there: Array) -> FloatArray:
-    """(F, F, 2) float32: x here is found at x + flow there, in units of the side.
+    """(F, F, 2) float32: what is at x in `here` is at x + flow in `there`, in units of the side.
 
-    `here`, `there`: as `flow_luma` makes them, (2 F, 2 F).
+    `here`, `there`: made by `flow_luma`, (2 F, 2 F).
     """
     blank = np.zeros((*here.shape, 2), np.float32)
     flow = np.asarray(finder.calc(here, there, blank), np.float32)
@@ -47,7 +48,8 @@ def flow_between(finder: cv2.DISOpticalFlow, here: Array, there: Array) -> Float
 def pull(image: FloatArray, flow: FloatArray) -> FloatArray:
     """image(x + flow(x)), (W, W) or (W, W, C); the flow may be of another resolution.
 
-    Linear: in fusion, bicubic measures 0.01 dB better and costs up to a third of the whole.
+    Interpolation is linear: in fusion, bicubic measures 0.01 dB better and costs up to a third of
+    the whole time.
     """
     side = len(image)
     to = cv2.scaleAdd(enlarge(flow, side), float(side), _grid(side))
@@ -56,14 +58,14 @@ def pull(image: FloatArray, flow: FloatArray) -> FloatArray:
 
 
 def shrink(image: FloatArray, side: int) -> FloatArray:
-    """(W, W) or (W, W, C) at another side, each pixel the mean of what it covers."""
+    """(W, W) or (W, W, C) resized to `side`, each pixel the mean of the area it covers."""
     if len(image) == side:
         return image
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def enlarge(image: FloatArray, side: int) -> FloatArray:
-    """(W, W) or (W, W, C) at another side, linear."""
+    """(W, W) or (W, W, C) resized to `side`, linear."""
     if len(image) == side:
         return image
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -8,31 +8,32 @@ import numpy as np
 from videnhance.imaging.frames import FloatArray
 
 _ANALYSED = 64
-"""Side of the crop that sharpness is measured on: 16 pixels between the eyes."""
+"""Side in pixels at which a crop is measured: 16 pixels between the eyes."""
 _FINE, _COARSE = 1.2, 2.4
-"""Sigma, in its pixels, of the two blurs that are compared. Wide, because of noise: with 10 levels
-of it a face of 22 pixels between the eyes comes out blurred by 3.2 for 3.6; with 0.8 and 1.6 by 2.3
-for 3.3."""
+"""Sigma, in pixels of that crop, of the two blurs that are compared. They are wide because of
+noise: with noise of 10 levels, on a face of 22 pixels between the eyes, a blur of 3.6 measures as
+3.2; with sigmas of 0.8 and 1.6 a blur of 3.3 measures as 2.3."""
 _EDGES = 0.92
-"""Quantile of the gradient from which a pixel is an edge: there noise matters least."""
+"""Quantile of the gradient above which a pixel counts as an edge: there noise matters least."""
 _INSIDE = 0.28, 0.80
-"""Rows and columns of the crop that are face: brows to mouth."""
+"""First and last row and column, as shares of the crop's side, that are measured: brows to
+mouth."""
 _FLAT = 1.0
-"""Squared gradient, levels 0..255 of Sobel's scale, under which there is nothing to measure."""
+"""Squared gradient (Sobel's scale, levels 0..255) below which there is nothing to measure."""
 
 
 def sharpness(crop: FloatArray, zoom: float) -> float:
-    """How sharp the edges of an aligned face are, 0..1, whatever its size, contrast and light.
+    """Sharpness of an aligned face's edges, 0..1, independent of its size, contrast and light.
 
-    `crop`: (S, S, 3) float32 RGB 0..1; `zoom`: crop pixels per source pixel. The reciprocal of
-    the edges' own blur, as a sigma in pixels of a crop with 16 pixels between the eyes; for a
-    smaller face in its source pixels, so that being small does not count as being blurred.
+    `crop`: (S, S, 3) float32 RGB 0..1; `zoom`: crop pixels per source pixel. The result is the
+    reciprocal of the blur of the face's edges: a sigma in pixels of a crop with 16 pixels between
+    the eyes, or in source pixels if the face is smaller, so that small does not count as blurred.
 
-    A step blurred by s has, blurred again by a and by b, gradients in the ratio R of
-    sqrt(s^2 + b^2) to sqrt(s^2 + a^2), so s^2 = (b^2 - R^2 a^2) / (R^2 - 1): Zhuo & Sim, "Defocus
-    map estimation from a single image", Pattern Recognition 44 (2011), here for the mean over the
-    strongest edges. Strong noise on a small blurred face makes it sharper than it is: blur of
-    4.5 and noise of 20 levels, 22 pixels between the eyes, measure as 3.0.
+    A step edge blurred by s, then blurred again by a and by b, has gradients in the ratio
+    R = sqrt(s^2 + b^2) / sqrt(s^2 + a^2), so s^2 = (b^2 - R^2 a^2) / (R^2 - 1): Zhuo & Sim,
+    "Defocus map estimation from a single image", Pattern Recognition 44 (2011), here for the mean
+    over the strongest edges. Strong noise makes a small blurred face measure too sharp: a blur of
+    4.5 with noise of 20 levels, at 22 pixels between the eyes, measures as 3.0.
     """
     return luma_sharpness(
         np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32), len(crop) / zoom

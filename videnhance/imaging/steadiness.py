@@ -1,14 +1,14 @@
-"""Texture that a restorer makes up anew in every frame, held still from frame to frame.
+"""Steadying the texture that a restorer invents anew in every frame.
 
-What the restorer added to each crop of a short window is carried to the centre crop along the
-motion of the faces themselves, and averaged. A neighbour counts less, place by place, where its
-face or what was added to it disagrees with the centre's.
+What the restorer added to each crop of a short window is warped to the centre crop along the motion
+of the face, and averaged. Place by place, a neighbour counts less where its face, or what was added
+to it, disagrees with the centre's.
 
-What was added is counted from the broad shapes of the crop that went in, not from the crop itself:
-a restorer also takes noise away, and averaging that removal over frames would put most of the
+"Added" means the restored crop minus the broad shapes of the crop that went in, not minus the crop
+itself: a restorer also removes noise, and averaging that removal over frames would put most of the
 centre's own noise back.
 
-The result is a function of the window alone: no recursion, so a segment's border shows no seam.
+The result depends on the window alone. There is no recursion, so segment borders show no seam.
 """
 
 from __future__ import annotations
@@ -32,39 +32,41 @@ from videnhance.imaging.optical_flow import (
 # Variances are in squared 8-bit steps.
 
 RADIUS = 2
-"""Neighbours on each side worth giving. Independent texture in five equal frames flickers a fifth
-as much (`steady`); each further frame is registered worse and costs as much again."""
+"""Useful number of neighbours on each side. Independent texture in five equal frames flickers a
+fifth as much (`steady`); each further frame registers worse and costs as much again."""
 
 FLOW_SIDE = 128
-"""Flow is sought on luma of this side, and chroma is steadied at it: the eye sees its flicker less
-and a crop of 512 costs a third less than with chroma of 256."""
+"""Side in pixels of the luma that flow is computed on, and at which chroma is steadied: the eye
+sees flicker of chroma less, and a crop of 512 costs a third less than with chroma at 256."""
 BROAD_SIDE, BROAD_BLUR = 16, 0.7
 """Broad shapes are the crop at this side, blurred by this sigma in its pixels, enlarged again."""
 CELLS = 64
-"""Disagreement and weights live on a grid of this many cells a side."""
+"""Disagreement and weights are on a grid of this many cells a side."""
 
 SEEN_BLUR = 1.5
-"""Sigma, in pixels of the flow's luma, of the crops that are compared: noise should not count."""
+"""Sigma, in pixels of the flow's luma, by which crops are blurred before they are compared, so that
+noise does not count."""
 SEEN_LIMITS = 1.0, 32.0
-"""The least and most disagreement of the crops that is taken for the source's noise: after that
-blur, luma noise of sigma 12 in a source enlarged four times disagrees by about so much."""
+"""Smallest and largest disagreement of the crops that counts as noise of the source. After that
+blur, luma noise of sigma 12 in a source enlarged four times disagrees by about the larger."""
 ADDED_LIMITS = 16.0, 800.0
-"""The same for what was added: two independent textures of sigma 3 and 20 disagree by so much.
-More is taken for another face, even where it is all that the window shows."""
+"""The same for what was added: two independent textures of sigma 3, or 20, disagree by this much.
+More counts as another face, even if the window shows nothing else."""
 FREE = 2.0
-"""Weight begins to fall at so many times what is usual: around a cell, independent texture is seen
-at some seven places only, by whose chance its disagreement spreads by half."""
+"""Weight begins to fall at this multiple of the usual disagreement. A cell sees independent texture
+at only about seven places, so by chance its disagreement varies by half."""
 
 STEPS = 255.0  # 8-bit steps in 0..1
 
 
 @dataclass(frozen=True)
 class Look:
-    """One frame of a track as `steady` compares it: what its crop shows, and what was added to it.
+    """One frame of a track, prepared for `steady`: what its crop shows, and what was added to it.
 
-    `after`: the restored crop, (S, S, 3) float32 RGB. `shown`: the crop blurred, (F, F, 3) float32
-    YCrCb; `flow`: its luma as flow is sought on, (F, F) uint8. `luma` (S, S) and `chroma`
-    (F, F, 2): what the restorer added, float32, in units of 0..1.
+    `after`: the restored crop, (S, S, 3) float32 RGB. `shown`: the crop that went in, blurred,
+    (F, F, 3) float32 YCrCb; `flow`: its luma for optical flow, (F, F) uint8. `luma` (S, S) and
+    `chroma` (F, F, 2): what the restorer added, float32, on the scale where white is 1. F is
+    FLOW_SIDE.
     """
 
     after: FloatArray
@@ -75,7 +77,7 @@ class Look:
 
 
 def look(crop: FloatArray, restored: FloatArray) -> Look:
-    """Of one frame, for all the windows it is part of.
+    """Prepare one frame, once for all the windows it is part of.
 
     `crop`: (S, S, 3) float32 RGB, nominally 0..1, as it went into the restorer; `restored`: as it
     came out.
@@ -95,11 +97,11 @@ def look(crop: FloatArray, restored: FloatArray) -> Look:
 def steady(looks: Sequence[Look], centre: int, amount: float) -> FloatArray:
     """The restored centre crop with its texture averaged over the window, (S, S, 3) float32 RGB.
 
-    `looks`: of consecutive frames, all of one size. `centre` indexes the frame wanted. `amount`
-    0..1 blends: 0 returns its restored crop itself, 1 the full mean. Where all N frames weigh the
-    same, independent texture changes from frame to frame by hypot(1 - a, a / N) times as much with
-    amount a, as consecutive means share all but one frame at each end. Broad shapes and colours,
-    where they follow the source, stay the centre frame's.
+    `looks`: consecutive frames, all of one size; `centre` indexes the one to return. `amount` 0..1
+    blends: 0 returns its restored crop unchanged, 1 the full mean. If all N frames weigh the same,
+    amount a reduces the change of independent texture from frame to frame to hypot(1 - a, a / N),
+    as consecutive means share all but one frame at each end. Broad shapes and colours that follow
+    the source stay those of the centre frame.
     """
     here = looks[centre]
     if amount <= 0.0 or len(looks) < 2:
@@ -126,7 +128,7 @@ def steady(looks: Sequence[Look], centre: int, amount: float) -> FloatArray:
     chroma /= enlarge(total, len(chroma))[..., None]
     luma -= here.luma
     chroma -= here.chroma
-    # OpenCV's chroma is centred on 0.5 in floats. Colour is put together while it is small.
+    # OpenCV's float chroma is centred on 0.5. Convert to RGB while it is small: that is cheaper.
     y = np.zeros(chroma.shape[:2], np.float32)
     hue = cv2.cvtColor(np.dstack([y, chroma + np.float32(0.5)]), cv2.COLOR_YCrCb2RGB)
     change = enlarge(np.asarray(hue, np.float32), side)
@@ -141,7 +143,7 @@ def _ycc(image: FloatArray) -> FloatArray:
 
 
 def _disagreement(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Mean squared difference around each cell, of (W, W), or the sum of (W, W, C)."""
+    """Mean squared difference around each cell, in squared 8-bit steps; channels are summed."""
     difference = one - other
     difference *= difference
     squared = shrink(difference, CELLS)
@@ -154,5 +156,5 @@ def _excess(disagreement: FloatArray, usual: float) -> FloatArray:
 
 
 def _usual(disagreements: Sequence[FloatArray], limits: tuple[float, float]) -> float:
-    """What most places show, taken for noise rather than for a change."""
+    """The median disagreement, within limits: what counts as noise rather than as a change."""
     return min(max(float(np.median(np.stack(disagreements))), limits[0]), limits[1])
