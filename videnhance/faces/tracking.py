@@ -1,7 +1,7 @@
-"""From the detections of single frames to faces followed through their shots.
+"""Tracking: from the detections of single frames to faces followed through their shots.
 
-A pure function of all detections of a video: where a job was cut into segments, or stopped, makes
-no difference.
+A pure function of all detections of a video, so it makes no difference where a job was cut into
+segments or stopped.
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ Vector = npt.NDArray[np.float64]
 GATE = 0.5
 GATE_PER_SECOND = 3.0
 GATE_LIMIT = 1.2
-"""A detection may belong to a face if it lies within GATE + GATE_PER_SECOND x (seconds since the
-face was last seen) of where it is expected, at most GATE_LIMIT; in sides of its box, as the mean
-over five landmarks and two box corners. Neighbours in a crowd are 1 apart or more. The largest
-distances measured in seven clips: 0.6 for looks 0.04 s apart, 0.7 for 0.12 s, 0.9 for 0.2 s, all
-in a dance (woman_far); 0.3 elsewhere, and 0.9 in the corridor with looks 0.4 s apart."""
+"""A detection may belong to a face if its distance from where the face is expected is at most
+GATE + GATE_PER_SECOND x (seconds since the face was last seen), and at most GATE_LIMIT. The unit is
+the side of the face's box; the distance is the mean over five landmarks and two box corners.
+Neighbours in a crowd are 1 apart or more. The largest distances measured in seven clips: 0.6 for
+detections 0.04 s apart, 0.7 for 0.12 s, 0.9 for 0.2 s, all in a dance (woman_far); 0.3 elsewhere,
+and 0.9 in the corridor with detections 0.4 s apart."""
 
 PREDICTION = 0.15
-"""Smoothness of the predictor, seconds. Faces start and stop: one that trusts its speed more
-(0.03) is wrong by half as much again at looks 0.2 s apart, one that trusts it not at all loses
-people walking."""
+"""Smoothness of the predictor, seconds. Faces start and stop: a predictor that trusts its speed
+more (0.03) errs by half as much again with detections 0.2 s apart; one that does not trust it at
+all loses people who walk."""
 
 ENOUGH_DETECTIONS = 3
-"""A face counts if it was detected so often, or at every look of a shot that has fewer looks. A
-false alarm rarely comes back in its place, and a face restored for a moment only would flash."""
+"""A face counts if it was detected this often, or in every searched frame of a shot with fewer. A
+false alarm rarely recurs in the same place, and a face restored only for a moment would flash."""
 
 SMALLEST_PART = 0.8
-"""Detections under this part of `min_eyes` are not looked at; between it and `min_eyes` they
-extend a face that is larger elsewhere, so that a track does not flicker about the limit."""
+"""Detections below this share of `min_eyes` are ignored. Between it and `min_eyes` they extend a
+face that is larger elsewhere, so that a track does not flicker around the limit."""
 
 
 @dataclass(eq=False)
 class _Path:
-    """One face while it is being followed. points (7, 2): landmarks, then two box corners."""
+    """One face while it is followed. points (7, 2): five landmarks, then two box corners."""
 
     predictor: Predictor
     pose: Vector
@@ -59,7 +60,7 @@ class _Path:
 
     def add(self, frame: int, time: float, pose: Vector, points: Vector, score: float) -> None:
         if self.frames:
-            # Angles go on from the last one, never round the circle.
+            # Unwrap: an angle continues from the last one instead of jumping by a full turn.
             turn = pose[3] - self.pose[3]
             pose = pose - [0, 0, 0, 2 * np.pi * np.rint(turn / (2 * np.pi))]
             self.predictor.update(time, pose)
@@ -70,7 +71,7 @@ class _Path:
         self.scores.append(score)
 
     def expected(self, time: float) -> Vector:
-        """points (7, 2) as last seen, moved along to `time`."""
+        """points (7, 2) as last seen, moved by the motion predicted until `time`."""
         return _carry(self.points, self.pose, self.predictor.at(time))
 
 
@@ -83,19 +84,20 @@ def track(
     """Follow every face from its first to its last detection, within its shot.
 
     `times` (n,) float64: seconds at which each frame of the video is shown, rising. `detections`:
-    frame index -> the faces found there; only frames the detector looked at are in it. `cuts`:
+    frame index -> the faces found there, with an entry for each frame the detector saw. `cuts`:
     rising indices of frames that begin a new shot, without 0. Ids count from 1, by first frame,
     then from left to right.
 
-    A face not detected for more than `max_gap` seconds ends, and if it comes back it is another;
-    but consecutive looks are never too far apart, however slow the video.
+    A track ends if its face is not detected for more than `max_gap` seconds; if the face comes
+    back, a new track begins. Consecutive detector frames never count as a gap, however slow the
+    video.
     """
     shots = list(zip((0, *cuts), (*cuts, len(times)), strict=True))
     found: list[Tracklet] = []
     for start, stop in shots:
-        looks = sorted(k for k in detections if start <= k < stop)
-        enough = min(ENOUGH_DETECTIONS, len(looks))
-        for path in _follow(times, looks, detections, settings):
+        searched = sorted(k for k in detections if start <= k < stop)
+        enough = min(ENOUGH_DETECTIONS, len(searched))
+        for path in _follow(times, searched, detections, settings):
             if len(path.frames) >= enough:
                 tracklet = _finish(path, times, start, stop, settings.smoothness)
                 if eye_distance(tracklet.poses).max() >= settings.min_eyes:
@@ -105,10 +107,10 @@ def track(
 
 
 def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
-    """The tracks whose ids are in `only` (where it is empty: all) and not in `skip`; all zones.
+    """The tracks whose ids are in `only` (all if it is empty) and not in `skip`; all zones.
 
-    Raises UsageError naming the option and an id that no track has, or where they
-    leave none.
+    Raises UsageError if no track has one of the ids, naming the option and the id, or if no track
+    is left.
     """
     ids = [t.id for t in tracks.tracklets]
     for option, wanted in (("--only", only), ("--skip", skip)):
@@ -123,13 +125,13 @@ def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Trac
 
 
 def _follow(
-    times: Vector, looks: list[int], detections: Mapping[int, Faces], settings: TrackSettings
+    times: Vector, searched: list[int], detections: Mapping[int, Faces], settings: TrackSettings
 ) -> Iterator[_Path]:
-    """The paths of one shot, whatever their length."""
+    """The paths of one shot, of any length."""
     alive: list[_Path] = []
-    for position, frame in enumerate(looks):
+    for position, frame in enumerate(searched):
         now = float(times[frame])
-        before = looks[position - 1] if position else frame
+        before = searched[position - 1] if position else frame
         ended = [p for p in alive if now - p.time > settings.max_gap and p.frames[-1] != before]
         yield from ended
         alive = [p for p in alive if p not in ended]
@@ -153,7 +155,10 @@ def _follow(
 
 
 def _pair(paths: list[_Path], points: Vector, now: float) -> Iterator[tuple[int, _Path]]:
-    """Which detection, points (m, 7, 2), goes on with which path: the least sum of distances."""
+    """Pairs of a detection's index, from points (m, 7, 2), and the path it continues.
+
+    The assignment with the smallest sum of distances.
+    """
     if not paths or not len(points):
         return
     expected = np.stack([p.expected(now) for p in paths])
@@ -173,7 +178,7 @@ def _pair(paths: list[_Path], points: Vector, now: float) -> Iterator[tuple[int,
 def _finish(
     path: _Path, times: Vector, shot_start: int, shot_stop: int, smoothness: float
 ) -> Tracklet:
-    """The path with the frames between its detections filled, all smoothed; its id is set later."""
+    """The path as a tracklet: gaps between detections filled, all smoothed; the id is set later."""
     start, stop = path.frames[0], path.frames[-1] + 1
     rows = np.array(path.frames) - start
     scores = np.full(stop - start, np.nan)
@@ -196,10 +201,10 @@ def _finish(
 
 
 def _average(times: Vector, seen: Vector, values: Vector, width: float) -> Vector:
-    """values (m, 5, 2) at the times `seen` (m,), averaged about `times` (n,): (n, 5, 2).
+    """(n, 5, 2): values (m, 5, 2) at the times `seen` (m,), averaged around each of `times` (n,).
 
-    Weights are a Gaussian of standard deviation `width` seconds; where nothing was seen that
-    near, the nearest value stands.
+    Weights are Gaussian with a standard deviation of `width` seconds; if no value is that near,
+    the nearest one is taken.
     """
     result = np.empty((len(times), *values.shape[1:]))
     for k, time in enumerate(times):
@@ -213,7 +218,7 @@ def _average(times: Vector, seen: Vector, values: Vector, width: float) -> Vecto
     return result
 
 
-# Similarities on many points at once, in the complex plane: place = turn * (point - middle) + at.
+# Similarities of many points at once, in the complex plane: place = turn * (point - middle) + at.
 
 _MIDDLE = complex(*TEMPLATE.mean(axis=0))
 
@@ -227,7 +232,7 @@ def _at(poses: Vector) -> npt.NDArray[np.complex128]:
 
 
 def _place(unit: Vector, poses: Vector) -> Vector:
-    """Points (..., k, 2) of the template's unit square, into the picture by poses (..., 4)."""
+    """Points (..., k, 2) of the template's unit square, mapped to the picture by poses."""
     z = _turn(poses) * (unit[..., 0] + 1j * unit[..., 1] - _MIDDLE) + _at(poses)
     return np.stack([z.real, z.imag], axis=-1)
 
@@ -239,5 +244,5 @@ def _unplace(points: Vector, poses: Vector) -> Vector:
 
 
 def _carry(points: Vector, from_pose: Vector, to_pose: Vector) -> Vector:
-    """Points (k, 2) that belong to one pose, moved along with it to another."""
+    """Points (k, 2) that belong to one pose, moved with it to another pose."""
     return _place(_unplace(points, from_pose), to_pose)

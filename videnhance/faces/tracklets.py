@@ -1,7 +1,7 @@
-"""Faces: as detected in one frame, and as followed through a shot.
+"""What the steps pass on about faces: detections of one frame, tracks through a shot, crops.
 
-All coordinates are continuous pixels (see frames.py) of the upright picture: the source turned
-and stretched as a player shows it, before any `--scale`.
+All coordinates are continuous pixels (see imaging/frames.py) of the upright picture: the source
+turned and stretched as a player shows it, before any `--scale`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from videnhance.imaging.frames import Crop, Zone
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces detected in one frame; none found is length 0, never None.
+    """The faces detected in one frame. If there are none, its length is 0; it is never None.
 
     boxes (N, 4) float32 x0 y0 x1 y1; landmarks (N, 5, 2) float32 as (x, y): the eye, then the
     mouth corner, on the picture's left come before those on its right (left eye, right eye, nose
@@ -48,7 +48,7 @@ class Tracklet:
     poses (n, 4) float64: x, y of the alignment template's landmark centroid, log of the crop's
     side (the length in pixels that the unit square of the template covers), rotation in radians
     (unwrapped). landmarks (n, 5, 2) float64, smoothed. scores (n,) float64: the detector's score,
-    NaN where no detection was made. Row k belongs to frame `start + k`.
+    NaN in frames without a detection. Row k belongs to frame `start + k`.
     """
 
     id: int
@@ -57,9 +57,9 @@ class Tracklet:
     landmarks: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
     opens_shot: bool
-    """It begins on the first frame of its shot, so there is no frame before to ease in from."""
+    """It begins on the first frame of its shot, so its effect need not fade in."""
     closes_shot: bool
-    """It ends on the last frame of its shot."""
+    """It ends on the last frame of its shot, so its effect need not fade out."""
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -71,13 +71,13 @@ class Tracklet:
 
     @property
     def observed(self) -> npt.NDArray[np.bool_]:
-        """(n,) bool: a detection was made in this frame."""
+        """(n,) bool: whether the frame has a detection."""
         return ~np.isnan(self.scores)
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """All that is known of a video's faces, and where none may be painted: a tracks.json."""
+    """The contents of a tracks.json: the faces of a video, and zones that must not be painted."""
 
     tracklets: tuple[Tracklet, ...]
     zones: tuple[Zone, ...] = ()
@@ -85,11 +85,11 @@ class Tracks:
 
 @dataclass(frozen=True)
 class CropWindow:
-    """The aligned crops of one tracklet around the frame to be restored.
+    """The aligned crops of one tracklet around the frame to restore.
 
     crops: (S, S, 3) float32 RGB, nominally 0..1, one per frame of `frames`, oldest first, all of
-    one tracklet and so of one shot; `centre` indexes the one to restore. `zoom` is crop pixels per
-    source pixel: above 1 the crop was enlarged and holds no more detail than the source.
+    one tracklet and so of one shot; `centre` indexes the one to restore. `zoom`: crop pixels per
+    source pixel; above 1 the crop was enlarged and holds no more detail than the source.
     """
 
     tracklet: int
