@@ -1,9 +1,10 @@
-"""Makes the README's pictures: faces of the sample as recorded, beside what the tool makes of them.
+"""Makes the documents' pictures: faces of the sample, as recorded and as enhanced.
 
     python scripts/make_pictures.py        writes docs/faces.png, docs/contact_sheet.png
 
-In the first all rows are cut from the same place of the same frame and enlarged alike (bicubic);
-nothing else is done to them. The second is what `videnhance preview` writes.
+The first is the README's: all rows are cut from the same place of the same frame and enlarged alike
+(bicubic); nothing else is done to them. The second, in docs/guide.md, is what `videnhance preview`
+writes.
 """
 
 from __future__ import annotations

@@ -1,18 +1,15 @@
-"""The package as a whole: floors, public names, the bridge, the documents."""
+"""The package as a whole: its rooms, public names, the bridge."""
 
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 import videnhance
-from videnhance.cli.commands import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "videnhance"
@@ -107,27 +104,3 @@ def test_gfpgan_can_be_imported_after_the_bridge() -> None:
     name, gray = done.stdout.split()[-2:]
     assert name == "GFPGANer", done.stderr
     assert float(gray) == pytest.approx(0.9999, abs=1e-3)
-
-
-def test_every_command_and_option_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        assert f"videnhance {name}" in readme
-        for parameter in command.params:
-            for option in parameter.opts:
-                if option.startswith("--") and option != "--help":
-                    assert option in readme, f"{name} {option}"
-
-
-def test_ci_runs_the_readmes_test_command() -> None:
-    readme = (ROOT / "README.md").read_text()
-    command = "python -m pytest"
-    assert command in readme
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(command)
-
-
-def test_pictures_and_files_named_in_the_readme_exist() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for link in re.findall(r"\]\(([^)#]+)\)", readme):
-        if "://" not in link:
-            assert (ROOT / link).exists(), link
