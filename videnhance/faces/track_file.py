@@ -45,7 +45,6 @@ SIDES = (1.0, 1e5)
 
 LONGEST = 1e12
 """Limit, plus and minus, of `seconds`."""
-
 SECONDS_OFF = 1e-3
 """How far `seconds` may be from pts x time_base: other programs may write fewer digits."""
 
