@@ -22,7 +22,7 @@ from videnhance.errors import InputError, OutputError
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Zone
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.timeline import Timeline
 
 Vector = npt.NDArray[np.float64]
@@ -53,18 +53,19 @@ SHOWN = 40
 """How many characters of a value an error message repeats."""
 
 
-def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline) -> None:
+def write_tracks(path: Path, tracks: Tracks, clip: Clip, name: str | None = None) -> None:
     """Write a tracks.json completely or not at all; raises OutputError.
 
-    Numbers are rounded (poses: x, y to 1e-4 pixels, log side and angle to 1e-7; landmarks to 1e-2
-    and zones to 1e-4 pixels; scores to 1e-4; seconds to 1e-6). `read_tracks` returns exactly the
-    written numbers, and writing them again gives the same bytes.
+    `name` is the video's, by default its file's. Numbers are rounded (poses: x, y to 1e-4 pixels,
+    log side and angle to 1e-7; landmarks to 1e-2 and zones to 1e-4 pixels; scores to 1e-4; seconds
+    to 1e-6). `read_tracks` returns exactly the written numbers, and writing them again gives the
+    same bytes.
     """
     # One track at a time, here and in `_object`: memory holds the longest one, not all of them.
-    entries = (_entry(t, timeline) for t in _sorted(tracks.tracklets))
+    entries = (_entry(t, clip.timeline) for t in _sorted(tracks.tracklets))
     zones = ({key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones)
-    source = {"name": info.path.name, "size": list(info.upright_size)}
-    head = (FORMAT, VERSION, source, str(timeline.time_base))
+    source = {"name": name or clip.info.path.name, "size": list(clip.info.upright_size)}
+    head = (FORMAT, VERSION, source, str(clip.timeline.time_base))
     values = (*([_line(value)] for value in head), _lines(zones), _lines(entries))
     part = path.with_name(path.name + ".part")
     try:
@@ -85,13 +86,13 @@ def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline
             part.unlink(missing_ok=True)
 
 
-def read_tracks(path: Path, info: VideoInfo, timeline: Timeline) -> Tracks:
+def read_tracks(path: Path, clip: Clip) -> Tracks:
     """The tracks, sorted by start and id, and the zones from a tracks.json of this video.
 
     Raises InputError naming the file, the entry, what is wrong with it and what it should be.
     """
     try:
-        return _tracks(_document(path, timeline), info, timeline)
+        return _tracks(_document(path, clip.timeline), clip)
     except _Wrong as wrong:
         raise InputError(f"{path}: {wrong}") from wrong.__cause__
 
@@ -177,16 +178,17 @@ def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] 
     return values
 
 
-def _tracks(document: Any, info: VideoInfo, timeline: Timeline) -> Tracks:
+def _tracks(document: Any, clip: Clip) -> Tracks:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _Wrong(f'is no tracks file; its format should be "{FORMAT}"')
     version = document.get("version")
     if type(version) is not int or version != VERSION:
         raise _Wrong(f"has version {_shown(version)}, not {VERSION}; make it again with detect")
     _check_keys("", document, KEYS)
-    _check_source(document, info, timeline)
-    zones = [_zone(name, entry, info.upright_size) for name, entry in _named(document, "zones")]
-    found = [_tracklet(name, entry, timeline) for name, entry in _named(document, "tracks")]
+    _check_source(document, clip)
+    size = clip.info.upright_size
+    zones = [_zone(name, entry, size) for name, entry in _named(document, "zones")]
+    found = [_tracklet(name, entry, clip.timeline) for name, entry in _named(document, "tracks")]
     seen: dict[int, int] = {}
     for k, tracklet in enumerate(found):
         if tracklet.id in seen:
@@ -210,13 +212,13 @@ def _check_keys(where: str, value: Any, known: tuple[str, ...]) -> None:
             raise _Wrong(f"{where} has no {key}; should have {', '.join(known)}".strip())
 
 
-def _check_source(document: dict[str, Any], info: VideoInfo, timeline: Timeline) -> None:
+def _check_source(document: dict[str, Any], clip: Clip) -> None:
     source = document["source"]
     _check_keys("source", source, SOURCE_KEYS)
     if not isinstance(source["name"], str):
         raise _wrong("source.name", source["name"], "the name of the video, as text")
-    size, base = list(info.upright_size), str(timeline.time_base)
-    another = f"{info.path.name}'s: this file was made for another video"
+    size, base = list(clip.info.upright_size), str(clip.timeline.time_base)
+    another = f"{clip.info.path.name}'s: this file was made for another video"
     if source["size"] != size:
         raise _wrong("source.size", source["size"], f"{_shown(size)}, {another}")
     if document["time_base"] != base:
