@@ -56,17 +56,16 @@ SHOWN = 40
 def write_tracks(path: Path, tracks: Tracks, clip: Clip, name: str | None = None) -> None:
     """Write a tracks.json completely or not at all; raises OutputError.
 
-    `name` is the video's, by default its file's. Numbers are rounded (poses: x, y to 1e-4 pixels,
-    log side and angle to 1e-7; landmarks to 1e-2 and zones to 1e-4 pixels; scores to 1e-4; seconds
-    to 1e-6). `read_tracks` returns exactly the written numbers, and writing them again gives the
-    same bytes.
+    `name`: the video's, by default its file's. Numbers are rounded (poses: x, y to 1e-4 pixels, log
+    side and angle to 1e-7; landmarks to 1e-2, zones to 1e-4 pixels; scores to 1e-4; seconds to
+    1e-6). `read_tracks` returns exactly these, and writing them again gives the same bytes.
     """
     # One track at a time, here and in `_object`: memory holds the longest one, not all of them.
     entries = (_entry(t, clip.timeline) for t in _sorted(tracks.tracklets))
     zones = ({key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones)
     source = {"name": name or clip.info.path.name, "size": list(clip.info.upright_size)}
-    head = (FORMAT, VERSION, source, str(clip.timeline.time_base))
-    values = (*([_line(value)] for value in head), _lines(zones), _lines(entries))
+    head = map(_line, (FORMAT, VERSION, source, str(clip.timeline.time_base)))
+    values = (*([line] for line in head), _lines(zones), _lines(entries))
     part = path.with_name(path.name + ".part")
     try:
         with part.open("w", encoding="ascii", newline="\n") as file:
@@ -75,12 +74,11 @@ def write_tracks(path: Path, tracks: Tracks, clip: Clip, name: str | None = None
                 file.writelines(lines)
             file.write("\n}\n")
         put_in_place(part, path)
-    except OutputError:
-        raise
     except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); make room or choose another folder"
-        ) from error
+        if isinstance(error, OutputError):
+            raise
+        cure = "make room or choose another folder"
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {cure}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -150,8 +148,8 @@ def _document(path: Path, timeline: Timeline) -> Any:
         # Some editors put a byte order mark before UTF-8. NaN and Infinity are not JSON, but Python
         # would read them as numbers: kept as text, they fail the check of the entry they are in.
         text = path.read_bytes().decode("utf-8-sig")
-        hook = partial(_object, timeline=timeline)
-        return json.loads(text, object_pairs_hook=hook, parse_constant=str)
+        found = partial(_object, timeline=timeline)
+        return json.loads(text, object_pairs_hook=found, parse_constant=str)
     except OSError as error:
         raise _Wrong(f"cannot be read ({error.strerror}); check its name") from error
     except json.JSONDecodeError as error:
@@ -186,8 +184,7 @@ def _tracks(document: Any, clip: Clip) -> Tracks:
         raise _Wrong(f"has version {_shown(version)}, not {VERSION}; make it again with detect")
     _check_keys("", document, KEYS)
     _check_source(document, clip)
-    size = clip.info.upright_size
-    zones = [_zone(name, entry, size) for name, entry in _named(document, "zones")]
+    zones = [_zone(name, entry, clip) for name, entry in _named(document, "zones")]
     found = [_tracklet(name, entry, clip.timeline) for name, entry in _named(document, "tracks")]
     seen: dict[int, int] = {}
     for k, tracklet in enumerate(found):
@@ -225,13 +222,13 @@ def _check_source(document: dict[str, Any], clip: Clip) -> None:
         raise _wrong("time_base", document["time_base"], f"{_shown(base)}, {another}")
 
 
-def _zone(where: str, entry: Any, size: tuple[int, int]) -> Zone:
+def _zone(where: str, entry: Any, clip: Clip) -> Zone:
     _check_keys(where, entry, ZONE_KEYS)
     for key in ZONE_KEYS:
         if type(entry[key]) not in (int, float) or not -LARGEST <= entry[key] <= LARGEST:
             should = f"a number from {-LARGEST:.0f} to {LARGEST:.0f}"
             raise _wrong(f"{where}.{key}", entry[key], should)
-    for low, high, side in (("x0", "x1", size[0]), ("y0", "y1", size[1])):
+    for low, high, side in zip(("x0", "y0"), ("x1", "y1"), clip.info.upright_size, strict=True):
         if entry[low] >= side:
             raise _wrong(f"{where}.{low}", entry[low], f"below {side}, where the picture ends")
         if entry[high] <= max(entry[low], 0):
