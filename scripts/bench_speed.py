@@ -18,7 +18,6 @@ import av
 
 from videnhance.job.plan import make_plan
 from videnhance.job.run import enhance
-from videnhance.media.reading.decoding import read_frames
 from videnhance.media.writing.segment import SegmentWriter
 from videnhance.render.queues import background, prefetch
 from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings
@@ -28,10 +27,10 @@ def transcode(source: Path, output: Path, settings: Settings) -> float:
     """Seconds to decode and encode all frames, with nothing between."""
     plan = make_plan(source, output, settings, overwrite=True)
     began = time.perf_counter()
-    info, timeline = plan.scope.source, plan.scope.timeline
-    frames = read_frames(info, timeline, 0, len(timeline), plan.encoding.pix_fmt)
+    clip = plan.scope.clip
+    frames = clip.frames(0, len(clip.timeline), plan.encoding.pix_fmt)
     with (
-        SegmentWriter(output, plan.encoding, timeline.pts[0]) as writer,
+        SegmentWriter(output, plan.encoding, clip.timeline.pts[0]) as writer,
         background(writer.write, 8) as put,
     ):
         for frame in prefetch(frames, 8):

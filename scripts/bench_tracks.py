@@ -54,7 +54,7 @@ def main() -> None:
         detector = detectors.create(Equipment(settings))
         size = detect.long_side or survey(scope, detector)
         detect_tracks(wish.clip, folder / "tracks.json", Settings(detect=detect))
-        tracklets = read_tracks(folder / "tracks.json", scope.source, scope.timeline).tracklets
+        tracklets = read_tracks(folder / "tracks.json", scope.clip).tracklets
         every = Settings(detect=replace(detect, every=1, long_side=size))
         job = folder / "job"
         detect_tracks(wish.clip, folder / "all.json", every, job_dir=job, keep_job=True)

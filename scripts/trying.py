@@ -21,7 +21,8 @@ from videnhance.faces.tracklets import CropWindow, Tracklet
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
-from videnhance.media.clip import UNTOLD, Coding
+from videnhance.media.info import UNTOLD, Coding
+from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
@@ -105,7 +106,7 @@ def tried(path: Path, trial: Trial) -> tuple[tuple[Tracklet, ...], Recording]:
             job = Path(folder) / "job"
             settings = replace(settings, restore=RestoreSettings(restorer=Recording.name))
             enhance(path, Path(folder) / "out.mkv", settings, job_dir=job, keep_job=True)
-            tracks = read_tracks(job / "tracks.json", info, read_timeline(info))
+            tracks = read_tracks(job / "tracks.json", open_clip(info))
     finally:
         del restorers.RESTORERS[Recording.name]
     return tracks.tracklets, recording

@@ -20,7 +20,10 @@ ROOMS = (
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {
-    "media": ("clip", "timeline", "positions", "reading", "sound", "repair", "check", "writing"),
+    "media": (
+        *("info", "timeline", "positions", "reading", "repair", "clip"),
+        *("sound", "check", "writing", "opening"),
+    ),
     "job": ("monitor", "plan", "directory", "steps", "preview"),
 }
 """The same within a room, for those of its parts that are named here."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from videnhance.job.run import detect_tracks, enhance, resume
     from videnhance.job.status import Status, read_status
     from videnhance.job.summary import Summary
-    from videnhance.media.clip import VideoInfo
+    from videnhance.media.info import VideoInfo
     from videnhance.media.reading.source import probe
     from videnhance.settings.clean_up import CleanSettings, FinishSettings
     from videnhance.settings.groups import (
@@ -93,7 +93,7 @@ _LAZY = {
     "Status": "job.status",
     "read_status": "job.status",
     "Summary": "job.summary",
-    "VideoInfo": "media.clip",
+    "VideoInfo": "media.info",
     "probe": "media.reading.source",
     "CleanSettings": "settings.clean_up",
     "FinishSettings": "settings.clean_up",

@@ -22,7 +22,7 @@ from videnhance.faces.detection import (
 )
 from videnhance.faces.tracklets import Faces
 from videnhance.imaging.frames import Frame
-from videnhance.media.clip import upright_affine
+from videnhance.media.info import upright_affine
 from videnhance.media.reading.decoding import layout_of
 from videnhance.media.timeline import Segment, Timeline
 

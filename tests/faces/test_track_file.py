@@ -20,14 +20,16 @@ from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.affine import place
 from videnhance.imaging.frames import Zone
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import probe
-from videnhance.media.timeline import Timeline
+from videnhance.media.repair.recording import Recording
+from videnhance.media.timeline import RecordedTimeline
 
 Document = dict[str, Any]
 Spoil = Callable[[Document], object]
 
-TIMELINE = Timeline(Fraction(1, 25), (0, 1, 2, 3, 5, 6, 7, 8, 9, 11), (0,), 1)
+TIMELINE = RecordedTimeline(Fraction(1, 25), (0, 1, 2, 3, 5, 6, 7, 8, 9, 11), (0,), 1)
 ZONES = (Zone(-2.0, 40.5, 20.0, 48.0), Zone(50.0, 0.0, 64.0, 6.0))
 
 
@@ -50,19 +52,23 @@ TRACKS = Tracks((tracklet(3, 0, 2, 1), tracklet(1, 3, 4, 2), tracklet(7, 3, 1, 3
 
 
 @pytest.fixture(scope="module")
-def info(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
-    return probe(write_clip(tmp_path_factory.mktemp("clip") / "in.mp4"))
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    return clip_like(probe(write_clip(tmp_path_factory.mktemp("clip") / "in.mp4")))
+
+
+def clip_like(info: VideoInfo) -> Clip:
+    return Clip(Recording(info, TIMELINE), "yuv420p")
 
 
 @pytest.fixture
-def path(tmp_path: Path, info: VideoInfo) -> Path:
+def path(tmp_path: Path, clip: Clip) -> Path:
     path = tmp_path / "tracks.json"
-    write_tracks(path, TRACKS, info, TIMELINE)
+    write_tracks(path, TRACKS, clip)
     return path
 
 
-def test_what_is_written_is_read(path: Path, info: VideoInfo) -> None:
-    read = read_tracks(path, info, TIMELINE)
+def test_what_is_written_is_read(path: Path, clip: Clip) -> None:
+    read = read_tracks(path, clip)
     assert read.zones == ZONES
     assert len(read.tracklets) == 3
     for before, after in zip(TRACKS.tracklets, read.tracklets, strict=True):
@@ -76,22 +82,22 @@ def test_what_is_written_is_read(path: Path, info: VideoInfo) -> None:
         np.testing.assert_array_equal(after.observed, before.observed)
 
 
-def test_read_and_written_again_it_is_the_same_to_the_byte(path: Path, info: VideoInfo) -> None:
+def test_read_and_written_again_it_is_the_same_to_the_byte(path: Path, clip: Clip) -> None:
     before = path.read_bytes()
-    write_tracks(path, read_tracks(path, info, TIMELINE), info, TIMELINE)
+    write_tracks(path, read_tracks(path, clip), clip)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["tracks.json"]
 
 
-def test_tracks_in_another_order_are_written_the_same(path: Path, info: VideoInfo) -> None:
+def test_tracks_in_another_order_are_written_the_same(path: Path, clip: Clip) -> None:
     before = path.read_bytes()
-    write_tracks(path, Tracks(TRACKS.tracklets[::-1], ZONES), info, TIMELINE)
+    write_tracks(path, Tracks(TRACKS.tracklets[::-1], ZONES), clip)
     assert path.read_bytes() == before
 
 
-def test_no_tracks_and_no_zones_are_written_and_read(tmp_path: Path, info: VideoInfo) -> None:
-    write_tracks(tmp_path / "none.json", Tracks(()), info, TIMELINE)
-    assert read_tracks(tmp_path / "none.json", info, TIMELINE) == Tracks(())
+def test_no_tracks_and_no_zones_are_written_and_read(tmp_path: Path, clip: Clip) -> None:
+    write_tracks(tmp_path / "none.json", Tracks(()), clip)
+    assert read_tracks(tmp_path / "none.json", clip) == Tracks(())
 
 
 def test_it_is_plain_json_a_line_for_each_track_with_few_digits(path: Path) -> None:
@@ -109,10 +115,10 @@ def test_it_is_plain_json_a_line_for_each_track_with_few_digits(path: Path) -> N
     assert sum(line.startswith('{"id": ') for line in lines) == 3
 
 
-def test_a_name_that_is_no_text_can_be_written(tmp_path: Path, info: VideoInfo) -> None:
-    odd = replace(info, path=Path("caf\udce9\n.mp4"))
-    write_tracks(tmp_path / "t.json", TRACKS, odd, TIMELINE)
-    assert len(read_tracks(tmp_path / "t.json", odd, TIMELINE).tracklets) == 3
+def test_a_name_that_is_no_text_can_be_written(tmp_path: Path, clip: Clip) -> None:
+    odd = clip_like(replace(clip.info, path=Path("caf\udce9\n.mp4")))
+    write_tracks(tmp_path / "t.json", TRACKS, odd)
+    assert len(read_tracks(tmp_path / "t.json", odd).tracklets) == 3
 
 
 def edited(path: Path, edit: Spoil) -> Path:
@@ -122,9 +128,7 @@ def edited(path: Path, edit: Spoil) -> Path:
     return path
 
 
-def test_a_renamed_video_another_order_and_whole_numbers_are_taken(
-    path: Path, info: VideoInfo
-) -> None:
+def test_a_renamed_video_another_order_and_whole_numbers_are_taken(path: Path, clip: Clip) -> None:
     def edit(document: Document) -> None:
         document["source"]["name"] = "other.mov"
         document["tracks"].reverse()
@@ -132,16 +136,16 @@ def test_a_renamed_video_another_order_and_whole_numbers_are_taken(
         document["tracks"][0]["scores"] = [None]
         document["zones"] = [{"x0": 1, "y0": 2, "x1": 3, "y1": 4}]
 
-    read = read_tracks(edited(path, edit), info, TIMELINE)
+    read = read_tracks(edited(path, edit), clip)
     assert [t.id for t in read.tracklets] == [3, 1, 7]  # by start, then id
     assert read.zones == (Zone(1.0, 2.0, 3.0, 4.0),)
     np.testing.assert_array_equal(read.tracklets[2].poses, [[1.0, 2.0, 3.0, 4.0]])
     assert not read.tracklets[2].observed.any()
 
 
-def test_a_byte_order_mark_is_no_fault(path: Path, info: VideoInfo) -> None:
+def test_a_byte_order_mark_is_no_fault(path: Path, clip: Clip) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(read_tracks(path, info, TIMELINE).tracklets) == 3
+    assert len(read_tracks(path, clip).tracklets) == 3
 
 
 def track(k: int, **changes: Any) -> Spoil:
@@ -260,10 +264,10 @@ WRONG: tuple[tuple[Spoil, str], ...] = (
 
 @pytest.mark.parametrize(("spoil", "what"), WRONG, ids=[what[:40] for _, what in WRONG])
 def test_what_is_wrong_is_named_in_one_line(
-    path: Path, info: VideoInfo, spoil: Spoil, what: str
+    path: Path, clip: Clip, spoil: Spoil, what: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        read_tracks(edited(path, spoil), info, TIMELINE)
+        read_tracks(edited(path, spoil), clip)
     message = str(caught.value)
     assert message.startswith(f"{path}: {what}")
     assert "\n" not in message and len(message) < len(str(path)) + 200
@@ -288,48 +292,50 @@ def test_what_is_wrong_is_named_in_one_line(
     ],
 )
 def test_a_file_that_is_something_else(
-    tmp_path: Path, info: VideoInfo, content: bytes, what: str
+    tmp_path: Path, clip: Clip, content: bytes, what: str
 ) -> None:
     path = tmp_path / "tracks.json"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        read_tracks(path, info, TIMELINE)
+        read_tracks(path, clip)
     assert str(caught.value).startswith(f"{path}: {what}")
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, info: VideoInfo) -> None:
+def test_a_file_that_is_not_there(tmp_path: Path, clip: Clip) -> None:
     with pytest.raises(InputError, match=r"none\.json: cannot be read \(No such file"):
-        read_tracks(tmp_path / "none.json", info, TIMELINE)
+        read_tracks(tmp_path / "none.json", clip)
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(path: Path, info: VideoInfo) -> None:
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(path: Path, clip: Clip) -> None:
     before = path.read_bytes()
     cure = r"tracks\.json: cannot be written \(File too large\); make room or choose"
     with largest_file(200), pytest.raises(OutputError, match=cure):
-        write_tracks(path, TRACKS, info, TIMELINE)
+        write_tracks(path, TRACKS, clip)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["tracks.json"]
 
 
-def test_a_folder_that_is_none_and_a_folder_in_the_way(tmp_path: Path, info: VideoInfo) -> None:
+def test_a_folder_that_is_none_and_a_folder_in_the_way(tmp_path: Path, clip: Clip) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "taken.json").mkdir()
     for path in (tmp_path / "file" / "t.json", tmp_path / "no" / "t.json", tmp_path / "taken.json"):
         with pytest.raises(OutputError, match="cannot be written"):
-            write_tracks(path, TRACKS, info, TIMELINE)
+            write_tracks(path, TRACKS, clip)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken.json"]
 
 
 def test_the_documents_example_can_be_read_and_its_fields_are_all_there_are(
-    tmp_path: Path, info: VideoInfo
+    tmp_path: Path, clip: Clip
 ) -> None:
     text = (Path(__file__).parents[2] / "docs" / "tracks.md").read_text(encoding="utf-8")
     example = text.split("```json\n")[1].split("```")[0]
     (tmp_path / "tracks.json").write_text(example)
-    gate = replace(info, width=640, height=360)
-    timeline = Timeline(Fraction(1, 12800), tuple(range(0, 512 * 250, 512)), (0,), 512)
-    read = read_tracks(tmp_path / "tracks.json", gate, timeline)
+    info = replace(clip.info, width=640, height=360)
+    pts = tuple(range(0, 512 * 250, 512))
+    timeline = RecordedTimeline(Fraction(1, 12800), pts, (0,), 512)
+    gate = Clip(Recording(info, timeline), "yuv420p")
+    read = read_tracks(tmp_path / "tracks.json", gate)
     assert (ids(read), read.zones) == ([1], (Zone(16.0, 8.0, 212.0, 30.5),))
     # The landmarks shown are those of the poses, so that the two explain each other.
     for pose, landmarks in zip(read.tracklets[0].poses, read.tracklets[0].landmarks, strict=True):

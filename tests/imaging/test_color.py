@@ -20,7 +20,7 @@ from videnhance.imaging.color import (
     upright_rgb,
 )
 from videnhance.imaging.frames import Frame
-from videnhance.media.clip import upright_affine
+from videnhance.media.info import upright_affine
 from videnhance.media.reading.decoding import layout_of, planes_of
 
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)

@@ -12,7 +12,7 @@ from videnhance.imaging.affine import compose, invert, scaling, translation
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.compositing import Box, Patch, ellipse_mask, frame_boxes, paint
 from videnhance.imaging.frames import FloatArray, Frame, Matrix, Zone
-from videnhance.media.clip import upright_affine
+from videnhance.media.info import upright_affine
 from videnhance.media.reading.decoding import layout_of, planes_of
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p10le", "gray", "gbrp", "bgr0"]

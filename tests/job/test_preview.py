@@ -24,6 +24,7 @@ from videnhance.imaging.frames import FloatArray
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import detect_tracks
+from videnhance.media.opening import open_clip
 from videnhance.models.loader import Row
 from videnhance.settings.groups import (
     DetectSettings,
@@ -36,7 +37,7 @@ from videnhance.settings.groups import (
 )
 from videnhance.show.compare import Layout
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
-from videnhance.show.pairs import Footage, shown_size
+from videnhance.show.pairs import shown_size
 
 WISH = Settings(
     detect=DetectSettings(detector="square"), restore=RestoreSettings(restorer="identity")
@@ -267,7 +268,7 @@ def test_a_turned_clip_is_shown_upright(tmp_path: Path) -> None:
     for k, planes in enumerate(decoded(tmp_path / "out.mp4")):
         original, result = halves(trim(planes[0]))
         assert number_in(original) == number_in(result) == 2 + k
-    assert Footage.of(tmp_path / "out.mp4").info.display_matrix is None
+    assert open_clip(tmp_path / "out.mp4").info.display_matrix is None
     preview_frame(clip, tmp_path / "at.png", "3f", WISH)
     assert number_in(png(tmp_path / "at.png")[:, :192]) == 3
 
@@ -292,7 +293,7 @@ def test_colours_are_right_and_tagged(tmp_path: Path) -> None:
         pictures=[source] * 3,
     )
     make_preview(clip, tmp_path / "out.mp4", WISH)
-    footage = Footage.of(tmp_path / "out.mp4")
+    footage = open_clip(tmp_path / "out.mp4")
     tags = footage.info.color
     assert (tags.range, tags.matrix, tags.primaries, tags.transfer) == (1, 1, 1, 1)
     shown = next(footage.frames(0, 1))
@@ -359,7 +360,7 @@ def test_the_largest_tracks_of_the_range_come_first() -> None:
 
 def test_moments_are_taken_where_the_result_has_its_full_strength(clip: Path) -> None:
     """A track of frames 10 to 39 that eases in and out over half a second, 12.5 frames."""
-    footage = Footage.of(clip)
+    footage = open_clip(clip)
 
     def moments(**ends: bool) -> list[int]:
         track = tracklet(1, 60, 10, 40, **ends)
@@ -376,9 +377,9 @@ def test_moments_are_taken_where_the_result_has_its_full_strength(clip: Path) ->
 @pytest.mark.usefixtures("square_detector")
 def test_only_the_persons_that_are_wanted_count(tmp_path: Path, clip: Path) -> None:
     """Track 2 stands large in the last frames only."""
-    footage, given = Footage.of(clip), tmp_path / "in.json"
+    footage, given = open_clip(clip), tmp_path / "in.json"
     tracks = Tracks((tracklet(1, 90, 0, 30), tracklet(2, 60, 40, 60)))
-    write_tracks(given, tracks, footage.info, footage.timeline)
+    write_tracks(given, tracks, footage)
     spans = []
     for only in ((1,), (2,)):
         wish = replace(WISH, part=PartSettings(only=only))
@@ -396,7 +397,7 @@ def test_only_the_persons_that_are_wanted_count(tmp_path: Path, clip: Path) -> N
 @pytest.mark.usefixtures("square_detector")
 def test_faces_too_small_to_be_enhanced_do_not_draw_the_preview(clip: Path) -> None:
     wish = replace(WISH, track=TrackSettings(min_eyes=30.0))
-    _, notes = range_to_show(Footage.of(clip), wish, 0.4, None, lambda *_: None)
+    _, notes = range_to_show(open_clip(clip), wish, 0.4, None, lambda *_: None)
     assert any("no face" in note for note in notes)
 
 

@@ -213,7 +213,7 @@ def test_every_setting_is_in_the_table_above() -> None:
         f"{group}.{name}" for group, values in Settings().as_json().items() for name in values
     }
     # They choose the segments; a network for the upscaler needs its weights; a rate is only for
-    # sources without times, and in the record's "condition" (test_condition.py).
+    # sources without times, and in the record's "condition" (test_recording.py).
     assert fields - told == {"part.start", "part.end", "output.upscaler", "source.fps"}
 
 

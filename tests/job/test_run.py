@@ -18,7 +18,7 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job import plan
 from videnhance.job.run import enhance
-from videnhance.media.clip import Coding
+from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline

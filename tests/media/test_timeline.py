@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from videnhance.media.clip import upright_affine
+from videnhance.media.info import upright_affine
 from videnhance.media.timeline import Timeline, segments_of
 
 FULL = 65536

@@ -19,6 +19,7 @@ from videnhance.imaging.color import enlarged, resize
 from videnhance.imaging.compositing import box_mask
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
 from videnhance.job.plan import make_scope
+from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
 from videnhance.media.timeline import Segment
@@ -116,7 +117,7 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
     )
     info = probe(clip)
     timeline = read_timeline(info)
-    tracks = read_tracks(tmp_path / "t.json", info, timeline)
+    tracks = read_tracks(tmp_path / "t.json", open_clip(clip))
     seen: list[FloatArray] = []
 
     def left_half(crops: Sequence[FloatArray]) -> list[FloatArray]:

@@ -22,7 +22,7 @@ from videnhance.errors import ModelError, UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge
-from videnhance.media.clip import UNTOLD, Coding
+from videnhance.media.info import UNTOLD, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loader import Equipment
 from videnhance.models.loading import load_state

@@ -22,7 +22,7 @@ from videnhance.errors import InputError, OutputError
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Zone
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.timeline import Timeline
 
 Vector = npt.NDArray[np.float64]
@@ -52,19 +52,19 @@ SHOWN = 40
 """How many characters of a value an error message repeats."""
 
 
-def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline) -> None:
+def write_tracks(path: Path, tracks: Tracks, clip: Clip, name: str | None = None) -> None:
     """Write a tracks.json completely or not at all; raises OutputError.
 
-    Numbers are rounded (poses: x, y to 1e-4 pixels, log side and angle to 1e-7; landmarks to 1e-2
-    and zones to 1e-4 pixels; scores to 1e-4; seconds to 1e-6). `read_tracks` returns exactly the
-    written numbers, and writing them again gives the same bytes.
+    `name`: the video's, by default its file's. Numbers are rounded (poses: x, y to 1e-4 pixels, log
+    side and angle to 1e-7; landmarks to 1e-2, zones to 1e-4 pixels; scores to 1e-4; seconds to
+    1e-6). `read_tracks` returns exactly these, and writing them again gives the same bytes.
     """
     # One track at a time, here and in `_object`: memory holds the longest one, not all of them.
-    entries = (_entry(t, timeline) for t in _sorted(tracks.tracklets))
+    entries = (_entry(t, clip.timeline) for t in _sorted(tracks.tracklets))
     zones = ({key: _rounded(getattr(zone, key), 4) for key in ZONE_KEYS} for zone in tracks.zones)
-    source = {"name": info.path.name, "size": list(info.upright_size)}
-    head = (FORMAT, VERSION, source, str(timeline.time_base))
-    values = (*([_line(value)] for value in head), _lines(zones), _lines(entries))
+    source = {"name": name or clip.info.path.name, "size": list(clip.info.upright_size)}
+    head = map(_line, (FORMAT, VERSION, source, str(clip.timeline.time_base)))
+    values = (*([line] for line in head), _lines(zones), _lines(entries))
     part = path.with_name(path.name + ".part")
     try:
         with part.open("w", encoding="ascii", newline="\n") as file:
@@ -73,24 +73,23 @@ def write_tracks(path: Path, tracks: Tracks, info: VideoInfo, timeline: Timeline
                 file.writelines(lines)
             file.write("\n}\n")
         put_in_place(part, path)
-    except OutputError:
-        raise
     except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); make room or choose another folder"
-        ) from error
+        if isinstance(error, OutputError):
+            raise
+        cure = "make room or choose another folder"
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); {cure}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def read_tracks(path: Path, info: VideoInfo, timeline: Timeline) -> Tracks:
+def read_tracks(path: Path, clip: Clip) -> Tracks:
     """The tracks, sorted by start and id, and the zones from a tracks.json of this video.
 
     Raises InputError naming the file, the entry, what is wrong with it and what it should be.
     """
     try:
-        return _tracks(_document(path, timeline), info, timeline)
+        return _tracks(_document(path, clip.timeline), clip)
     except _Wrong as wrong:
         raise InputError(f"{path}: {wrong}") from wrong.__cause__
 
@@ -148,8 +147,8 @@ def _document(path: Path, timeline: Timeline) -> Any:
         # Some editors put a byte order mark before UTF-8. NaN and Infinity are not JSON, but Python
         # would read them as numbers: kept as text, they fail the check of the entry they are in.
         text = path.read_bytes().decode("utf-8-sig")
-        hook = partial(_object, timeline=timeline)
-        return json.loads(text, object_pairs_hook=hook, parse_constant=str)
+        found = partial(_object, timeline=timeline)
+        return json.loads(text, object_pairs_hook=found, parse_constant=str)
     except OSError as error:
         raise _Wrong(f"cannot be read ({error.strerror}); check its name") from error
     except json.JSONDecodeError as error:
@@ -176,16 +175,16 @@ def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] 
     return values
 
 
-def _tracks(document: Any, info: VideoInfo, timeline: Timeline) -> Tracks:
+def _tracks(document: Any, clip: Clip) -> Tracks:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _Wrong(f'is no tracks file; its format should be "{FORMAT}"')
     version = document.get("version")
     if type(version) is not int or version != VERSION:
         raise _Wrong(f"has version {_shown(version)}, not {VERSION}; make it again with detect")
     _check_keys("", document, KEYS)
-    _check_source(document, info, timeline)
-    zones = [_zone(name, entry, info.upright_size) for name, entry in _named(document, "zones")]
-    found = [_tracklet(name, entry, timeline) for name, entry in _named(document, "tracks")]
+    _check_source(document, clip)
+    zones = [_zone(name, entry, clip) for name, entry in _named(document, "zones")]
+    found = [_tracklet(name, entry, clip.timeline) for name, entry in _named(document, "tracks")]
     seen: dict[int, int] = {}
     for k, tracklet in enumerate(found):
         if tracklet.id in seen:
@@ -209,26 +208,26 @@ def _check_keys(where: str, value: Any, known: tuple[str, ...]) -> None:
             raise _Wrong(f"{where} has no {key}; should have {', '.join(known)}".strip())
 
 
-def _check_source(document: dict[str, Any], info: VideoInfo, timeline: Timeline) -> None:
+def _check_source(document: dict[str, Any], clip: Clip) -> None:
     source = document["source"]
     _check_keys("source", source, SOURCE_KEYS)
     if not isinstance(source["name"], str):
         raise _wrong("source.name", source["name"], "the name of the video, as text")
-    size, base = list(info.upright_size), str(timeline.time_base)
-    another = f"{info.path.name}'s: this file was made for another video"
+    size, base = list(clip.info.upright_size), str(clip.timeline.time_base)
+    another = f"{clip.info.path.name}'s: this file was made for another video"
     if source["size"] != size:
         raise _wrong("source.size", source["size"], f"{_shown(size)}, {another}")
     if document["time_base"] != base:
         raise _wrong("time_base", document["time_base"], f"{_shown(base)}, {another}")
 
 
-def _zone(where: str, entry: Any, size: tuple[int, int]) -> Zone:
+def _zone(where: str, entry: Any, clip: Clip) -> Zone:
     _check_keys(where, entry, ZONE_KEYS)
     for key in ZONE_KEYS:
         if type(entry[key]) not in (int, float) or not -LARGEST <= entry[key] <= LARGEST:
             should = f"a number from {-LARGEST:.0f} to {LARGEST:.0f}"
             raise _wrong(f"{where}.{key}", entry[key], should)
-    for low, high, side in (("x0", "x1", size[0]), ("y0", "y1", size[1])):
+    for low, high, side in zip(("x0", "y0"), ("x1", "y1"), clip.info.upright_size, strict=True):
         if entry[low] >= side:
             raise _wrong(f"{where}.{low}", entry[low], f"below {side}, where the picture ends")
         if entry[high] <= max(entry[low], 0):

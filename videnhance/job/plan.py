@@ -11,16 +11,15 @@ from pathlib import Path
 
 from videnhance import detectors, restorers
 from videnhance.errors import OutputError, UsageError, chosen
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
+from videnhance.media.info import VideoInfo
+from videnhance.media.opening import open_clip
 from videnhance.media.positions import span_of
-from videnhance.media.reading.clean_up import settled
 from videnhance.media.reading.pictures import files_of
-from videnhance.media.reading.source import decodes_by, probe
-from videnhance.media.repair.condition import Condition, condition_of
+from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
-from videnhance.media.timeline import Segment, Timeline, apart, segments_of
+from videnhance.media.timeline import Segment, apart, segments_of
 from videnhance.media.writing.codecs import (
-    CODECS,
     PICTURE,
     codec_named,
     color_written,
@@ -50,24 +49,17 @@ class Scope:
     Frame indices everywhere are those of the whole video.
     """
 
-    source: VideoInfo
-    timeline: Timeline
+    clip: Clip
     start: int
     stop: int
     """Frames start..stop (half-open) are the range."""
     looks: tuple[Segment, ...]
     """The range and its run-up, in segments."""
-    pix_fmt: str
-    """Sample format in which the frames are looked at, whatever they will be encoded in."""
     settings: Settings
-    condition: Condition
-    """What is odd or damaged about the source."""
-    notes: tuple[str, ...] = ()
-    """What the user should know of the source and its clean-up, one sentence each."""
 
     @property
     def whole(self) -> bool:
-        return (self.start, self.stop) == (0, len(self.timeline))
+        return (self.start, self.stop) == (0, len(self.clip.timeline))
 
 
 @dataclass(frozen=True)
@@ -90,31 +82,25 @@ def make_scope(
 ) -> Scope:
     """Read the source's packets and settle which frames are worked on.
 
-    `examined` is what a decoding of all of it showed, if that was needed (condition.py).
+    `examined` is what a decoding of all of it showed, if that was needed (repair/examination.py).
 
     Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
     """
     settings.check()
     detector = detectors.resolved(settings.detect.detector)
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
-    info = replace(info, hwaccel=decodes_by(info, settings.compute.hwaccel))
-    condition = condition_of(info, settings.source, progress, examined)
-    pix_fmt = working_format(condition.info, CODECS["ffv1"])
-    info, timeline, notes = settled(condition.info, condition.timeline, settings.clean, pix_fmt)
+    clip = open_clip(info, settings, progress, examined)
+    timeline = clip.timeline
     start, stop = span_of(timeline, settings.part.start, settings.part.end)
     around = RUN_UP + settings.track.max_gap + settings.restore.ease
-    first = bisect_left(timeline.pts, timeline.pts[start] - around / info.time_base)
-    last = bisect_right(timeline.pts, timeline.pts[stop - 1] + around / info.time_base)
+    first = bisect_left(timeline.pts, timeline.pts[start] - around / timeline.time_base)
+    last = bisect_right(timeline.pts, timeline.pts[stop - 1] + around / timeline.time_base)
     return Scope(
-        source=info,
-        timeline=timeline,
+        clip=clip,
         start=start,
         stop=stop,
         looks=segments_of(first, last, SEGMENT_FRAMES),
-        pix_fmt=pix_fmt,
         settings=settings,
-        condition=condition,
-        notes=notes,
     )
 
 
@@ -152,13 +138,13 @@ def make_plan(
         unsaid = left_unsaid(info, muxer, wish.codec)
         copying = replace(copying, dropped=(*copying.dropped, *unsaid))
     scope = make_scope(info, settings, progress, examined)
-    info = scope.source
+    clip, info = scope.clip, scope.clip.info
     if alone and scope.stop - scope.start != 1:
         raise UsageError(
             f"{output}: is one picture for {scope.stop - scope.start} frames; name a video, or "
             "choose one frame with --start and --end"
         )
-    refuse_unfit_times(info, scope.timeline.part(scope.start, scope.stop), muxer)
+    refuse_unfit_times(source, clip.timeline.part(scope.start, scope.stop), muxer)
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
     encoding = Encoding(
@@ -174,8 +160,8 @@ def make_plan(
         pix_fmt=pix_fmt,
         width=info.width * wish.scale,
         height=info.height * wish.scale,
-        time_base=info.time_base,
-        rate=info.average_rate or Fraction(25),
+        time_base=clip.timeline.time_base,
+        rate=clip.rate or Fraction(25),
         sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
         color=color_written(info, pix_fmt, wish.codec),
     )
@@ -183,7 +169,7 @@ def make_plan(
         scope=scope,
         output=output,
         muxer=muxer,
-        segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), scope.timeline),
+        segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), clip.timeline),
         encoding=encoding,
         copying=copying,
     )

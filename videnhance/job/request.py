@@ -46,7 +46,7 @@ class Request:
         self._scope, self._output, self._plan = scope, output, plan
         self._overwrite, self._keep_job, self._given, self._run = overwrite, keep_job, given, run
         self._equipment, self._identify = equipment, identify
-        self._source = scope.source.path
+        self._source = scope.clip.info.path
         self._before = _looks_of(self._source)
 
     def record(self, complete: bool) -> Record:
@@ -120,7 +120,7 @@ def refuse_inside(job: JobDirectory, source: Path, output: Path, tracks: Path | 
 def read_given(path: Path, scope: Scope) -> Given:
     """Raises InputError where the file is no tracks file of this video."""
     choose(
-        read_tracks(path, scope.source, scope.timeline),
+        read_tracks(path, scope.clip),
         scope.settings.part.only,
         scope.settings.part.skip,
     )

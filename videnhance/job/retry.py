@@ -10,8 +10,8 @@ from videnhance.errors import DamagedError, JobError
 from videnhance.job.directory.record import read_record
 from videnhance.job.monitor import Run
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.condition import condition_of, examination_in
 from videnhance.media.repair.examination import Examination
+from videnhance.media.repair.recording import examination_in, recording_of
 from videnhance.settings.groups import Settings
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def sound(
     except DamagedError:
         if settings.source.strict:
             raise
-        found = condition_of(
+        found = recording_of(
             probe(source),
             settings.source,
             lambda done: run.tell("examine", done, 0),

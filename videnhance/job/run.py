@@ -123,7 +123,7 @@ def enhance_as(
             examined=examined,
         )
     scope = plan.scope
-    run.notes.extend(scope.notes)
+    run.notes.extend(scope.clip.notes)
     equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
     given = read_given(Path(tracks), scope) if tracks is not None else None
     request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
@@ -135,7 +135,7 @@ def enhance_as(
         job.keep_batches(equipment.batches)
         if ready:
             run.believed["render"] = scope.stop - scope.start
-            found = read_tracks(job.tracks, scope.source, scope.timeline)
+            found = read_tracks(job.tracks, scope.clip)
             before = record.check
             check = Check.from_json(before) if before is not None else None
         else:
@@ -229,7 +229,7 @@ def _detect_as(
         info = probe(source)
         check_output(source, output, overwrite=overwrite or ready)
         scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0), examined)
-        run.notes.extend(scope.notes)
+        run.notes.extend(scope.clip.notes)
     equipment = _equipment(scope, run, restoring=False, detecting=True)
     request = Request(scope, output, None, overwrite, keep_job, None, run, equipment)
     with entered(folder, request.record, restart=restart) as (job, record):
@@ -238,7 +238,7 @@ def _detect_as(
             request.refuse_changed_source()
             part = output.with_name(f".{output.name}.part")
             try:
-                write_tracks(part, found, scope.source, scope.timeline)
+                write_tracks(part, found, scope.clip)
                 note_finished(job, part, output, overwrite)
                 put_in_place(part, output)
             finally:
@@ -293,7 +293,7 @@ def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> E
         stop=run.stop,
     )
     if restoring and wish.restore.restorer in LEARNED:
-        found = scope.condition  # as recorded: a picture for each field would halve the bits
+        found = scope.clip.recorded  # as recorded: a picture for each field would halve the bits
         equipment = replace(equipment, coding=coding_of(found.info, found.timeline))
     names = (rendering_weights(wish) if restoring else []) + (
         looking_weights(wish) if detecting else []
@@ -321,16 +321,15 @@ def _find_tracks(
             _put(job.tracks, given.content)
         elif not job.tracks_fit(tracks_fingerprint(record)):
             _make_tracks(scope, job, record, detections)
-        return read_tracks(job.tracks, scope.source, scope.timeline)
+        return read_tracks(job.tracks, scope.clip)
 
 
 def _make_tracks(scope: Scope, job: JobDirectory, record: Record, detections: list[Path]) -> None:
     """Put tracks.json in place; raises JobError where another one is there."""
     new = job.tracks.with_name(job.tracks.name + ".new")
     try:
-        # Named as when the job began, wherever the source lies now.
-        info = replace(scope.source, path=record.source)
-        write_tracks(new, track_all(scope, detections), info, scope.timeline)
+        # Named as when the job began, whatever the source is called now.
+        write_tracks(new, track_all(scope, detections), scope.clip, record.source.name)
         if not job.tracks.exists():
             put_in_place(new, job.tracks)
         elif new.read_bytes() != job.tracks.read_bytes():

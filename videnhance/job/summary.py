@@ -84,14 +84,14 @@ def summarize(
         for t in tracks.tracklets
         if t.start < scope.stop and scope.start < t.stop
     ]
-    covered = np.zeros(len(scope.timeline), bool)
+    covered = np.zeros(len(scope.clip.timeline), bool)
     for span in spans:
         covered[span.start : span.stop] = True
     return Summary(
         output=output,
         frames=scope.stop - scope.start,
         start=scope.start,
-        all_frames=len(scope.timeline),
+        all_frames=len(scope.clip.timeline),
         looked=sum(len(segment) for segment in scope.looks),
         frames_with_faces=int(covered.sum()),
         faces=sum(len(span) for span in spans),
@@ -102,7 +102,7 @@ def summarize(
         detector=None if given else scope.settings.detect.detector,
         restorer=name,
         invents=invents,
-        notes=(*scope.condition.notes, *notes, *run.notes, *(check.lost if check else ())),
+        notes=(*scope.clip.recorded.notes, *notes, *run.notes, *(check.lost if check else ())),
         job=job,
         check=check,
     )

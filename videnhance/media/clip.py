@@ -1,177 +1,186 @@
-"""Facts about a source: its streams, their colour and orientation, how it was coded."""
+"""A clip: a source as it is worked on, frame by frame, and as it was recorded.
+
+A Clip is what detection, tracking, rendering and the pictures for people are given; a frame's index
+counts its frames everywhere. Where deinterlacing makes a picture of each field these are twice as
+many as the recorded frames, which have a timeline, a RecordedTimeline, that only the Recording and
+the functions that open its file take.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
-from videnhance.imaging.frames import Matrix
+from videnhance.imaging.frames import Frame
+from videnhance.imaging.grading import Tones, measured_balance, measured_levels, toned
+from videnhance.media.info import VideoInfo
+from videnhance.media.reading.clean_up import Cleaning, cleaned
+from videnhance.media.reading.interlacing import Luma, Scanning, first_field, verdict
+from videnhance.media.repair.recording import Recording
+from videnhance.media.timeline import Timeline
+from videnhance.settings.clean_up import CleanSettings
+
+_PLACES, _RUN = 6, 6
+"""Where a clip is looked at to settle what holds for all of it: places, and frames at each."""
+_INTERLACED = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+"""FFmpeg's AVFieldOrder of interlaced streams (TT, BB, TB, BT: coded, then shown first)."""
 
 
 @dataclass(frozen=True)
-class Cleaning:
-    """What CleanSettings come to for one video: numbers that hold for all its frames."""
+class Clip:
+    """A source as it is worked on."""
 
-    order: str | None = None
-    """Deinterlaced, the field shown first being "tff" top or "bff" bottom; None: not."""
-    fields: bool = False
-    """A picture for each field: twice as many as there are frames."""
-    deblock: float = 0.0
-    denoise: float = 0.0
-    levels: tuple[float, float, float] | None = None
-    """cleaning.measured_levels."""
-    balance: tuple[float, float, float] | None = None
-    """cleaning.measured_balance."""
-    lens: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class ColorTags:
-    """Colour as the stream declares it, in FFmpeg's numbers (ITU-T H.273); 2 is unspecified.
-
-    `range`: 0 unspecified, 1 limited, 2 full.
-    """
-
-    range: int = 0
-    matrix: int = 2
-    primaries: int = 2
-    transfer: int = 2
-
-
-@dataclass(frozen=True)
-class PictureTags:
-    """What else is said of a picture, for players and encoders to know; None where nothing is."""
-
-    chroma: tuple[int, int] | None = None
-    """Where subsampled chroma lies, across and down: 1 on the first luma sample, 2 halfway."""
-    crop: tuple[int, int, int, int] | None = None
-    """Pixels that a player leaves out: left, top, right, bottom. The frames hold them."""
-    mastering: tuple[float, ...] | None = None
-    """The mastering display (SMPTE ST 2086): x and y of red, green, blue and white, then its
-    largest and least luminance in cd/m2."""
-    light: tuple[int, int] | None = None
-    """Content light level (CTA-861.3): MaxCLL and MaxFALL in cd/m2."""
-    dynamic: bool = False
-    """Whether frames carry HDR metadata of their own (HDR10+, Dolby Vision)."""
-
-
-@dataclass(frozen=True)
-class StreamInfo:
-    """One stream of a container, as `probe` prints it."""
-
-    index: int
-    kind: str
-    codec: str
-    time_base: Fraction | None
-    start: float | None
-    """Seconds."""
-    duration: float | None
-    """Seconds, as declared."""
-    detail: str
-    language: str | None
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """The video stream that is enhanced, and the container around it."""
-
-    path: Path
-    container: str
-    duration: float | None
-    """Seconds, as the container declares it."""
-    stream: int
-    """Index of the video stream in the container."""
-    codec: str
+    recorded: Recording
+    """The same before any clean-up."""
     pix_fmt: str
-    width: int
-    height: int
-    """Size as coded, before rotation and sample aspect ratio."""
-    time_base: Fraction
-    average_rate: Fraction | None
-    declared_frames: int
-    """0 where the container does not say."""
-    sample_aspect_ratio: Fraction
-    """1 where none is declared (see `declares_aspect`)."""
-    declares_aspect: bool
-    display_matrix: tuple[int, ...] | None
-    """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout, None where there is none."""
-    color: ColorTags
-    streams: tuple[StreamInfo, ...]
-    field_order: int = 0
-    """As declared, in FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2 to 5 interlaced."""
+    """Sample format in which frames are looked at."""
     cleaning: Cleaning | None = None
-    """What its frames go through before anything looks at them (media.reading.clean_up)."""
-    hwaccel: str | None = None
-    """What it is decoded by, as FFmpeg names it; None is the processor."""
-    clock: tuple[Fraction, ...] = ()
-    """Seconds by which times are moved after each time the clock is set back (media.timing)."""
-    picture: PictureTags = PictureTags()
+    """What frames go through before anything looks at them; None: nothing."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of that, one sentence each."""
 
     @property
-    def upright(self) -> Matrix:
-        """Affine from coded pixels to the upright picture."""
-        return upright_affine(
-            self.width, self.height, self.display_matrix, self.sample_aspect_ratio
-        )[0]
+    def info(self) -> VideoInfo:
+        """Facts about the source; its time base and rate are those of the recorded frames."""
+        return self.recorded.info
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """When each frame that is worked on is shown."""
+        return self.recorded.timeline.fields() if self._has_fields else self.recorded.timeline
 
     @property
-    def upright_size(self) -> tuple[int, int]:
-        """(width, height) of the upright picture, square pixels."""
-        return upright_affine(
-            self.width, self.height, self.display_matrix, self.sample_aspect_ratio
-        )[1]
+    def rate(self) -> Fraction | None:
+        """Frames a second on average, as declared or given; None where unknown."""
+        rate = self.info.average_rate
+        return 2 * rate if rate and self._has_fields else rate
+
+    def frames(
+        self, start: int, stop: int, pix_fmt: str | None = None, *, limited: bool = False
+    ) -> Iterator[Frame]:
+        """Frames start..stop (half-open) as they are worked on: cleaned up, in `pix_fmt` (by
+        default the clip's), and with `limited` converted from full range to limited.
+
+        Raises InputError, and DamagedError where damage is met that is not known yet.
+        """
+        form = pix_fmt or self.pix_fmt
+        if self.cleaning is None:
+            return self.recorded.frames(start, stop, form, limited=limited)
+        return cleaned(
+            lambda first, last: self.recorded.frames(first, last, form, limited=limited),
+            len(self.recorded.timeline),
+            self.timeline,
+            self.cleaning,
+            start,
+            stop,
+            self.info.path,
+        )
+
+    def recorded_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Frames start..stop (half-open) of this clip as they were recorded: the recorded frame
+        that holds both fields comes twice where each is a frame of its own."""
+        if not self._has_fields:
+            yield from self.recorded.frames(start, stop, self.pix_fmt)
+            return
+        for frame in self.recorded.frames(start // 2, -(-stop // 2), self.pix_fmt):
+            for index in (2 * frame.index, 2 * frame.index + 1):
+                if start <= index < stop:
+                    yield replace(frame, index=index, pts=self.timeline.pts[index])
 
     @property
-    def rotation(self) -> int:
-        """Degrees clockwise that a player turns the coded picture by, before any mirroring."""
-        if self.display_matrix is None:
-            return 0
-        a, b = self.display_matrix[0], self.display_matrix[1]
-        return round(float(np.degrees(np.arctan2(b, a)))) % 360
-
-    @property
-    def mirrored(self) -> bool:
-        if self.display_matrix is None:
-            return False
-        a, b, _, c, d = self.display_matrix[:5]
-        return a * d - b * c < 0
+    def _has_fields(self) -> bool:
+        return self.cleaning is not None and self.cleaning.fields
 
 
-@dataclass(frozen=True)
-class Coding:
-    """How coarsely a video was coded."""
+def cleaned_up(recorded: Recording, wish: CleanSettings, pix_fmt: str) -> Clip:
+    """The recording as it is worked on, cleaned up as `wish` says, looked at in `pix_fmt`.
 
-    bits: float = 0.0
-    """Bits a pixel that a codec would need that predicts frames from others; 0: not told."""
-    quantizer: float | None = None
-    """The quantizer of H.264, from 0, the finest, to 51: the median over some frames. None where it
-    is not told, as by other codecs."""
-
-
-UNTOLD = Coding()
-"""Nothing is known."""
-
-
-def upright_affine(
-    width: int, height: int, display_matrix: tuple[int, ...] | None, aspect: Fraction
-) -> tuple[Matrix, tuple[int, int]]:
-    """Affine from coded pixels to the picture as a player shows it, and that picture's size.
-
-    A display matrix maps (x, y) to (a x + c y, b x + d y) in 16.16 fixed point (ISO/IEC 14496-12,
-    6.2.2; FFmpeg's libavutil/display.h). Its translation is ignored, as players do: the picture is
-    moved so that its corner is at (0, 0). The aspect ratio stretches the coded width.
+    What `wish` leaves to us is measured at a few places of the whole recording. Raises InputError
+    where these cannot be read, or where a filter does not take `pix_fmt`.
     """
-    linear = np.eye(2)
-    if display_matrix is not None:
-        a, b, _, c, d = display_matrix[:5]
-        turned = np.array([[a, c], [b, d]]) / 65536.0
-        if abs(np.linalg.det(turned)) > 1e-6:
-            linear = turned
-    linear = linear @ np.diag([float(aspect), 1.0])
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    size = np.maximum(np.rint(high - low), 1).astype(int)
-    return np.column_stack([linear, -low]), (int(size[0]), int(size[1]))
+    order, notes = _field_order(recorded, wish, pix_fmt)
+    cleaning = Cleaning(
+        order=order,
+        fields=order is not None and wish.rate == "field",
+        deblock=wish.deblock,
+        denoise=wish.denoise,
+        lens=wish.lens if wish.lens and any(wish.lens) else None,
+    )
+    cleaning, measured = _with_tones(cleaning, recorded, wish, pix_fmt)
+    notes += measured
+    if cleaning == Cleaning():
+        return Clip(recorded, pix_fmt, notes=tuple(notes))
+    cleaning.refuse_unfit(pix_fmt, recorded.info.path)
+    notes.append("whole frames were cleaned up, so pixels outside faces differ from the source")
+    return Clip(recorded, pix_fmt, cleaning, tuple(notes))
+
+
+def _field_order(
+    recorded: Recording, wish: CleanSettings, pix_fmt: str
+) -> tuple[str | None, list[str]]:
+    """The order of fields by which to deinterlace, None where it is not to be; and notes."""
+    declared = _INTERLACED.get(recorded.info.field_order)
+    if wish.deinterlace == "off":
+        if declared is None:
+            return None, []
+        return None, [
+            "its stream says that it is interlaced; where edges look like combs, add "
+            "--deinterlace auto"
+        ]
+    runs = [_lumas(recorded, at, pix_fmt) for at in _places(recorded.timeline)]
+    scanning = Scanning.of(
+        verdict(*run[k - 1 : k + 2]) for run in runs for k in range(1, len(run) - 1)
+    )
+    if not scanning.is_interlaced and wish.deinterlace != "bwdif":
+        said = "it is declared so, but " if declared else ""
+        return None, [
+            f"not deinterlaced: {said}no fields of different times were found ({scanning.told})"
+        ]
+    votes = [first_field(run) for run in runs]
+    top, bottom = votes.count("tff"), votes.count("bff")
+    order = "tff" if top > bottom else "bff" if bottom > top else declared or "tff"
+    first = "top" if order == "tff" else "bottom"
+    twice = ", a picture for each field" if wish.rate == "field" else ""
+    return order, [f"deinterlaced by bwdif, {first} field first{twice} ({scanning.told})"]
+
+
+def _with_tones(
+    cleaning: Cleaning, recorded: Recording, wish: CleanSettings, pix_fmt: str
+) -> tuple[Cleaning, list[str]]:
+    """With white balance and levels as measured, where they are wanted; and notes."""
+    notes: list[str] = []
+    if "auto" not in (wish.levels, wish.white_balance):
+        return cleaning, notes
+    seen = [
+        frame for at in _places(recorded.timeline) for frame in recorded.frames(at, at + 1, pix_fmt)
+    ]
+    if wish.white_balance == "auto":
+        cleaning = replace(cleaning, balance=measured_balance(seen))
+        seen = [toned(frame, Tones(balance=cleaning.balance)) for frame in seen]
+        gains = ", ".join(f"{gain:.2f}" for gain in cleaning.balance or ())
+        notes.append(f"white balance: red, green, blue times {gains}")
+    if wish.levels == "auto":
+        cleaning = replace(cleaning, levels=measured_levels(seen))
+        black, white, gamma = cleaning.levels or (0.0, 1.0, 1.0)
+        notes.append(f"levels: {black:.0%} to {white:.0%} stretched, gamma {gamma:.2f}")
+    return cleaning, notes
+
+
+def _places(timeline: Timeline) -> list[int]:
+    last = max(len(timeline) - _RUN, 0)
+    return sorted({int(k) for k in np.linspace(0, last, _PLACES)})
+
+
+def _lumas(recorded: Recording, at: int, pix_fmt: str) -> list[Luma]:
+    stop = min(at + _RUN, len(recorded.timeline))
+    return [_luma(frame) for frame in recorded.frames(at, stop, pix_fmt)]
+
+
+def _luma(frame: Frame) -> Luma:
+    """In 8-bit steps; of G, B, R planes the green."""
+    scale = 1.0 / (1 << (frame.layout.depth - 8))
+    return np.asarray(frame.planes[0].astype(np.float32) * np.float32(scale), np.float32)

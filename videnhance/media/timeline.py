@@ -1,10 +1,10 @@
-"""Facts about a source and the arithmetic on them: streams, timeline, segments, orientation."""
+"""When frames are shown, and the segments in which they are worked on."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -39,14 +39,14 @@ class Decoding:
     """In order of both packet and index."""
 
     @property
-    def is_sound(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether there is no damage anywhere."""
         return not any(entry.isolated for entry in self.entries)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """When every frame is shown: pts strictly increasing, in the video stream's time_base."""
+    """When every frame is shown: pts strictly increasing, in units of time_base."""
 
     time_base: Fraction
     pts: tuple[int, ...]
@@ -54,8 +54,6 @@ class Timeline:
     """Frame indices at which decoding can start."""
     last_duration: int
     """How long the last frame is shown, in time_base units."""
-    decoding: Decoding | None = None
-    """None where a frame is known by the pts of its packet."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -70,36 +68,19 @@ class Timeline:
         return at if at < len(self.pts) and self.pts[at] == pts else None
 
     def duration_of(self, index: int) -> int:
+        """How long a frame is shown, in time_base units."""
         if index + 1 < len(self.pts):
             return self.pts[index + 1] - self.pts[index]
         return self.last_duration
+
+    def end_of(self, index: int) -> float:
+        """When a frame is over, in seconds since the first frame."""
+        return self.seconds(index) + float(self.duration_of(index) * self.time_base)
 
     def keyframe_before(self, index: int) -> int:
         """The last frame at or before `index` at which decoding can start."""
         at = bisect_right(self.keyframes, index) - 1
         return self.keyframes[at] if at >= 0 else 0
-
-    def fields(self) -> Timeline:
-        """One frame for each field: as many again, halfway to the next, in half the time base."""
-        nexts = [*self.pts[1:], self.pts[-1] + self.last_duration]
-        pts = tuple(
-            t for one, other in zip(self.pts, nexts, strict=True) for t in (2 * one, one + other)
-        )
-        return replace(
-            self,
-            time_base=self.time_base / 2,
-            pts=pts,
-            keyframes=tuple(2 * k for k in self.keyframes),
-        )
-
-    def frames(self) -> Timeline:
-        """The way back from `fields`."""
-        return replace(
-            self,
-            time_base=self.time_base * 2,
-            pts=tuple(t // 2 for t in self.pts[::2]),
-            keyframes=tuple(k // 2 for k in self.keyframes),
-        )
 
     def part(self, start: int, stop: int) -> Timeline:
         """Frames start..stop (half-open, at least one) alone, counted from 0; every pts as it is.
@@ -111,6 +92,32 @@ class Timeline:
             pts=self.pts[start:stop],
             keyframes=tuple(k - start for k in self.keyframes if start <= k < stop) or (0,),
             last_duration=self.duration_of(stop - 1),
+        )
+
+
+@dataclass(frozen=True)
+class RecordedTimeline(Timeline):
+    """The timeline of a video as its file has it, one frame for each picture that a decoder gives.
+
+    Only this one can be decoded and sought by: a timeline that has a frame for each field is a
+    plain Timeline, which functions that open the file do not take.
+    """
+
+    decoding: Decoding | None = None
+    """None where a frame is known by the pts of its packet."""
+
+    def fields(self) -> Timeline:
+        """One frame for each field: as many again, halfway to the next, in half the time base."""
+        nexts = [*self.pts[1:], self.pts[-1] + self.last_duration]
+        return Timeline(
+            time_base=self.time_base / 2,
+            pts=tuple(
+                t
+                for one, other in zip(self.pts, nexts, strict=True)
+                for t in (2 * one, one + other)
+            ),
+            keyframes=tuple(2 * k for k in self.keyframes),
+            last_duration=self.last_duration,
         )
 
 

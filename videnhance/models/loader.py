@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from videnhance.media.clip import UNTOLD, Coding
+from videnhance.media.info import UNTOLD, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
 from videnhance.settings.groups import DEFAULTS, Settings

@@ -23,9 +23,7 @@ from videnhance.imaging.affine import compose, invert
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.color_match import chroma_spread, is_grey
 from videnhance.imaging.frames import Crop
-from videnhance.media.clip import VideoInfo
-from videnhance.media.reading.clean_up import read_frames
-from videnhance.media.timeline import Timeline
+from videnhance.media.clip import Clip
 from videnhance.render.batches import Done, Due
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.settings.groups import GateLimits
@@ -140,18 +138,16 @@ def steadied(
         yield one(waiting.popleft())
 
 
-def grey_tracks(
-    info: VideoInfo, timeline: Timeline, pix_fmt: str, tracklets: Sequence[Tracklet]
-) -> frozenset[int]:
+def grey_tracks(clip: Clip, tracklets: Sequence[Tracklet]) -> frozenset[int]:
     """The ids of those tracks that have no colours, by a few of their frames."""
-    to_coded = invert(info.upright)
+    to_coded = invert(clip.info.upright)
     looks: dict[int, list[Tracklet]] = {}
     for t in tracklets:
         for index in {int(k) for k in np.linspace(t.start, t.stop - 1, _LOOKS)}:
             looks.setdefault(index, []).append(t)
     spreads: dict[int, list[float]] = {t.id: [] for t in tracklets}
     for index in sorted(looks):
-        for frame in read_frames(info, timeline, index, index + 1, pix_fmt):
+        for frame in clip.frames(index, index + 1):
             for t in looks[index]:
                 pose = t.poses[index - t.start]
                 affine = compose(to_coded, crop_to_frame(pose, _LOOK_SIDE))

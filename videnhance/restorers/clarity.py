@@ -21,7 +21,7 @@ from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
-from videnhance.media.clip import UNTOLD, Coding
+from videnhance.media.info import UNTOLD, Coding
 from videnhance.models.devices import device_named
 from videnhance.models.loading import check_state
 from videnhance.models.running import line_of

@@ -77,7 +77,7 @@ smoothly; None: not judged."""
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """How a source is read (media.repair.condition)."""
+    """How a source is read (media.repair.recording)."""
 
     fps: str | None = None
     """Frames a second, such as 25 or 30000/1001, of a source whose frames carry no usable times."""

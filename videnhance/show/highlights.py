@@ -14,6 +14,7 @@ from videnhance.faces.detection import look_at
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.media.clip import Clip
 from videnhance.media.positions import span_of
 from videnhance.models.loader import Equipment
 from videnhance.settings.groups import Settings
@@ -28,7 +29,6 @@ from videnhance.show.moments import (
     seen_scores,
     span_around,
 )
-from videnhance.show.pairs import Footage
 from videnhance.show.sheet import Place, place_of
 
 LOOK_SIZE = 1280
@@ -52,7 +52,7 @@ class Sighting:
 
 
 def range_to_show(
-    footage: Footage,
+    clip: Clip,
     settings: Settings,
     seconds: float,
     tracks: Path | None,
@@ -64,19 +64,19 @@ def range_to_show(
     are compared where one is given, or those found in a few frames: `tell` gets (done, total) of
     these. Raises what reading and detecting do.
     """
-    timeline, part = footage.timeline, settings.part
+    timeline, part = clip.timeline, settings.part
     if part.start is not None or part.end is not None:
         start, stop = span_of(timeline, part.start, part.end)
         if part.end is None:
-            stop = min(stop, start + _length(footage, start, seconds))
+            stop = min(stop, start + _length(clip, start, seconds))
         elif part.start is None:
-            start = max(start, stop - _length(footage, stop - 1, seconds))
+            start = max(start, stop - _length(clip, stop - 1, seconds))
         return (start, stop), ()
     if tracks is not None:
-        found = choose(read_tracks(tracks, footage.info, timeline), part.only, part.skip)
+        found = choose(read_tracks(tracks, clip), part.only, part.skip)
         values, where = _values_of_tracks(found, len(timeline)), f"in {tracks.name}"
     else:
-        values = _values_seen(footage, settings, tell)
+        values = _values_seen(clip, settings, tell)
         where = f"in the {len(values)} frames looked at"
     span = best_span(timeline, values, seconds)
     if span is not None:
@@ -85,9 +85,9 @@ def range_to_show(
     return middle, (f"there is no face {where}: this is the middle of the video",)
 
 
-def _length(footage: Footage, index: int, seconds: float) -> int:
+def _length(clip: Clip, index: int, seconds: float) -> int:
     """Frames that `seconds` are, around frame `index`."""
-    start, stop = span_around(footage.timeline, index, seconds)
+    start, stop = span_around(clip.timeline, index, seconds)
     return stop - start
 
 
@@ -101,16 +101,16 @@ def _values_of_tracks(tracks: Tracks, frames: int) -> dict[int, float]:
 
 
 def _values_seen(
-    footage: Footage, settings: Settings, tell: Callable[[int, int], None]
+    clip: Clip, settings: Settings, tell: Callable[[int, int], None]
 ) -> dict[int, float]:
     """What a few frames spread over the video are worth."""
-    info, wish = footage.info, settings.detect
-    wanted = frames_to_look_at(footage.timeline, info.width * info.height)
+    info, wish = clip.info, settings.detect
+    wanted = frames_to_look_at(clip.timeline, info.width * info.height)
     detector = detectors.create(Equipment(settings))
     values: dict[int, float] = {}
     tell(0, len(wanted))
-    for run in runs(footage.timeline, wanted):
-        for frame in footage.frames(run[0], run[-1] + 1):
+    for run in runs(clip.timeline, wanted):
+        for frame in clip.recorded_frames(run[0], run[-1] + 1):
             if frame.index not in run:
                 continue
             size = wish.long_side or LOOK_SIZE
@@ -136,7 +136,7 @@ def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Trackl
 
 
 def sightings(
-    footage: Footage,
+    clip: Clip,
     tracklets: Sequence[Tracklet],
     span: Span,
     *,
@@ -149,18 +149,18 @@ def sightings(
     Moments at which the result is not yet, or no longer, at its full strength (`ease`, seconds)
     are taken only where there are no others. `scale` is the result's.
     """
-    rows = {track.id: _rows_to_show(footage, track, span, ease) for track in tracklets}
+    rows = {track.id: _rows_to_show(clip, track, span, ease) for track in tracklets}
     values: dict[int, dict[int, float]] = {track.id: {} for track in tracklets}
-    for frame in footage.frames(*span):
+    for frame in clip.recorded_frames(*span):
         for track in tracklets:
             row = frame.index - track.start
             if row in rows[track.id]:
                 score = np.nan_to_num(track.scores[[row]], nan=1.0)
-                seen = seen_scores(frame, footage.info.upright, track.landmarks[[row]], score)
+                seen = seen_scores(frame, clip.info.upright, track.landmarks[[row]], score)
                 values[track.id][frame.index] = float(seen[0])
     found: dict[int, list[Sighting]] = {}
     for track in tracklets:
-        chosen = best_moments(footage.timeline, values[track.id], count, APART)
+        chosen = best_moments(clip.timeline, values[track.id], count, APART)
         poses = {index: track.poses[index - track.start] for index in chosen}
         largest = max((float(np.exp(pose[2])) for pose in poses.values()), default=0.0)
         for index, pose in poses.items():
@@ -174,15 +174,15 @@ def _rows_within(track: Tracklet, span: Span) -> slice:
     return slice(max(span[0] - track.start, 0), min(span[1], track.stop) - track.start)
 
 
-def _rows_to_show(footage: Footage, track: Tracklet, span: Span, ease: float) -> frozenset[int]:
+def _rows_to_show(clip: Clip, track: Tracklet, span: Span, ease: float) -> frozenset[int]:
     """Rows of a track in the range: seen by the detector, and at full strength, if there are."""
     within = _rows_within(track, span)
     rows = np.arange(within.start, within.stop)
     rows = rows[rows_seen(track.scores[within])]
-    times = np.array([footage.timeline.seconds(track.start + int(row)) for row in rows])
+    times = np.array([clip.timeline.seconds(track.start + int(row)) for row in rows])
     full = np.ones(len(rows), bool)
     if not track.opens_shot:
-        full &= times >= footage.timeline.seconds(track.start) + ease
+        full &= times >= clip.timeline.seconds(track.start) + ease
     if not track.closes_shot:
-        full &= times <= footage.timeline.seconds(track.stop - 1) - ease
+        full &= times <= clip.timeline.seconds(track.stop - 1) - ease
     return frozenset((rows[full] if full.any() else rows).tolist())

@@ -16,64 +16,19 @@ from videnhance.errors import ContainerError, OutputError
 from videnhance.files import put_in_place
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import Frame
-from videnhance.media.clip import ColorTags, PictureTags, VideoInfo
-from videnhance.media.reading.decoding import layout_of, planes_of, read_frames
-from videnhance.media.reading.source import probe
-from videnhance.media.repair.condition import condition_of
-from videnhance.media.repair.examination import Examination
-from videnhance.media.timeline import Segment, Timeline
-from videnhance.media.writing.codecs import CODECS, CONTAINERS, container_for, working_format
+from videnhance.media.clip import Clip
+from videnhance.media.info import ColorTags, PictureTags, VideoInfo
+from videnhance.media.reading.decoding import layout_of, planes_of
+from videnhance.media.timeline import Segment
+from videnhance.media.writing.codecs import CONTAINERS, container_for
 from videnhance.media.writing.mux import mux
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 from videnhance.media.writing.streams import Copying, plan_copying
-from videnhance.settings.groups import DEFAULTS, SourceSettings
 from videnhance.show.compare import Layout, Picture
 
 LARGEST = 3840
 """Longest side in pixels of two pictures as one: with its labels below 4096, which is what players
 and H.264's level 5.2 have."""
-
-
-@dataclass(frozen=True)
-class Footage:
-    """A video that can be read frame by frame."""
-
-    info: VideoInfo
-    timeline: Timeline
-    pix_fmt: str
-    """Sample format in which its frames are read."""
-    examined: Examination | None
-    """What decoding all of it showed, where that was needed."""
-
-    @staticmethod
-    def of(
-        path: Path,
-        wish: SourceSettings = DEFAULTS.source,
-        examined: Examination | None = None,
-    ) -> Footage:
-        """Reads the packets; decodes only what they do not tell. Raises InputError, UsageError."""
-        found = condition_of(probe(path), wish, known=examined)
-        pix_fmt = working_format(found.info, CODECS["ffv1"])
-        return Footage(found.info, found.timeline, pix_fmt, found.examination)
-
-    def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames start..stop, half-open, as they were recorded: where the timeline has one for each
-        field, the recorded frame that holds both comes twice."""
-        cleaning = self.info.cleaning
-        if cleaning is None or not cleaning.fields:
-            yield from read_frames(self.info, self.timeline, start, stop, self.pix_fmt)
-            return
-        recorded = self.timeline.frames()
-        info = replace(self.info, time_base=recorded.time_base)
-        for frame in read_frames(info, recorded, start // 2, -(-stop // 2), self.pix_fmt):
-            for index in (2 * frame.index, 2 * frame.index + 1):
-                if start <= index < stop:
-                    yield replace(frame, index=index, pts=self.timeline.pts[index])
-
-    def end(self, stop: int) -> float:
-        """Seconds since the first frame at which the last one before `stop` is over."""
-        shown = self.timeline.duration_of(stop - 1) * self.timeline.time_base
-        return self.timeline.seconds(stop - 1) + float(shown)
 
 
 @dataclass(frozen=True)
@@ -86,24 +41,22 @@ class Pair:
     after: Picture
 
 
-def read_pairs(
-    source: Footage, result: Footage, start: int, size: tuple[int, int]
-) -> Iterator[Pair]:
-    """Every frame of the result beside its source; the result's first is the source's `start`.
+def read_pairs(source: Clip, result: Clip, start: int, size: tuple[int, int]) -> Iterator[Pair]:
+    """Every frame of the result beside the recorded one; its first is the source's `start`.
 
     Pictures are made at `size` (height, width). Raises InputError where either is broken.
     """
     count = len(result.timeline)
-    both = zip(source.frames(start, start + count), result.frames(0, count), strict=True)
+    both = zip(source.recorded_frames(start, start + count), result.frames(0, count), strict=True)
     for one, other in both:
         yield Pair(one, other, upright_at(one, source, size), upright_at(other, result, size))
 
 
-def upright_at(frame: Frame, footage: Footage, size: tuple[int, int]) -> Picture:
+def upright_at(frame: Frame, clip: Clip, size: tuple[int, int]) -> Picture:
     """The upright picture at `size` (height, width): enlarged bicubic, shrunk by area."""
-    width, height = footage.info.upright_size
+    width, height = clip.info.upright_size
     own = (min(height, size[0]), min(width, size[1]))
-    picture = upright_rgb(frame, footage.info.upright, own)
+    picture = upright_rgb(frame, clip.info.upright, own)
     if own == size:
         return picture
     return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -156,7 +109,7 @@ class PictureVideo:
     place.
     """
 
-    def __init__(self, folder: Path, result: Footage, size: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, result: Clip, size: tuple[int, int]) -> None:
         self._result, self._folder = result, folder
         # 4:2:0 needs even sizes.
         self._padding = (size[0] % 2, size[1] % 2)
@@ -190,7 +143,7 @@ class PictureVideo:
         """Add the sound and put the video in place; notes say what did not fit."""
         muxer = container_for(output)
         # The pictures are upright, with square pixels, in colours of their own.
-        info = replace(
+        facts = replace(
             self._result.info,
             display_matrix=None,
             sample_aspect_ratio=Fraction(1),
@@ -200,7 +153,7 @@ class PictureVideo:
         )
         notes: tuple[str, ...] = ()
         try:
-            copying = plan_copying(info, muxer, "h264")
+            copying = plan_copying(facts, muxer, "h264")
         except ContainerError:
             copying, notes = Copying((), ()), (_silent(output),)
         frames = len(self._result.timeline)
@@ -208,15 +161,13 @@ class PictureVideo:
             output,
             self._folder / f"{output.name}.part",
             muxer,
-            info,
-            self._result.timeline,
+            replace(self._result, recorded=replace(self._result.recorded, info=facts)),
             [(Segment(0, 0, frames), self._path)],
             copying,
         )
         return notes
 
     def _encoding(self) -> Encoding:
-        info = self._result.info
         return Encoding(
             encoder="libx264",
             segment_format="mp4",
@@ -224,8 +175,8 @@ class PictureVideo:
             pix_fmt="yuv420p",
             width=self._coded[1],
             height=self._coded[0],
-            time_base=info.time_base,
-            rate=info.average_rate or Fraction(25),
+            time_base=self._result.timeline.time_base,
+            rate=self._result.rate or Fraction(25),
             sample_aspect_ratio=Fraction(1),
             color=ColorTags(range=1, matrix=1, primaries=1, transfer=1),
         )

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from videnhance.faces.tracklets import Tracks
+from videnhance.media.clip import Clip
+from videnhance.media.opening import open_clip
 from videnhance.media.writing.png import write_png
 from videnhance.settings.groups import Settings
 from videnhance.show.compare import labels_of
 from videnhance.show.highlights import Span, largest_tracks, sightings
-from videnhance.show.pairs import Footage
 from videnhance.show.sheet import cell
 
 MOMENTS = 3
@@ -40,7 +41,7 @@ class Made:
 
 def save_stills(
     folder: Path,
-    source: Footage,
+    source: Clip,
     span: Span,
     settings: Settings,
     result: Path,
@@ -54,7 +55,7 @@ def save_stills(
     its name the track, the frame and its time. `tell` gets (done, total). Raises OutputError, and
     what reading does.
     """
-    enhanced = Footage.of(result)
+    enhanced = open_clip(result)
     tracklets, _ = largest_tracks(tracks, span, len(tracks.tracklets))
     scale = settings.output.scale
     found = sightings(
@@ -64,7 +65,7 @@ def save_stills(
     original, label = labels_of(made.restorer, made.invents)
     tell(0, total)
     for index in sorted(found):
-        (before,) = source.frames(index, index + 1)
+        (before,) = source.recorded_frames(index, index + 1)
         here = index - span[0]
         (after,) = enhanced.frames(here, here + 1)
         seconds = source.timeline.seconds(index)

@@ -21,8 +21,7 @@ from videnhance.errors import CheckError
 from videnhance.job.run import enhance, resume
 from videnhance.media.check.frames import Check, Expected, check, read_contents
 from videnhance.media.check.sound import Sound, compare_samples
-from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
+from videnhance.media.opening import open_clip
 from videnhance.media.sound.cutting import Window
 from videnhance.media.sound.packets import rising
 from videnhance.media.writing import mux as mux_module
@@ -116,11 +115,11 @@ def clip(folder: Path, audio: str = "aac", suffix: str = ".mkv") -> Path:
 
 
 def checked(source: Path, output: Path) -> Check:
-    info = probe(source)
-    timeline = read_timeline(info)
-    contents = read_contents(output, output, len(timeline))
-    kept = tuple(stream.index for stream in info.streams)
-    expected = Expected(info, timeline, WHOLE, (0, len(timeline)), kept, {})
+    clip = open_clip(source)
+    frames = len(clip.timeline)
+    contents = read_contents(output, output, frames)
+    kept = tuple(stream.index for stream in clip.info.streams)
+    expected = Expected(clip, WHOLE, (0, frames), kept, {})
     return check(contents, output, expected)
 
 

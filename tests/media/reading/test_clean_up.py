@@ -24,13 +24,14 @@ from videnhance.imaging.grading import (
     straightened,
     toned,
 )
-from videnhance.media.clip import Cleaning
-from videnhance.media.reading.clean_up import UNFIT, _graph, _through, read_frames, settled
-from videnhance.media.reading.decoding import is_handled, layout_of, planes_of
+from videnhance.media.clip import Clip, cleaned_up
+from videnhance.media.reading.clean_up import UNFIT, Cleaning, _graph, _through
+from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.decoding import is_handled, layout_of, planes_of, read_frames
 from videnhance.media.reading.interlacing import Luma, Scanning, first_field, verdict
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
-from videnhance.media.timeline import Timeline
+from videnhance.media.repair.recording import recording_of
+from videnhance.media.timeline import RecordedTimeline
 from videnhance.settings.clean_up import CleanSettings, FinishSettings
 from videnhance.settings.groups import DetectSettings, OutputSettings
 
@@ -245,26 +246,27 @@ def test_pictures_of_few_lines_tell_nothing_and_do_no_harm(height: int) -> None:
 def test_auto_deinterlaces_what_is_interlaced_and_nothing_else(tmp_path: Path, order: str) -> None:
     truth = moving(24, speed=3.0)
     clip = write_gray(tmp_path / "in.mkv", woven(truth, order))
-    info = probe(clip)
-    timeline = read_timeline(info)
+    recorded = recording_of(probe(clip))
+    timeline = recorded.timeline
     wish = CleanSettings(deinterlace="auto")
-    ready, same, notes = settled(info, timeline, wish, "yuv420p")
+    ready = cleaned_up(recorded, wish, "yuv420p")
     assert ready.cleaning == Cleaning(order=order)
-    assert same == timeline
+    assert ready.timeline == timeline
     first = "top" if order == "tff" else "bottom"
-    assert notes[0].startswith(f"deinterlaced by bwdif, {first} field first (")
-    frames = list(read_frames(ready, timeline, 0, len(timeline), "yuv420p"))
+    assert ready.notes[0].startswith(f"deinterlaced by bwdif, {first} field first (")
+    frames = list(ready.frames(0, len(timeline)))
     assert [frame.pts for frame in frames] == list(timeline.pts)
     for k in range(2, 10):
         found = frames[k].planes[0].astype(np.float32)
         assert np.abs(found - truth[2 * k]).mean() < 2.0  # the field shown first, at its time
 
     plain = write_gray(tmp_path / "plain.mkv", moving(12))
-    info = probe(plain)
-    ready, _, notes = settled(info, read_timeline(info), wish, "yuv420p")
-    assert ready is info
-    assert len(notes) == 1
-    assert notes[0].startswith("not deinterlaced: no fields of different times were found (0 of ")
+    ready = cleaned_up(recording_of(probe(plain)), wish, "yuv420p")
+    assert ready.cleaning is None
+    assert len(ready.notes) == 1
+    assert ready.notes[0].startswith(
+        "not deinterlaced: no fields of different times were found (0 of "
+    )
 
 
 def test_every_field_can_be_a_picture_of_its_own(tmp_path: Path, square_detector: str) -> None:
@@ -284,13 +286,20 @@ def test_every_field_can_be_a_picture_of_its_own(tmp_path: Path, square_detector
     np.testing.assert_allclose(steps, 0.02, atol=0.0011)  # Matroska's milliseconds
 
 
-def test_a_timeline_of_fields_is_halfway_and_comes_back() -> None:
-    timeline = Timeline(Fraction(1, 1000), (7, 40, 41, 90), (0, 2), 30)
+def test_a_timeline_of_fields_is_halfway_and_cannot_be_decoded_by(tmp_path: Path) -> None:
+    timeline = RecordedTimeline(Fraction(1, 1000), (7, 40, 41, 90), (0, 2), 30)
     fields = timeline.fields()
     assert fields.time_base == Fraction(1, 2000)
     assert fields.pts == (14, 47, 80, 81, 82, 131, 180, 210)
     assert fields.keyframes == (0, 4)
-    assert fields.frames() == timeline
+    assert not isinstance(fields, RecordedTimeline)
+    recorded = recording_of(probe(write_gray(tmp_path / "in.mkv", moving(4))))
+    clip = Clip(recorded, "yuv420p", Cleaning(order="tff", fields=True))
+    assert clip.timeline == recorded.timeline.fields()
+    assert clip.rate == 50
+    # mypy calls an ignore that is not needed an error: the two kinds of timeline cannot be mixed.
+    read_frames(clip.info, clip.timeline, 0, 1, clip.pix_fmt)  # type: ignore[arg-type]
+    coding_of(clip.info, clip.timeline)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -305,15 +314,14 @@ def test_a_timeline_of_fields_is_halfway_and_comes_back() -> None:
 def test_a_frame_is_the_same_wherever_reading_begins(tmp_path: Path, cleaning: Cleaning) -> None:
     rng = np.random.default_rng(0)
     noisy = [luma + rng.normal(0, 8, luma.shape).astype(np.float32) for luma in moving(40)]
-    info = replace(probe(write_gray(tmp_path / "in.mkv", noisy)), cleaning=cleaning)
-    timeline = read_timeline(probe(tmp_path / "in.mkv"))
-    if cleaning.fields:
-        timeline = timeline.fields()
-        info = replace(info, time_base=timeline.time_base)
-    whole = list(read_frames(info, timeline, 0, len(timeline), "yuv420p"))
+    recorded = recording_of(probe(write_gray(tmp_path / "in.mkv", noisy)))
+    clip = Clip(recorded, "yuv420p", cleaning)
+    timeline = clip.timeline
+    assert len(timeline) == (80 if cleaning.fields else 40)
+    whole = list(clip.frames(0, len(timeline)))
     assert [frame.index for frame in whole] == list(range(len(timeline)))
     for start, stop in ((0, 5), (13, 14), (20, 27), (len(timeline) - 3, len(timeline))):
-        part = list(read_frames(info, timeline, start, stop, "yuv420p"))
+        part = list(clip.frames(start, stop))
         assert [frame.index for frame in part] == list(range(start, stop))
         for frame in part:
             for a, b in zip(frame.planes, whole[frame.index].planes, strict=True):
@@ -324,9 +332,8 @@ def test_denoising_removes_noise_and_no_motion(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = moving(12)
     noisy = [luma + rng.normal(0, 6, luma.shape).astype(np.float32) for luma in truth]
-    info = replace(probe(write_gray(tmp_path / "in.mkv", noisy)), cleaning=Cleaning(denoise=0.3))
-    timeline = read_timeline(info)
-    for frame in list(read_frames(info, timeline, 0, 12, "yuv420p"))[4:8]:
+    recorded = recording_of(probe(write_gray(tmp_path / "in.mkv", noisy)))
+    for frame in list(Clip(recorded, "yuv420p", Cleaning(denoise=0.3)).frames(0, 12))[4:8]:
         before = float(np.square(noisy[frame.index] - truth[frame.index]).mean())
         after = float(np.square(frame.planes[0].astype(np.float32) - truth[frame.index]).mean())
         assert after < 0.5 * before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.making.clips import write_clip
-from videnhance.media.clip import Coding
+from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline

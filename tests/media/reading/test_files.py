@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from av.stream import Disposition
 from tests.making.clips import decoded, packets, picture, times, write_clip
 from videnhance.errors import ContainerError, InputError, UsageError
 from videnhance.media.check.frames import Check
-from videnhance.media.clip import ColorTags
+from videnhance.media.info import ColorTags
+from videnhance.media.opening import open_clip
 from videnhance.media.reading.decoding import read_frames, to_frame
 from videnhance.media.reading.source import decodes_by, probe
 from videnhance.media.repair.scan import read_timeline
@@ -79,7 +79,7 @@ def through(
             for frame in read_frames(info, timeline, segment.start, segment.stop, pix_fmt):
                 writer.write(frame)
         files.append((segment, path))
-    return mux(output, output.with_name("part"), muxer, info, timeline, files, copying, cut=cut)
+    return mux(output, output.with_name("part"), muxer, open_clip(info), files, copying, cut=cut)
 
 
 @pytest.mark.parametrize("length", [3, 6, 100])
@@ -353,7 +353,7 @@ def test_decoding_by_a_gpu_works_or_is_refused_with_the_cure(tmp_path: Path) -> 
         decodes_by(info, "opencl")
     if found is not None:
         timeline = read_timeline(info)
-        there = read_frames(replace(info, hwaccel=found), timeline, 0, 12, "yuv420p")
+        there = read_frames(info, timeline, 0, 12, "yuv420p", hwaccel=found)
         for one, other in zip(read_frames(info, timeline, 0, 12, "yuv420p"), there, strict=True):
             for a, b in zip(one.planes, other.planes, strict=True):
                 np.testing.assert_array_equal(a, b)

@@ -24,7 +24,7 @@ from videnhance.errors import InputError, OutputError, UsageError
 from videnhance.imaging.frames import Array
 from videnhance.job.batch import inputs_of
 from videnhance.job.run import resume
-from videnhance.media.clip import upright_affine
+from videnhance.media.info import upright_affine
 from videnhance.media.reading.pictures import files_of, matrix, natural, pictures_of, title_of
 from videnhance.media.reading.source import probe
 from videnhance.media.writing.png import read_picture, read_text

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from tests.making.clips import write_clip
 from tests.making.odd_clips import frames_of, samples
-from videnhance.media.clip import ColorTags, VideoInfo
+from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.reading.decoding import to_frame
 from videnhance.media.reading.source import probe
 from videnhance.media.writing.codecs import CODECS, encoder_options, working_format

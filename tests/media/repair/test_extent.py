@@ -11,8 +11,8 @@ import pytest
 from tests.making.clips import picture, write_clip
 from videnhance.errors import TruncatedError
 from videnhance.media.reading.source import open_source, probe
-from videnhance.media.repair.condition import condition_of
 from videnhance.media.repair.extent import bytes_missing
+from videnhance.media.repair.recording import recording_of
 from videnhance.settings.groups import SourceSettings
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
@@ -71,22 +71,22 @@ def test_sizes_that_are_not_told(tmp_path: Path, name: str, options: dict[str, s
 
 def test_a_recording_in_fragments_that_is_cut_off(tmp_path: Path) -> None:
     path = clip(tmp_path / "in.mp4", "mp4", "mpeg4", FRAGMENTS)
-    assert condition_of(probe(path)).findings == ()
+    assert recording_of(probe(path)).findings == ()
     whole = path.read_bytes()
     last = whole.rindex(b"mdat")
     size = int.from_bytes(whole[last - 4 : last], "big")
     path.write_bytes(whole[: last - 4 + size - 40])
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     assert 20 < len(found.timeline) <= 30
     assert "the file is cut off: it lacks its last 40 bytes" in found.findings[-1].text
     with pytest.raises(TruncatedError, match=r"cut off.*--strict"):
-        condition_of(probe(path), SourceSettings(strict=True))
+        recording_of(probe(path), SourceSettings(strict=True))
 
 
 def test_an_index_in_front_tells_how_many_frames_are_missing(tmp_path: Path) -> None:
     path = clip(tmp_path / "in.mp4", "mp4", "mpeg4", {"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     assert f"it holds {len(found.timeline)} of 30 frames" in found.findings[-1].text
 
 
@@ -96,9 +96,9 @@ def test_a_picture_that_ends_long_before_the_sound(tmp_path: Path) -> None:
         tmp_path / "in.avi", pts=range(30), codec="mjpeg", pix_fmt="yuvj420p", audio="pcm_s16le"
     )
     whole = path.read_bytes()
-    assert condition_of(probe(path)).findings == ()
+    assert recording_of(probe(path)).findings == ()
     path.write_bytes(whole[: len(whole) * 6 // 10])
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     count = len(found.timeline)
     assert 0 < count < 25
     (last,) = [finding for finding in found.findings if finding.kind == "cut off"]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.making.odd_clips import Sound, write_odd_clip
 from videnhance.job.run import enhance
-from videnhance.media.sound.mending import without_leaps
+from videnhance.media.repair.mending import without_leaps
 from videnhance.settings.groups import (
     DetectSettings,
     OutputSettings,

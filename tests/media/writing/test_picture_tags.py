@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from tests.making.clips import times, write_clip
 from tests.making.odd_clips import HDR10, Sound, cropped, frames_of, write_odd_clip
 from videnhance.job.run import enhance
-from videnhance.media.clip import PictureTags
+from videnhance.media.info import PictureTags
 from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.matroska import (
     FILLER,

@@ -24,6 +24,7 @@ from tests.making.clips import decoded, packets, picture, times, write_clip
 from tests.media.reading.test_files import UNEVEN, through
 from videnhance.errors import OutputError
 from videnhance.media.check.frames import Check, read_contents
+from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
 from videnhance.media.sound.cutting import lasting
@@ -489,10 +490,9 @@ def segment_of(tmp_path: Path) -> tuple[Path, Path]:
 
 def joined(tmp_path: Path, output: Path, **given: Any) -> None:
     source, segment = segment_of(tmp_path)
-    info = probe(source)
     files = [(Segment(0, 0, 12), segment)]
     part = tmp_path / "part"
-    mux(output, part, "mp4", info, read_timeline(info), files, Copying((), ()), **given)
+    mux(output, part, "mp4", open_clip(source), files, Copying((), ()), **given)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -543,14 +543,12 @@ from videnhance.errors import OutputError
 from videnhance.media.timeline import Segment
 from videnhance.media.writing.streams import Copying
 from videnhance.media.writing.mux import mux
-from videnhance.media.repair.scan import read_timeline
-from videnhance.media.reading.source import probe
+from videnhance.media.opening import open_clip
 folder = pathlib.Path({str(tmp_path)!r})
-info = probe(folder / "in.mp4")
+clip = open_clip(folder / "in.mp4")
 files = [(Segment(0, 0, 12), folder / "00000.mp4")]
 def write():
-    mux(folder / "out", folder / "part", {muxer!r}, info, read_timeline(info), files,
-        Copying((), ()))
+    mux(folder / "out", folder / "part", {muxer!r}, clip, files, Copying((), ()))
 write()
 size = (folder / "out").stat().st_size
 (folder / "out").unlink()

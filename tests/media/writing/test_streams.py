@@ -203,15 +203,14 @@ def test_sound_that_no_container_holds_is_told_so(tmp_path: Path) -> None:
 
 def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4", pts=range(8), time_base=Fraction(1, 4000))
-    info = probe(source)
-    timeline = read_timeline(info)
-    refuse_unfit_times(info, timeline, "mp4")
+    timeline = read_timeline(probe(source))
+    refuse_unfit_times(source, timeline, "mp4")
     with pytest.raises(ContainerError, match=r"\.mkv counts time in milliseconds.* 4000 "):
-        refuse_unfit_times(info, timeline, "matroska")
+        refuse_unfit_times(source, timeline, "matroska")
     # However late they are.
     late = replace(timeline, pts=tuple(t + 1_000_000 for t in timeline.pts))
     with pytest.raises(ContainerError, match=" 4000 "):
-        refuse_unfit_times(info, late, "matroska")
+        refuse_unfit_times(source, late, "matroska")
 
 
 def test_frames_weeks_apart_are_kept_where_a_container_can(

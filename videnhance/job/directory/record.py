@@ -4,7 +4,7 @@
     kind                    enhance, or detect (which ends with tracks.json)
     versions                of videnhance and of the packages that decide what comes out
     source                  path, size in bytes, sha256 of the content, streams
-    condition               what is odd or damaged about the source (repair/condition.py), and what
+    condition               what is odd or damaged about the source (repair/recording.py), and what
                             decoding all of it showed; null where nothing is
     frames, start, stop     of the whole video; the range worked on (half-open)
     output, overwrite, keep_job
@@ -194,7 +194,7 @@ def make_record(
 
     `tracks`: path and SHA-256 of the file given for them.
     """
-    info = scope.source
+    clip, info = scope.clip, scope.clip.info
     return Record(
         {
             "format": FORMAT,
@@ -208,8 +208,8 @@ def make_record(
                 "container": info.container,
                 "streams": [f"{s.index}: {s.kind} {s.codec} {s.detail}" for s in info.streams],
             },
-            "condition": scope.condition.as_json(),
-            "frames": len(scope.timeline),
+            "condition": clip.recorded.as_json(),
+            "frames": len(clip.timeline),
             "start": scope.start,
             "stop": scope.stop,
             "output": str(output.absolute()),
@@ -227,9 +227,9 @@ def make_record(
             },
             "looks": [] if tracks else [[s.start, s.stop] for s in scope.looks],
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
-            "pix_fmt": scope.pix_fmt,
-            "decoded by": scope.source.hwaccel,
-            "cleaned up": asdict(scope.source.cleaning) if scope.source.cleaning else None,
+            "pix_fmt": clip.pix_fmt,
+            "decoded by": clip.recorded.hwaccel,
+            "cleaned up": asdict(clip.cleaning) if clip.cleaning else None,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
             "check": None,
         }

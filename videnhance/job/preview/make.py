@@ -24,6 +24,8 @@ from videnhance.job.retry import sound
 from videnhance.job.run import enhance_as
 from videnhance.job.steps.deliver import workplace
 from videnhance.job.summary import ESTIMATE, Summary
+from videnhance.media.clip import Clip
+from videnhance.media.opening import open_clip
 from videnhance.media.positions import frame_at
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import container_for
@@ -40,7 +42,6 @@ from videnhance.show.compare import (
 )
 from videnhance.show.highlights import Span, largest_tracks, range_to_show, sightings
 from videnhance.show.pairs import (
-    Footage,
     Pair,
     PictureVideo,
     container_that_fits,
@@ -126,10 +127,10 @@ def make_preview(
     work = _Work(Path(source), settings, named, tracks, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
-        footage = work.opened((output, sheet), overwrite, examined)
-        span, notes = range_to_show(footage, settings, seconds, tracks, work.tell_look)
+        clip = work.opened((output, sheet), overwrite, examined)
+        span, notes = range_to_show(clip, settings, seconds, tracks, work.tell_look)
         with workplace(output) as folder:
-            made = _enhanced(work, footage, span, output.suffix.lower(), folder)
+            made = _enhanced(work, clip, span, output.suffix.lower(), folder)
             blank = np.zeros((*made.size, 3), np.uint8)
             size = compose(blank, blank, named, made.labels).shape[:2]
             with PictureVideo(folder, made.result, (size[0], size[1])) as video:
@@ -165,11 +166,11 @@ def preview_frame(
     work = _Work(Path(source), settings, named, tracks, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
-        footage = work.opened((output,), overwrite, examined)
-        index = frame_at(footage.timeline, "--at", at)
+        clip = work.opened((output,), overwrite, examined)
+        index = frame_at(clip.timeline, "--at", at)
         with workplace(output) as folder:
-            made = _enhanced(work, footage, (index, index + 1), ".mkv", folder, still=True)
-            for pair in read_pairs(footage, made.result, index, made.size):
+            made = _enhanced(work, clip, (index, index + 1), ".mkv", folder, still=True)
+            for pair in read_pairs(clip, made.result, index, made.size):
                 write_png(output, _composed(work, made, pair), folder)
         return _summary(made, None, output, (), began)
 
@@ -193,15 +194,15 @@ class _Work:
 
     def opened(
         self, outputs: tuple[Path, ...], overwrite: bool, examined: Examination | None
-    ) -> Footage:
+    ) -> Clip:
         """The source, after checking all that can be known to fail; raises VidenhanceError."""
         self.settings.check()
-        footage = Footage.of(self.source, self.settings.source, examined)
+        clip = open_clip(self.source, Settings(source=self.settings.source), examined=examined)
         for output in outputs:
             check_output(self.source, output, overwrite=overwrite)
         if outputs[-1].suffix.lower() != ".png":
             raise UsageError(f"{outputs[-1]}: is written as PNG; name it with .png")
-        return footage
+        return clip
 
     def tell(self, step: str, done: int, total: int) -> None:
         """Progress of what is done here; raises Stopped where that was asked for."""
@@ -217,8 +218,8 @@ class _Work:
 class _Made:
     """What the job of the range made."""
 
-    source: Footage
-    result: Footage
+    source: Clip
+    result: Clip
     span: Span
     size: tuple[int, int]
     """(height, width) at which original and result are shown."""
@@ -233,10 +234,10 @@ class _Made:
 
 
 def _enhanced(
-    work: _Work, footage: Footage, span: Span, suffix: str, folder: Path, *, still: bool = False
+    work: _Work, clip: Clip, span: Span, suffix: str, folder: Path, *, still: bool = False
 ) -> _Made:
     """Enhance the range into the folder; only a `still` may be larger than players can show."""
-    suffix, dropped = container_that_fits(footage.info, work.settings.output.codec, suffix)
+    suffix, dropped = container_that_fits(clip.info, work.settings.output.codec, suffix)
     target, job = folder / f"result{suffix}", folder / "job"
     part = replace(work.settings.part, start=f"{span[0]}f", end=f"{span[1]}f")
     pace = Pace(work.progress)
@@ -244,7 +245,7 @@ def _enhanced(
         work.source,
         target,
         replace(work.settings, part=part),
-        footage.examined,
+        clip.recorded.examination,
         overwrite=False,
         folder=job,
         keep_job=True,
@@ -253,16 +254,16 @@ def _enhanced(
         identify=False,
         run=Run(pace.tell, work.stop),
     )
-    tracks = read_tracks(job / "tracks.json", footage.info, footage.timeline)
+    tracks = read_tracks(job / "tracks.json", clip)
     # What a container cannot hold depends on the one chosen here, not on the long run's.
     notes = [note for note in summary.notes if note not in dropped]
-    whole = (footage.info.upright_size[1] * work.scale, footage.info.upright_size[0] * work.scale)
+    whole = (clip.info.upright_size[1] * work.scale, clip.info.upright_size[0] * work.scale)
     size = whole if still else shown_size(whole, work.layout)
     if size != whole:
         notes.append(f"too large for players: each picture is shown {size[1]}x{size[0]}")
     return _Made(
-        source=footage,
-        result=Footage.of(target),
+        source=clip,
+        result=open_clip(target),
         span=(summary.start, summary.start + summary.frames),
         size=size,
         tracks=choose(tracks, part.only, part.skip),
@@ -313,7 +314,7 @@ def _show(work: _Work, made: _Made, video: PictureVideo) -> tuple[list[Row], int
 
 def _sheet(work: _Work, made: _Made, rows: list[Row], left_out: int) -> Picture:
     name, (start, stop) = made.source.info.path.name, made.span
-    first, last = made.source.timeline.seconds(start), made.source.end(stop)
+    first, last = made.source.timeline.seconds(start), made.source.timeline.end_of(stop - 1)
     title = f"{name}, {shown_at(first)} to {shown_at(last)}: original beside result"
     original, result = made.labels
     lines = (f"result: {result}", ESTIMATE)
@@ -330,7 +331,7 @@ def _summary(
         start=start,
         stop=stop,
         start_seconds=made.source.timeline.seconds(start),
-        end_seconds=made.source.end(stop),
+        end_seconds=made.source.timeline.end_of(stop - 1),
         faces=made.summary.faces,
         tracks=made.summary.tracks,
         seconds=time.monotonic() - began,

@@ -21,6 +21,7 @@ from videnhance.job.directory.record import Record
 from videnhance.job.monitor import Run
 from videnhance.job.plan import Plan, Scope
 from videnhance.media.check.frames import Check
+from videnhance.media.opening import open_clip
 from videnhance.media.reading.decoding import layout_of
 from videnhance.media.reading.pictures import DEMUXER, Embedded, embedded, exif_of, files_of
 from videnhance.media.timeline import Segment
@@ -33,7 +34,6 @@ from videnhance.media.writing.png import (
     require_folder,
     write_part,
 )
-from videnhance.show.pairs import Footage
 from videnhance.show.stills import Made, save_stills
 
 
@@ -72,8 +72,7 @@ def deliver(
         plan.output,
         part,
         plan.muxer,
-        scope.source,
-        scope.timeline,
+        scope.clip,
         files,
         plan.copying,
         lambda done: run.tell("mux", done, frames),
@@ -90,8 +89,8 @@ def frame_files(plan: Plan, made: Made, *, ours: bool) -> FrameFiles | None:
     if wish is None:
         return None
     _require(scope, Path(wish), "--frames", ours=ours)
-    text = {"Source": scope.source.path.name, **made.text}
-    return FrameFiles(Path(wish), scope.timeline.time_base, text, _embedded(scope))
+    text = {"Source": scope.clip.info.path.name, **made.text}
+    return FrameFiles(Path(wish), scope.clip.timeline.time_base, text, _embedded(scope))
 
 
 def require_stills(plan: Plan, *, ours: bool) -> None:
@@ -104,14 +103,14 @@ def require_stills(plan: Plan, *, ours: bool) -> None:
 def _require(scope: Scope, folder: Path, option: str, *, ours: bool) -> None:
     """Raises OutputError also for a folder that holds the source's own pictures."""
     require_folder(folder, option, ours=ours)
-    if folder.resolve() in {file.resolve().parent for file in files_of(scope.source.path)}:
+    if folder.resolve() in {file.resolve().parent for file in files_of(scope.clip.info.path)}:
         raise OutputError(f"{folder}: holds the input; name another folder for the pictures made")
 
 
 def _embedded(scope: Scope) -> Embedded:
     """What pictures say beside their pixels: what the source's first one says, or how a player
     turns the video."""
-    source = scope.source
+    source = scope.clip.info
     if source.container == DEMUXER:
         return embedded(files_of(source.path)[0])
     return Embedded(exif_of(source.display_matrix), None)
@@ -126,18 +125,18 @@ def _deliver_picture(
     """
     scope, output = plan.scope, plan.output
     text = {
-        "Source": scope.source.path.name,
+        "Source": scope.clip.info.path.name,
         **made.text,
         "Frame": str(scope.start),
-        "Time": f"{scope.timeline.seconds(scope.start):.6f} s",
+        "Time": f"{scope.clip.timeline.seconds(scope.start):.6f} s",
     }
-    (frame,) = Footage.of(segment).frames(0, 1)
+    (frame,) = open_clip(segment).frames(0, 1)
     color = plan.encoding.color  # which a segment does not say
     layout = layout_of(
         frame.layout.pix_fmt,
         full_range=color.range == 2,
         matrix=color.matrix,
-        site=scope.source.picture.chroma or LEFT,
+        site=scope.clip.info.picture.chroma or LEFT,
     )
     picture = picture_of(replace(frame, layout=layout))
     try:
@@ -148,7 +147,9 @@ def _deliver_picture(
                 f"{output}: is not as it was written: the disk may be full; make room or choose "
                 "another folder"
             )
-        seconds = float(scope.timeline.duration_of(scope.start) * scope.timeline.time_base)
+        seconds = float(
+            scope.clip.timeline.duration_of(scope.start) * scope.clip.timeline.time_base
+        )
         found = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
         complete(part, found)
         put_in_place(part, output)
@@ -169,7 +170,7 @@ def deliver_stills(plan: Plan, tracks: Tracks, made: Made, run: Run) -> None:
     try:
         count = save_stills(
             Path(wish),
-            Footage(scope.source, scope.timeline, scope.pix_fmt, scope.condition.examination),
+            scope.clip,
             (scope.start, scope.stop),
             scope.settings,
             plan.output,

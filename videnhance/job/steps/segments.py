@@ -36,7 +36,6 @@ from videnhance.job.directory.record import Record, look_fingerprint, render_fin
 from videnhance.job.directory.seal import is_whole, read_seal, seal
 from videnhance.job.monitor import Run
 from videnhance.job.plan import Plan, Scope
-from videnhance.media.reading.clean_up import read_frames
 from videnhance.media.timeline import Segment
 from videnhance.media.writing.png import FrameFiles
 from videnhance.media.writing.segment import SegmentWriter, segment_times
@@ -90,10 +89,8 @@ def _detect_segment(
     long_side: int,
     tell: Callable[[], None],
 ) -> Detections:
-    start, stop = detect_margins(segment, len(scope.timeline))
-    frames = prefetch(
-        read_frames(scope.source, scope.timeline, start, stop, scope.pix_fmt), READ_AHEAD
-    )
+    start, stop = detect_margins(segment, len(scope.clip.timeline))
+    frames = prefetch(scope.clip.frames(start, stop), READ_AHEAD)
 
     def counted() -> Iterator[Frame]:
         for frame in frames:
@@ -104,10 +101,10 @@ def _detect_segment(
     return detect(
         counted(),
         segment,
-        len(scope.timeline),
+        len(scope.clip.timeline),
         detector,
-        scope.source.upright,
-        scope.source.upright_size,
+        scope.clip.info.upright,
+        scope.clip.info.upright_size,
         every=scope.settings.detect.every,
         long_side=long_side,
     )
@@ -118,19 +115,19 @@ def survey(scope: Scope, detector: Detector) -> int:
 
     Of the whole video, whatever range is worked on: a range is then looked at as the whole is.
     """
-    source, timeline = scope.source, scope.timeline
+    clip, info = scope.clip, scope.clip.info
     seen = [
-        look_at([frame], detector, source.upright, source.upright_size, SIZES[-1])[0]
-        for index in survey_frames(timeline)
-        for frame in read_frames(source, timeline, index, index + 1, scope.pix_fmt)
+        look_at([frame], detector, info.upright, info.upright_size, SIZES[-1])[0]
+        for index in survey_frames(clip.timeline)
+        for frame in clip.frames(index, index + 1)
     ]
-    return suited_size(seen, source.upright_size, scope.settings.track.min_eyes)
+    return suited_size(seen, info.upright_size, scope.settings.track.min_eyes)
 
 
 def track_all(scope: Scope, detections: Iterable[Path]) -> Tracks:
     """The tracks of all that was looked at."""
     found = Detections.joined(map(Detections.load, detections))
-    times = np.array([scope.timeline.seconds(k) for k in range(len(scope.timeline))])
+    times = np.array([scope.clip.timeline.seconds(k) for k in range(len(scope.clip.timeline))])
     return Tracks(track(times, found.faces, found.cuts, scope.settings.track))
 
 
@@ -147,7 +144,7 @@ def render_all(
 
     Every frame is also written to `pictures`, if there are to be some.
     """
-    timeline, form = plan.scope.timeline, plan.encoding.segment_format
+    timeline, form = plan.scope.clip.timeline, plan.encoding.segment_format
     units = [
         (s, job.segment(s, form), render_fingerprint(record, s, tracks)) for s in plan.segments
     ]
@@ -214,8 +211,7 @@ def _grey(
     if not (restorer.invents and plan.scope.settings.restore.match_color):
         return frozenset()
     seen = {t.id: t for s, _, _ in pending for t in overlapping(s, tracks.tracklets)}
-    scope = plan.scope
-    return grey_tracks(scope.source, scope.timeline, scope.pix_fmt, list(seen.values()))
+    return grey_tracks(plan.scope.clip, list(seen.values()))
 
 
 def render_segment(
@@ -236,22 +232,20 @@ def render_segment(
     `show` gets each as it is encoded.
     """
     scope = plan.scope
-    wish, source, timeline = scope.settings, scope.source, scope.timeline
+    wish, clip, timeline = scope.settings, scope.clip, scope.clip.timeline
     scale = wish.output.scale
     tracklets = overlapping(segment, tracks.tracklets)
-    to_output = upright_to_output(source.upright, scale)
+    to_output = upright_to_output(clip.info.upright, scale)
     keep_out = frame_boxes(tracks.zones, to_output)
     start, stop = render_margins(segment, len(timeline), kit.restorer, wish.restore)
-    frames = read_frames(
-        source,
-        timeline,
+    frames = clip.frames(
         start,
         stop,
         plan.encoding.pix_fmt,
-        limited=(source.color.range, plan.encoding.color.range) == (2, 1),
+        limited=(clip.info.color.range, plan.encoding.color.range) == (2, 1),
     )
     restored = restore(
-        prefetch(sample(frames, tracklets, source.upright, scale, kit.pixels), READ_AHEAD),
+        prefetch(sample(frames, tracklets, clip.info.upright, scale, kit.pixels), READ_AHEAD),
         segment,
         tracklets,
         timeline,

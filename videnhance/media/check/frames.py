@@ -39,7 +39,7 @@ from videnhance.media.check.sound import (
     read_sounds,
     within,
 )
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.sound.cutting import Window, begin_of
 from videnhance.media.sound.encoding import Heard
 from videnhance.media.timeline import Timeline
@@ -101,8 +101,7 @@ class Contents:
 class Expected:
     """What an output is to hold of its source."""
 
-    info: VideoInfo
-    timeline: Timeline
+    clip: Clip
     window: Window
     """In which the frames are shown."""
     span: tuple[int, int]
@@ -201,7 +200,7 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
 
     Raises CheckError, which names the first thing that is not as it should be, and InputError.
     """
-    timeline, window, heard = expected.timeline, expected.window, expected.heard
+    timeline, window, heard = expected.clip.timeline, expected.window, expected.heard
     start, stop = expected.span
     shown = timeline.pts[start:stop]
     _compare_frames(contents, output, timeline, shown, window.moved)
@@ -209,7 +208,7 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
     copied = (*expected.copied, *heard)
-    before = read_sounds(expected.info, window, copied, seamless=contents.seamless)
+    before = read_sounds(expected.clip, window, copied, seamless=contents.seamless)
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
         kept = {k: within(one, window) for k, one in heard.items()}
         silent = {k for k, (begin, end) in kept.items() if end - begin < _SHORT}

@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from videnhance.errors import CheckError
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound.cutting import Window, begin_of, sample_width
 from videnhance.media.sound.encoding import Heard
@@ -79,11 +79,11 @@ class Sound:
 
 
 def read_sounds(
-    info: VideoInfo, window: Window, copied: Sequence[int], *, seamless: bool
+    clip: Clip, window: Window, copied: Sequence[int], *, seamless: bool
 ) -> list[tuple[int, bool, Sound]]:
     """(index, whether it has packets and not only samples, what it holds in the window) of the
     source's sounds, in the source's order; `seamless`: for an output that knows no pauses."""
-    with open_source(info.path) as source:
+    with open_source(clip.info.path) as source:
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
         codecs = {k: codec_name(s) for k, s in streams.items()}
@@ -99,7 +99,7 @@ def read_sounds(
                 found[index].silence += float(max(end - begin, Fraction(0)))
 
         packets = source_packets(
-            info, source, streams, window, repaired, seamless=seamless, silent=silent
+            clip, source, streams, window, repaired, seamless=seamless, silent=silent
         )
         for packet, end in packets if found else ():
             index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)

@@ -1,15 +1,16 @@
-"""Frames as they are worked on: as recorded, or cleaned up first, by libavfilter and grading.py.
+"""Frames cleaned up, by libavfilter and imaging/grading.py.
 
-The order is that of the fields of grading.Cleaning: deinterlaced, deblocked, denoised, then tones,
-then the lens. Filters that look at neighbours are given them beyond the run that is asked for, so
-a frame is the same wherever reading begins.
+The order is that of the fields of Cleaning: deinterlaced, deblocked, denoised, then tones, then the
+lens. Filters that look at neighbours are given them beyond the run that is asked for, so a frame is
+the same wherever reading begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import av.error
 import numpy as np
@@ -18,174 +19,99 @@ from av.video.format import VideoFormat
 
 from videnhance.errors import InputError
 from videnhance.imaging.frames import Array, Frame, PixelLayout
-from videnhance.imaging.grading import Tones, measured_balance, measured_levels, straightened, toned
-from videnhance.media.clip import Cleaning, VideoInfo
-from videnhance.media.reading import decoding
-from videnhance.media.reading.interlacing import Luma, Scanning, first_field, verdict
+from videnhance.imaging.grading import Tones, straightened, toned
+from videnhance.media.reading.decoding import picture_of, planes_of
 from videnhance.media.timeline import Timeline
-from videnhance.settings.clean_up import CleanSettings
 
 RUN_UP = 8
 """Frames read beyond each end: bwdif looks at one neighbour, atadenoise at three on each side."""
 _WINDOW = 7
 """Frames that denoising looks at."""
-_PLACES, _RUN = 6, 6
-"""Where a clip is looked at to settle what holds for all of it: places, and frames at each."""
 
 
-def read_frames(
-    info: VideoInfo,
-    timeline: Timeline,
-    start: int,
-    stop: int,
-    pix_fmt: str,
-    *,
-    limited: bool = False,
-) -> Iterator[Frame]:
-    """As decoding.read_frames, cleaned as `info.cleaning` says; frames are those of `timeline`,
-    which has one for each field where `info.cleaning.fields`."""
-    cleaning = info.cleaning
-    if cleaning is None:
-        yield from decoding.read_frames(info, timeline, start, stop, pix_fmt, limited=limited)
-        return
-    tones = Tones(cleaning.levels, cleaning.balance)
-    for frame in _filtered(info, timeline, cleaning, start, stop, pix_fmt, limited):
-        done = toned(frame, tones) if tones != Tones() else frame
-        yield straightened(done, cleaning.lens) if cleaning.lens else done
+@dataclass(frozen=True)
+class Cleaning:
+    """What CleanSettings come to for one video: numbers that hold for all its frames."""
+
+    order: str | None = None
+    """Deinterlaced, the field shown first being "tff" top or "bff" bottom; None: not."""
+    fields: bool = False
+    """A picture for each field: twice as many as there are frames."""
+    deblock: float = 0.0
+    denoise: float = 0.0
+    levels: tuple[float, float, float] | None = None
+    """grading.measured_levels."""
+    balance: tuple[float, float, float] | None = None
+    """grading.measured_balance."""
+    lens: tuple[float, float] | None = None
+
+    def refuse_unfit(self, pix_fmt: str, path: Path) -> None:
+        """Raises InputError for samples that libavfilter would convert for one of the filters."""
+        for name, _ in _chain(self):
+            if pix_fmt in UNFIT[name]:
+                raise InputError(
+                    f"{path}: libavfilter's {name} cannot take {pix_fmt} as it is; leave out "
+                    f"{_OPTIONS[name]}"
+                )
 
 
-def settled(
-    info: VideoInfo, timeline: Timeline, wish: CleanSettings, pix_fmt: str
-) -> tuple[VideoInfo, Timeline, tuple[str, ...]]:
-    """The video as it is to be worked on, its timeline then, and what the user should know.
-
-    What `wish` leaves to us is measured on a few places of the whole clip. Raises InputError where
-    these cannot be read.
-    """
-    declared = info.field_order in _INTERLACED
-    notes = []
-    order = None
-    if wish.deinterlace != "off":
-        runs = [_lumas(info, timeline, at, pix_fmt) for at in _places(timeline)]
-        scanning = Scanning.of(
-            verdict(*run[k - 1 : k + 2]) for run in runs for k in range(1, len(run) - 1)
-        )
-        if scanning.is_interlaced or wish.deinterlace == "bwdif":
-            votes = [first_field(run) for run in runs]
-            top, bottom = votes.count("tff"), votes.count("bff")
-            told = _INTERLACED.get(info.field_order)
-            order = "tff" if top > bottom else "bff" if bottom > top else told or "tff"
-            first = "top" if order == "tff" else "bottom"
-            twice = ", a picture for each field" if wish.rate == "field" else ""
-            notes.append(f"deinterlaced by bwdif, {first} field first{twice} ({scanning.told})")
-        else:
-            said = "it is declared so, but " if declared else ""
-            notes.append(
-                f"not deinterlaced: {said}no fields of different times were found ({scanning.told})"
-            )
-    elif declared:
-        notes.append(
-            "its stream says that it is interlaced; where edges look like combs, add "
-            "--deinterlace auto"
-        )
-    cleaning = Cleaning(
-        order=order,
-        fields=order is not None and wish.rate == "field",
-        deblock=wish.deblock,
-        denoise=wish.denoise,
-        lens=wish.lens if wish.lens and any(wish.lens) else None,
-    )
-    if wish.levels == "auto" or wish.white_balance == "auto":
-        seen = [
-            frame
-            for at in _places(timeline)
-            for frame in _filtered(info, timeline, Cleaning(), at, at + 1, pix_fmt)
-        ]
-        if wish.white_balance == "auto":
-            cleaning = replace(cleaning, balance=measured_balance(seen))
-            seen = [toned(frame, Tones(balance=cleaning.balance)) for frame in seen]
-            gains = ", ".join(f"{gain:.2f}" for gain in cleaning.balance or ())
-            notes.append(f"white balance: red, green, blue times {gains}")
-        if wish.levels == "auto":
-            cleaning = replace(cleaning, levels=measured_levels(seen))
-            black, white, gamma = cleaning.levels or (0.0, 1.0, 1.0)
-            notes.append(f"levels: {black:.0%} to {white:.0%} stretched, gamma {gamma:.2f}")
-    if cleaning == Cleaning():
-        return info, timeline, tuple(notes)
-    for name, _ in _chain(cleaning):
-        if pix_fmt in UNFIT[name]:
-            raise InputError(
-                f"{info.path}: libavfilter's {name} cannot take {pix_fmt} as it is; leave out "
-                f"{_OPTIONS[name]}"
-            )
-    notes.append("whole frames were cleaned up, so pixels outside faces differ from the source")
-    if cleaning.fields:
-        timeline = timeline.fields()
-        rate = info.average_rate * 2 if info.average_rate else None
-        info = replace(info, time_base=timeline.time_base, average_rate=rate)
-    return replace(info, cleaning=cleaning), timeline, tuple(notes)
+Read = Callable[[int, int], Iterator[Frame]]
+"""Gives recorded frames start..stop (half-open)."""
 
 
-_INTERLACED = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
-"""FFmpeg's AVFieldOrder of interlaced streams (TT, BB, TB, BT: coded, then shown first)."""
-
-
-def _places(timeline: Timeline) -> list[int]:
-    last = max(len(timeline) - _RUN, 0)
-    return sorted({int(k) for k in np.linspace(0, last, _PLACES)})
-
-
-def _lumas(info: VideoInfo, timeline: Timeline, at: int, pix_fmt: str) -> list[Luma]:
-    stop = min(at + _RUN, len(timeline))
-    frames = decoding.read_frames(info, timeline, at, stop, pix_fmt)
-    return [_luma(frame) for frame in frames]
-
-
-def _luma(frame: Frame) -> Luma:
-    """In 8-bit steps; of G, B, R planes the green."""
-    scale = 1.0 / (1 << (frame.layout.depth - 8))
-    return np.asarray(frame.planes[0].astype(np.float32) * np.float32(scale), np.float32)
-
-
-def _filtered(
-    info: VideoInfo,
+def cleaned(
+    read: Read,
+    count: int,
     timeline: Timeline,
     cleaning: Cleaning,
     start: int,
     stop: int,
-    pix_fmt: str,
-    limited: bool = False,
+    path: Path,
 ) -> Iterator[Frame]:
-    """Frames start..stop of `timeline` through libavfilter, as far as there is something to do."""
+    """Frames start..stop (half-open) of `timeline`, which has one for each field where
+    `cleaning.fields`, made of the recorded frames that `read` gives, of which there are `count`.
+
+    Raises InputError naming the file `path`, and what `read` does.
+    """
+    tones = Tones(cleaning.levels, cleaning.balance)
+    for frame in _filtered(read, count, timeline, cleaning, start, stop, path):
+        done = toned(frame, tones) if tones != Tones() else frame
+        yield straightened(done, cleaning.lens) if cleaning.lens else done
+
+
+def _filtered(
+    read: Read,
+    count: int,
+    timeline: Timeline,
+    cleaning: Cleaning,
+    start: int,
+    stop: int,
+    path: Path,
+) -> Iterator[Frame]:
+    """As `cleaned`, as far as libavfilter does it."""
     chain = _chain(cleaning)
     if not chain:
-        yield from decoding.read_frames(info, timeline, start, stop, pix_fmt, limited=limited)
+        yield from read(start, stop)
         return
-    recorded, each = timeline, 1
-    if cleaning.fields:
-        recorded, each = timeline.frames(), 2
-        info = replace(info, time_base=recorded.time_base)
+    each = 2 if cleaning.fields else 1
     first = max(start // each - RUN_UP, 0)
-    last = min(-(-stop // each) + RUN_UP, len(recorded))
+    last = min(-(-stop // each) + RUN_UP, count)
     index = first * each
     layout = None
     graph = None
-    pictures = decoding.read_frames(info, recorded, first, last, pix_fmt, limited=limited)
-    for picture in _with_end(pictures):
+    for picture in _with_end(read(first, last)):
         if picture is not None:
             layout = picture.layout
             graph = graph or _graph(chain, picture)
         if graph is None or layout is None:
             return
-        for planes in _through(graph, picture, layout, info):
+        for planes in _through(graph, picture, layout, path):
             if start <= index < stop:
                 # libavfilter keeps no order of ours: the n-th out belongs to the n-th in
                 yield Frame(index, timeline.pts[index], planes, layout)
             index += 1
     if index < stop:
-        raise InputError(
-            f"{info.path}: clean-up gave {index} frames of {stop}; leave out --deinterlace"
-        )
+        raise InputError(f"{path}: clean-up gave {index} frames of {stop}; leave out --deinterlace")
 
 
 def _with_end(frames: Iterator[Frame]) -> Iterator[Frame | None]:
@@ -249,7 +175,7 @@ def _taken_as(layout: PixelLayout) -> str:
 
 
 def _through(
-    graph: Graph, picture: Frame | None, layout: PixelLayout, info: VideoInfo
+    graph: Graph, picture: Frame | None, layout: PixelLayout, path: Path
 ) -> Iterator[tuple[Array, ...]]:
     """The planes that come out for one more frame of `layout`; for None, the rest."""
     spare = 16 - layout.depth if layout.pix_fmt in _WIDE else 0
@@ -259,16 +185,16 @@ def _through(
         else:
             planes = tuple(np.left_shift(plane, spare) for plane in picture.planes)
             wide = replace(layout, pix_fmt=_taken_as(layout))
-            pushed = decoding.picture_of(replace(picture, planes=planes, layout=wide))
+            pushed = picture_of(replace(picture, planes=planes, layout=wide))
             pushed.pts, pushed.time_base = picture.index, _TICK
             graph.vpush(pushed)
         while True:
-            yield tuple(_narrowed(plane, spare) for plane in decoding.planes_of(graph.vpull()))
+            yield tuple(_narrowed(plane, spare) for plane in planes_of(graph.vpull()))
     except (BlockingIOError, EOFError):  # more is needed, or that was all
         return
     except av.error.FFmpegError as error:
         raise InputError(
-            f"{info.path}: clean-up fails ({error.strerror}); leave out --deinterlace, --deblock "
+            f"{path}: clean-up fails ({error.strerror}); leave out --deinterlace, --deblock "
             "and --denoise"
         ) from error
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from av.sidedata.encparams import VideoEncParams
 from av.video.frame import VideoFrame
 
-from videnhance.media.clip import Coding, VideoInfo
+from videnhance.media.info import Coding, VideoInfo
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.reading.source import demuxed, open_source, video_stream
-from videnhance.media.timeline import Timeline
+from videnhance.media.timeline import RecordedTimeline
 
 _PREDICTING = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "vvc"}
 _ALONE = 10.0
@@ -30,7 +30,7 @@ _PLACES, _FRAMES = 3, 12
 finer than those that follow it, and a rate that is held changes with what is seen."""
 
 
-def coding_of(info: VideoInfo, timeline: Timeline) -> Coding:
+def coding_of(info: VideoInfo, timeline: RecordedTimeline) -> Coding:
     """How coarsely the source was coded."""
     size = sum(file.stat().st_size for file in files_of(info.path))
     bits = 8.0 * size / (len(timeline) * info.width * info.height)
@@ -38,7 +38,7 @@ def coding_of(info: VideoInfo, timeline: Timeline) -> Coding:
     return Coding(bits, _quantizer(info, timeline) if info.codec == "h264" else None)
 
 
-def _quantizer(info: VideoInfo, timeline: Timeline) -> float | None:
+def _quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
     steps = np.linspace(0, len(timeline.keyframes) - 1, min(_PLACES, len(timeline.keyframes)))
     found: list[float] = []
     for key in {timeline.keyframes[round(step)] for step in steps}:

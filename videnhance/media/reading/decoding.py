@@ -17,10 +17,10 @@ from av.video.reformatter import Interpolation
 from videnhance.errors import DamagedError, InputError
 from videnhance.imaging.color import samples_to_rgb
 from videnhance.imaging.frames import LEFT, Array, Frame, PixelLayout
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.numbered import frames_of
 from videnhance.media.reading.source import UNTAGGED_FULL, demuxed, open_source, video_stream
-from videnhance.media.timeline import Decoding, Timeline
+from videnhance.media.timeline import Decoding, RecordedTimeline
 
 _LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
@@ -41,15 +41,18 @@ _PACKED = {"bgr0": (4, (1, 0, 2)), "bgra": (4, (1, 0, 2, 3)), "ya8": (2, (0, 1))
 
 def read_frames(
     info: VideoInfo,
-    timeline: Timeline,
+    timeline: RecordedTimeline,
     start: int,
     stop: int,
     pix_fmt: str,
     *,
     limited: bool = False,
+    hwaccel: str | None = None,
 ) -> Iterator[Frame]:
     """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be, and
     from full range to limited if that is wanted.
+
+    `hwaccel`: what decodes them, as FFmpeg names it; None is the processor.
 
     Decoding begins at the keyframe before `start`. Of a source that was examined (the timeline has
     a `decoding`), the same frames come from every reading, whatever their size made that of the
@@ -68,7 +71,7 @@ def read_frames(
             yield framed(_fitted(picture, info), place, timeline.pts[place])
         return
     following = start
-    for pts, decoded in _decode(info, timeline, start):
+    for pts, decoded in _decode(info, timeline, start, hwaccel):
         index = timeline.index_of(pts) if pts is not None else None
         if index is None or index < following:
             continue
@@ -81,7 +84,7 @@ def read_frames(
         if (decoded.width, decoded.height) != (info.width, info.height):
             size = f"{decoded.width}x{decoded.height} from {info.width}x{info.height}"
             raise _broken(info, timeline, index, f"changes size to {size}")
-        if info.hwaccel is None and decoded.format.name != info.pix_fmt:
+        if hwaccel is None and decoded.format.name != info.pix_fmt:
             raise _broken(info, timeline, index, f"changes format to {decoded.format.name}")
         yield framed(decoded, index, timeline.pts[index])
         following = index + 1
@@ -223,11 +226,11 @@ def picture_of(frame: Frame) -> VideoFrame:
 
 
 def _decode(
-    info: VideoInfo, timeline: Timeline, start: int
+    info: VideoInfo, timeline: RecordedTimeline, start: int, hwaccel: str | None
 ) -> Iterator[tuple[int | None, VideoFrame]]:
     """Decoded pictures from at or before frame `start`, with their pts."""
     key = timeline.keyframe_before(start)
-    with open_source(info.path, info.hwaccel) as container:
+    with open_source(info.path, hwaccel) as container:
         stream = video_stream(container, info.path)
         stream.thread_type = "AUTO"
         try:
@@ -240,7 +243,8 @@ def _decode(
                     if at is None or at > key or timeline.keyframe_before(at) != at:
                         # The container cannot seek this far back (GIF, some streams), or gives
                         # other times after seeking (MPEG-PS): from the top.
-                        yield from _decode(info, replace(timeline, keyframes=(0,)), start)
+                        from_top = replace(timeline, keyframes=(0,))
+                        yield from _decode(info, from_top, start, hwaccel)
                         return
                     entered = True
                 if entered:
@@ -254,7 +258,7 @@ def _decode(
 
 
 def _decode_examined(
-    info: VideoInfo, timeline: Timeline, decoding: Decoding, start: int, stop: int
+    info: VideoInfo, timeline: RecordedTimeline, decoding: Decoding, start: int, stop: int
 ) -> Iterator[tuple[int, VideoFrame]]:
     """(index, picture) of the frames start..stop, each part with damage decoded alone."""
     entries, following = decoding.entries, start
@@ -267,7 +271,7 @@ def _decode_examined(
         numbers = decoding.packets[entries[begin].index : after]
         place = {number: entries[begin].index + k for k, number in enumerate(numbers)}
         stop_at, until = (entries[k].packet if k < len(entries) else None for k in (end, end + 1))
-        for picture in frames_of(info, entries[begin], stop_at, until, threads=decoding.is_sound):
+        for picture in frames_of(info, entries[begin], stop_at, until, threads=decoding.is_intact):
             index = place.get(picture.pts) if picture.pts is not None else None
             if index == following:
                 yield index, picture
@@ -284,7 +288,7 @@ def _decode_examined(
 _CURE = "copy the file again from its source, or leave --strict out to enhance what decodes"
 
 
-def _broken(info: VideoInfo, timeline: Timeline, index: int, what: str) -> DamagedError:
+def _broken(info: VideoInfo, timeline: RecordedTimeline, index: int, what: str) -> DamagedError:
     return DamagedError(
         f"{info.path}: frame {index} at {timeline.seconds(index):.3f} s {what}; {_CURE}"
     )

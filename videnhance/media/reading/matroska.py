@@ -20,7 +20,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from videnhance.media.clip import PictureTags
+from videnhance.media.info import PictureTags
 
 _SEGMENT, _TRACKS, _TRACK, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 _CRC, _VOID, _NAME = 0xBF, 0xEC, 0x536E

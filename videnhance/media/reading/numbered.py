@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.timeline import Entry
 

@@ -29,7 +29,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError
-from videnhance.media.clip import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
 from videnhance.media.reading.clocks import correction_of
 from videnhance.media.reading.matroska import picture_tags
 from videnhance.media.reading.pictures import (

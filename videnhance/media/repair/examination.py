@@ -19,7 +19,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from videnhance.errors import InputError
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.numbered import frames_of
 from videnhance.media.repair.scan import Scan
 from videnhance.media.timeline import Decoding, Entry

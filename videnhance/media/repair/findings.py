@@ -10,11 +10,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.scan import Scan, usual_step
 from videnhance.media.repair.timing import Repaired
-from videnhance.media.timeline import Timeline
+from videnhance.media.timeline import RecordedTimeline
 
 _EVEN = 0.9
 """Share of equal steps from which a rate is even, so that a longer step is worth a word."""
@@ -69,7 +69,7 @@ def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
 
 
 def told_lost(
-    info: VideoInfo, found: Scan, examined: Examination, timeline: Timeline
+    info: VideoInfo, found: Scan, examined: Examination, timeline: RecordedTimeline
 ) -> Iterator[Finding]:
     shown = sorted(zip(examined.decoding.packets, timeline.pts, strict=True))
     numbers = [number for number, _ in shown]
@@ -94,7 +94,7 @@ def told_lost(
         yield Finding("lost", text, a, b, count)
 
 
-def told_gaps(timeline: Timeline, lost: Sequence[Finding] = ()) -> Iterator[Finding]:
+def told_gaps(timeline: RecordedTimeline, lost: Sequence[Finding] = ()) -> Iterator[Finding]:
     """Where frames of an even rate are not there, and nothing tells whether they ever were."""
     steps = np.diff(timeline.pts)
     usual = float(np.median(steps)) if len(steps) else 0.0
@@ -123,9 +123,9 @@ def _without(start: float, end: float, told: Sequence[Finding]) -> Iterator[tupl
         yield start, end
 
 
-def told_damaged(examined: Examination, timeline: Timeline) -> Iterator[Finding]:
+def told_damaged(examined: Examination, timeline: RecordedTimeline) -> Iterator[Finding]:
     for first, last in _runs(examined.damaged):
-        start, end = timeline.seconds(first), _end(timeline, last)
+        start, end = timeline.seconds(first), timeline.end_of(last)
         yield Finding(
             "damaged",
             f"{_frames(last + 1 - first)} {_from_to(start, end)}: damaged, or built on damaged "
@@ -136,13 +136,15 @@ def told_damaged(examined: Examination, timeline: Timeline) -> Iterator[Finding]
         )
 
 
-def told_looks(info: VideoInfo, examined: Examination, timeline: Timeline) -> Iterator[Finding]:
+def told_looks(
+    info: VideoInfo, examined: Examination, timeline: RecordedTimeline
+) -> Iterator[Finding]:
     ends = [*(look.begin for look in examined.looks[1:]), len(timeline)]
     for look, stop in zip(examined.looks, ends, strict=False):
         size = (look.width, look.height)
         if (*size, look.pix_fmt) == (info.width, info.height, info.pix_fmt):
             continue
-        start, end = timeline.seconds(look.begin), _end(timeline, stop - 1)
+        start, end = timeline.seconds(look.begin), timeline.end_of(stop - 1)
         yield Finding(
             "size",
             f"{_frames(stop - look.begin)} {_from_to(start, end)}: {size[0]}x{size[1]} "
@@ -162,9 +164,9 @@ def told_hidden(found: Scan, examined: Examination) -> Iterator[Finding]:
         yield Finding("hidden", text, frames=count)
 
 
-def told_end(info: VideoInfo, found: Scan, timeline: Timeline) -> Iterator[Finding]:
+def told_end(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> Iterator[Finding]:
     if found.cut_off is not None:
-        end = _end(timeline, len(timeline) - 1)
+        end = timeline.end_of(len(timeline) - 1)
         text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
         yield Finding("cut off", text, end, info.duration)
     first = timeline.pts[0] * timeline.time_base
@@ -174,11 +176,6 @@ def told_end(info: VideoInfo, found: Scan, timeline: Timeline) -> Iterator[Findi
         yield Finding("sound", text, start, stop)
     if found.unread and found.cut_off is None:
         yield Finding("unread", "parts of the file cannot be read; what lies between them is used")
-
-
-def _end(timeline: Timeline, index: int) -> float:
-    """Seconds since the first frame at which a frame is over."""
-    return timeline.seconds(index) + float(timeline.duration_of(index) * timeline.time_base)
 
 
 def _frames(count: int) -> str:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from videnhance.errors import InputError, TruncatedError
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.repair.extent import bytes_missing
-from videnhance.media.sound.mending import Breaks
-from videnhance.media.timeline import LONGEST, Timeline
+from videnhance.media.repair.mending import Breaks
+from videnhance.media.timeline import LONGEST, RecordedTimeline
 
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may fall short of the declared duration: containers round, and
@@ -159,18 +159,18 @@ def refuse_odd(info: VideoInfo, found: Scan) -> None:
 
 def read_timeline(
     info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
-) -> Timeline:
+) -> RecordedTimeline:
     """Every frame's pts and the keyframes, from the packets alone, without decoding.
 
     Raises InputError where frames have no or repeated times or packets are damaged, TruncatedError
-    where the file ends before its own frame count or duration says: condition.py can do more.
+    where the file ends before its own frame count or duration says: recording.py can do more.
     """
     found = scan(info, progress)
     refuse_odd(info, found)
     return plain_timeline(info, found)
 
 
-def plain_timeline(info: VideoInfo, found: Scan) -> Timeline:
+def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
     """Of a source whose packets all have times of their own."""
     decoded_last = found.shown[-1].pts
     shown = sorted(found.shown, key=lambda packet: packet.pts or 0)
@@ -182,7 +182,7 @@ def plain_timeline(info: VideoInfo, found: Scan) -> Timeline:
         to_end = found.end - pts[-1]
         if 0 < to_end <= max(packet.duration for packet in shown):
             length = to_end
-    return Timeline(
+    return RecordedTimeline(
         time_base=info.time_base,
         pts=pts,
         keyframes=tuple(k for k, packet in enumerate(shown) if packet.is_keyframe) or (0,),

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.reading.source import codec_name
 from videnhance.media.timeline import Timeline
 
@@ -61,11 +61,12 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
     )
 
 
-def moved_to_zero(window: Window, info: VideoInfo, timeline: Timeline) -> Window:
+def moved_to_zero(window: Window, clip: Clip) -> Window:
     """For a container without times below 0: what begins first, picture or sound, begins at 0."""
     if window.start is not None:
         return window
-    begins = [s.start for s in info.streams if s.kind == "audio" and s.start is not None]
+    timeline = clip.timeline
+    begins = [s.start for s in clip.info.streams if s.kind == "audio" and s.start is not None]
     first = min([timeline.pts[0], *(math.floor(b / timeline.time_base) for b in begins)])
     return replace(window, origin=first * timeline.time_base)
 

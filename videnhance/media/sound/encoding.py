@@ -16,10 +16,10 @@ from av.filter import Graph
 from av.packet import Packet
 from av.stream import Stream
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.reading.source import open_source
+from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import Window
-from videnhance.media.sound.mending import mended_packets
 
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sampling frequencies of AAC (ISO/IEC 14496-3, 1.6.3.4)."""
@@ -54,7 +54,7 @@ def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
 
 
 def encoded_packets(
-    info: VideoInfo, index: int, route: Stream, window: Window, heard: dict[int, Heard]
+    clip: Clip, index: int, route: Stream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(dts in seconds, packet) of a source's stream of sound, what the window keeps of it, less
     what it moves times by. Gaps become silence; what cannot be decoded is a gap. When the sound was
@@ -62,7 +62,7 @@ def encoded_packets(
     assert isinstance(route, AudioStream)
     unit = Fraction(1, route.codec_context.sample_rate)
     moved = round(window.moved / unit)
-    for frame in chain(_resampled(info, index, route, window, heard), (None,)):
+    for frame in chain(_resampled(clip, index, route, window, heard), (None,)):
         if frame is not None:
             assert frame.pts is not None
             frame.pts -= moved
@@ -80,14 +80,14 @@ def bound(frame: AudioFrame) -> None:
 
 
 def _resampled(
-    info: VideoInfo, index: int, route: AudioStream, window: Window, heard: dict[int, Heard]
+    clip: Clip, index: int, route: AudioStream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[AudioFrame]:
     """The sound as AAC takes it, in frames with pts that count samples."""
     graph: Graph | None = None
-    with open_source(info.path) as source:
+    with open_source(clip.info.path) as source:
         stream = source.streams[index]
         assert isinstance(stream, AudioStream)
-        for frame in _decoded(info, source, stream):
+        for frame in _decoded(clip, source, stream):
             begin = frame.time or 0.0
             if graph is None:
                 graph = _graph(stream, frame, route, window)
@@ -108,8 +108,8 @@ def _form(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _decoded(info: VideoInfo, source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    for packet in mended_packets(source, info.clock, stream):
+def _decoded(clip: Clip, source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    for packet in mended_packets(source, clip.recorded.clock, stream):
         try:
             frames = packet.decode()
         except av.error.FFmpegError:

@@ -14,14 +14,14 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
 from videnhance.media.reading.source import open_source
+from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import (
     Window,
     begin_of,
     lasting,
 )
-from videnhance.media.sound.mending import mended_packets
 from videnhance.media.sound.pauses import filled
 
 SET_BACK = 0.5
@@ -43,7 +43,7 @@ def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:
 
 
 def source_packets(
-    info: VideoInfo,
+    clip: Clip,
     source: InputContainer,
     streams: Mapping[int, Stream],
     window: Window,
@@ -60,12 +60,12 @@ def source_packets(
     """
     timed = _timed(streams)
     # Where the clock was set back, no time tells where to enter.
-    start = window.start if not info.clock else None
-    if start is not None and _can_enter(info.path, start, timed.values()):
+    start = window.start if not clip.recorded.clock else None
+    if start is not None and _can_enter(clip.info.path, start, timed.values()):
         _enter(source, start)
-    packets = rising(_until_over(info, source, timed, window, repaired), repaired)
+    packets = rising(_until_over(clip, source, timed, window, repaired), repaired)
     if seamless:
-        packets = filled(info, packets, silent)
+        packets = filled(clip.rate, packets, silent)
     for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end
@@ -149,7 +149,7 @@ def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool
 
 
 def _until_over(
-    info: VideoInfo,
+    clip: Clip,
     source: InputContainer,
     timed: Mapping[int, Stream],
     window: Window,
@@ -157,7 +157,7 @@ def _until_over(
 ) -> Iterator[Packet[Any]]:
     """All packets with content, until nothing more can follow that the window keeps."""
     sounds = {k for k, stream in timed.items() if stream.type == "audio"}
-    for packet in mended_packets(source, info.clock, repaired=repaired):
+    for packet in mended_packets(source, clip.recorded.clock, repaired=repaired):
         if packet.time_base is None:
             continue
         index, begin = packet.stream_index, begin_of(packet)

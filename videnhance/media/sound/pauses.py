@@ -11,7 +11,6 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
-from videnhance.media.clip import VideoInfo
 from videnhance.media.reading.source import codec_name
 from videnhance.media.sound.cutting import begin_of, sample_width
 
@@ -30,13 +29,16 @@ _SILENCE = {"pcm_mulaw": b"\xff", "pcm_alaw": b"\xd5", "pcm_u8": b"\x80"}
 
 
 def filled(
-    info: VideoInfo,
+    frame_rate: Fraction | None,
     packets: Iterable[Packet[Any]],
     told: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[Packet[Any]]:
-    """The packets, and packets of silence where PCM pauses; `told` gets the stream's index, and
-    from and to in seconds, of each pause."""
-    pause = max(_PAUSE / info.average_rate, _LEAST) if info.average_rate else _LEAST
+    """The packets, and packets of silence where PCM pauses.
+
+    `frame_rate`: the video's frames a second, None where unknown. `told` gets the stream's index,
+    and from and to in seconds, of each pause.
+    """
+    pause = max(_PAUSE / frame_rate, _LEAST) if frame_rate else _LEAST
     due: dict[int, Fraction] = {}
     for packet in packets:
         stream, begin = packet.stream, begin_of(packet)

@@ -15,7 +15,7 @@ from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
 from videnhance.imaging.frames import LEFT
-from videnhance.media.clip import ColorTags, PictureTags, VideoInfo
+from videnhance.media.info import ColorTags, PictureTags, VideoInfo
 from videnhance.media.reading.decoding import FULL_RANGE_NAMES, is_handled
 
 

@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import open_source
 from videnhance.media.sound.cutting import Window
 

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -19,13 +18,14 @@ from av.video.stream import VideoStream
 
 from videnhance.files import put_in_place
 from videnhance.media.check.frames import Check, Expected, checked, passes
-from videnhance.media.clip import ColorTags, VideoInfo
+from videnhance.media.clip import Clip
+from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import g711
 from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Heard, add_encoded, encoded_packets
-from videnhance.media.timeline import Segment, Timeline
+from videnhance.media.timeline import Segment
 from videnhance.media.writing.codecs import color_written, tags_written
 from videnhance.media.writing.metadata import (
     chapters_within,
@@ -36,9 +36,6 @@ from videnhance.media.writing.metadata import (
 from videnhance.media.writing.packets import other_packets, packets_within, video_packets
 from videnhance.media.writing.segment import write_error
 from videnhance.media.writing.streams import Copying, add_copied
-
-if TYPE_CHECKING:
-    pass  # a type only: the compiled module has none
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,7 @@ def mux(
     output: Path,
     part: Path,
     muxer: str,
-    info: VideoInfo,
-    timeline: Timeline,
+    clip: Clip,
     segments: Sequence[tuple[Segment, Path]],
     copying: Copying,
     progress: Callable[[int], None] = lambda frames: None,
@@ -83,19 +79,20 @@ def mux(
     Raises OutputError where the output cannot be written or the segments do not hold their frames,
     CheckError where it does not agree with the source: then it is kept under another name.
     """
+    info, timeline = clip.info, clip.timeline
     cut = cut if cut is not None else Cut(0, len(timeline))
     span = (cut.start, cut.stop)
     window = window_of(timeline, *span)
     below = window.start is None and timeline.pts[0] < 0
     if below and muxer in ("mp4", "mov"):
-        window = moved_to_zero(window, info, timeline)
+        window = moved_to_zero(window, clip)
     try:
-        heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
-        expected = Expected(info, timeline, window, span, copying.kept, heard)
+        heard = _write(part, muxer, clip, segments, copying, progress, window)
+        expected = Expected(clip, window, span, copying.kept, heard)
         # FFmpeg reads times before 0 in Matroska only where it can guess them.
         if below and not window.moved and not passes(part, expected):
-            window = moved_to_zero(window, info, timeline)
-            heard = _write(part, muxer, info, timeline, segments, copying, progress, window)
+            window = moved_to_zero(window, clip)
+            heard = _write(part, muxer, clip, segments, copying, progress, window)
             expected = replace(expected, window=window, heard=heard)
         if _lacks_aspect(info, muxer):
             write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
@@ -123,14 +120,14 @@ def mux(
 def _write(
     part: Path,
     muxer: str,
-    info: VideoInfo,
-    timeline: Timeline,
+    clip: Clip,
     segments: Sequence[tuple[Segment, Path]],
     copying: Copying,
     progress: Callable[[int], None],
     window: Window,
 ) -> dict[int, Heard]:
     """Returns what was decoded of the sounds that are encoded anew, by their index."""
+    info = clip.info
     heard = dict.fromkeys(copying.encoded, Heard(0, 0))
     with ExitStack() as stack:
         source = stack.enter_context(open_source(info.path))
@@ -139,20 +136,20 @@ def _write(
                 str(part),
                 "w",
                 format=muxer,
-                options=_mux_options(info, muxer, content_metadata(source.metadata, window)),
+                options=_mux_options(clip, muxer, content_metadata(source.metadata, window)),
             )
         )
         with av.open(str(segments[0][1])) as first:
-            routes = _add_streams(target, source, first.streams.video[0], info, copying, window)
+            routes = _add_streams(target, source, first.streams.video[0], clip, copying, window)
         video = routes[info.stream]
         written = 0
         copied = {k: route for k, route in routes.items() if k not in copying.encoded}
         packets = heapq.merge(
-            video_packets(timeline, segments, video, window.moved),
-            other_packets(source, copied, info)
+            video_packets(clip.timeline, segments, video, window.moved),
+            other_packets(source, copied, clip)
             if window == Window(None, None)
-            else packets_within(info, source, copied, window),
-            *(encoded_packets(info, k, routes[k], window, heard) for k in copying.encoded),
+            else packets_within(clip, source, copied, window),
+            *(encoded_packets(clip, k, routes[k], window, heard) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:
@@ -163,13 +160,14 @@ def _write(
     return heard
 
 
-def _mux_options(info: VideoInfo, muxer: str, metadata: dict[str, str]) -> dict[str, str]:
+def _mux_options(clip: Clip, muxer: str, metadata: dict[str, str]) -> dict[str, str]:
     if muxer not in ("mp4", "mov"):
         # By default FFmpeg moves all streams until none starts below zero (as AAC's priming does);
         # Matroska can write small negative times, so frames keep theirs.
         return {"avoid_negative_ts": "disabled"}
     # Offsets between streams are stored in the movie's timescale: one that all can be written in.
-    bases = [info.time_base.denominator]
+    info, ticks = clip.info, clip.timeline.time_base.denominator
+    bases = [ticks]
     bases += [s.time_base.denominator for s in info.streams if s.time_base and s.kind == "audio"]
     common = math.lcm(*bases)
     return {
@@ -177,7 +175,7 @@ def _mux_options(info: VideoInfo, muxer: str, metadata: dict[str, str]) -> dict[
         "movflags": "+faststart"
         + ("+write_colr" if info.color != ColorTags() else "")
         + metadata_options(muxer, metadata),
-        "video_track_timescale": str(info.time_base.denominator),
+        "video_track_timescale": str(ticks),
         "movie_timescale": str(common if common < 2**31 else bases[0]),
     }
 
@@ -186,15 +184,16 @@ def _add_streams(
     target: OutputContainer,
     source: InputContainer,
     rendered: VideoStream,
-    info: VideoInfo,
+    clip: Clip,
     copying: Copying,
     window: Window,
 ) -> dict[int, Stream]:
     """Output streams by the source's stream index, in the source's order."""
+    info = clip.info
     routes: dict[int, Stream] = {}
     for stream in source.streams:
         if stream.index == info.stream:
-            video = _add_video(target, rendered, info)
+            video = _add_video(target, rendered, clip)
             routes[stream.index] = video
         elif stream.index in copying.kept:
             routes[stream.index] = add_copied(target, stream)
@@ -214,18 +213,19 @@ def _add_streams(
     return routes
 
 
-def _add_video(target: OutputContainer, rendered: VideoStream, info: VideoInfo) -> VideoStream:
+def _add_video(target: OutputContainer, rendered: VideoStream, clip: Clip) -> VideoStream:
     """The output's video. All that is said of its picture is said anew: of what the packets do not
     hold themselves, a segment's container has lost a part."""
-    source, pix_fmt = rendered.codec_context, rendered.codec_context.pix_fmt or ""
+    info, source = clip.info, rendered.codec_context
+    pix_fmt = source.pix_fmt or ""
     with with_tags(rendered, tags_written(info, pix_fmt, source.width // info.width)) as template:
         video = target.add_stream_from_template(template, opaque=True)
     assert isinstance(video, VideoStream)
-    video.time_base = Fraction(1, info.time_base.denominator)
+    video.time_base = Fraction(1, clip.timeline.time_base.denominator)
     context = video.codec_context
     context.pix_fmt = pix_fmt
-    if info.average_rate is not None:
-        context.framerate = info.average_rate
+    if clip.rate is not None:
+        context.framerate = clip.rate
     if target.format.name in ("mp4", "mov") and codec_name(video) == "hevc":
         context.codec_tag = "hvc1"
     if info.declares_aspect:

@@ -14,7 +14,8 @@ from av.packet import Packet
 from av.stream import Stream
 
 from videnhance.errors import OutputError
-from videnhance.media.clip import VideoInfo
+from videnhance.media.clip import Clip
+from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import (
     Window,
     begin_of,
@@ -22,7 +23,6 @@ from videnhance.media.sound.cutting import (
     cut_packet,
     whole_samples,
 )
-from videnhance.media.sound.mending import mended_packets
 from videnhance.media.sound.packets import _timed, rising, source_packets
 from videnhance.media.sound.pauses import SEAMLESS, filled
 from videnhance.media.timeline import Segment, Timeline
@@ -90,17 +90,17 @@ def _segment_packets(
 
 
 def other_packets(
-    source: InputContainer, routes: Mapping[int, Stream], info: VideoInfo
+    source: InputContainer, routes: Mapping[int, Stream], clip: Clip
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(seconds, packet) of every copied stream, data and times as they are in the source; where
     that is damaged, as mending.py mends them, and with silence where pauses.py has to put it."""
     chosen = [stream for stream in source.streams if stream.index in routes]
-    chosen = [stream for stream in chosen if stream.index != info.stream]
+    chosen = [stream for stream in chosen if stream.index != clip.info.stream]
     if not chosen:
         return
     latest, before = 0.0, dict[int, int]()
-    packets = rising(mended_packets(source, info.clock, *chosen))
-    for packet in filled(info, packets) if _is_seamless(routes) else packets:
+    packets = rising(mended_packets(source, clip.recorded.clock, *chosen))
+    for packet in filled(clip.rate, packets) if _is_seamless(routes) else packets:
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
         index = packet.stream_index
@@ -111,7 +111,7 @@ def other_packets(
 
 
 def packets_within(
-    info: VideoInfo,
+    clip: Clip,
     source: InputContainer,
     routes: Mapping[int, Stream],
     window: Window,
@@ -124,13 +124,15 @@ def packets_within(
     in it; a cover, which has no time, is kept. Of packets that begin before the window, those are
     left out whose time the output's container cannot express.
     """
-    copied = {s.index: s for s in source.streams if s.index in routes and s.index != info.stream}
+    copied = {
+        s.index: s for s in source.streams if s.index in routes and s.index != clip.info.stream
+    }
     if not copied:
         return
     timed = _timed(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest, before = 0.0, dict[int, int]()
-    found = source_packets(info, source, copied, window, seamless=_is_seamless(routes))
+    found = source_packets(clip, source, copied, window, seamless=_is_seamless(routes))
     for packet, end in found:
         index, begin = packet.stream_index, begin_of(packet)
         if index in timed:

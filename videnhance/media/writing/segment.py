@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from videnhance.errors import OutputError
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Frame
-from videnhance.media.clip import ColorTags
+from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import picture_of
 
 

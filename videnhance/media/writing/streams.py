@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -16,7 +17,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.errors import ContainerError
-from videnhance.media.clip import VideoInfo
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import codec_name, open_source, packets_of
 from videnhance.media.sound import g711
 from videnhance.media.timeline import LONGEST, Timeline
@@ -91,13 +92,13 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
     return Copying(tuple(kept), tuple(notes), tuple(anew))
 
 
-def refuse_unfit_times(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
+def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:
     """Raises ContainerError where frames follow each other faster than the container counts, or
     are further apart than it can tell."""
     furthest = max((b - a for a, b in pairwise(timeline.pts)), default=0)
     if muxer in ("mp4", "mov") and furthest > LONGEST:
         raise ContainerError(
-            f"{info.path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
+            f"{path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
             f"hours apart, more than {_suffix(muxer)} can tell; name the output .mkv, or choose a "
             "part with --start and --end"
         )
@@ -105,7 +106,7 @@ def refuse_unfit_times(info: VideoInfo, timeline: Timeline, muxer: str) -> None:
     seconds = (timeline.pts[-1] - timeline.pts[0]) * timeline.time_base
     if muxer in ("matroska", "webm") and steps and seconds / steps < Fraction(1, 1000):
         raise ContainerError(
-            f"{info.path}: {_suffix(muxer)} counts time in milliseconds, too coarse for its "
+            f"{path}: {_suffix(muxer)} counts time in milliseconds, too coarse for its "
             f"{float(steps / seconds):.0f} frames a second; name the output .mp4 or .mov"
         )
 

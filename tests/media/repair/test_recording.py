@@ -24,13 +24,13 @@ from videnhance.faces.track_file import read_tracks
 from videnhance.job import plan
 from videnhance.job.preview.make import make_preview
 from videnhance.job.run import detect_tracks, enhance, resume
+from videnhance.media.opening import open_clip
 from videnhance.media.reading import numbered
-from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.source import packets_of, probe
-from videnhance.media.repair import condition as condition_module
 from videnhance.media.repair import examination as examine_module
-from videnhance.media.repair.condition import Condition, condition_of, examination_in
+from videnhance.media.repair import recording as condition_module
 from videnhance.media.repair.examination import Examination
+from videnhance.media.repair.recording import Recording, examination_in, recording_of
 from videnhance.media.repair.scan import plain_timeline, read_timeline, scan
 from videnhance.settings.groups import (
     DetectSettings,
@@ -84,10 +84,10 @@ def rewritten(
     return target
 
 
-def planes(found: Condition, start: int = 0, stop: int | None = None) -> list[list[np.ndarray]]:
+def planes(found: Recording, start: int = 0, stop: int | None = None) -> list[list[np.ndarray]]:
     """Of the frames start..stop, copied."""
     last = len(found.timeline) if stop is None else stop
-    frames = list(read_frames(found.info, found.timeline, start, last, found.info.pix_fmt))
+    frames = list(found.frames(start, last, found.info.pix_fmt))
     assert [frame.index for frame in frames] == list(range(start, last))
     assert [frame.pts for frame in frames] == list(found.timeline.pts[start:last])
     return [[plane.copy() for plane in frame.planes] for frame in frames]
@@ -101,11 +101,11 @@ def equal(one: Sequence[Sequence[np.ndarray]], other: Sequence[Sequence[np.ndarr
     )
 
 
-def examined(path: Path) -> Condition:
-    return condition_of(probe(path), thorough=True)
+def examined(path: Path) -> Recording:
+    return recording_of(probe(path), thorough=True)
 
 
-def same_from_everywhere(found: Condition) -> list[list[np.ndarray]]:
+def same_from_everywhere(found: Recording) -> list[list[np.ndarray]]:
     """The frames, after reading them from every third on and over again."""
     whole = planes(found)
     for start in range(0, len(whole), 3):
@@ -114,7 +114,7 @@ def same_from_everywhere(found: Condition) -> list[list[np.ndarray]]:
     return whole
 
 
-def kinds(found: Condition) -> list[str]:
+def kinds(found: Recording) -> list[str]:
     return [finding.kind for finding in found.findings]
 
 
@@ -130,7 +130,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_plain_file_is_not_decoded(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(condition_module, "examine", None)
-    found = condition_of(probe(clip))
+    found = recording_of(probe(clip))
     assert found.timeline == read_timeline(probe(clip))
     assert (found.findings, found.examination, found.as_json()) == ((), None, None)
 
@@ -140,7 +140,7 @@ def test_a_raw_stream_gets_its_times_from_a_rate(
     tmp_path: Path, clip: Path, fps: str | None
 ) -> None:
     raw = rewritten(clip, tmp_path / "in.h264", form="h264", annexb=True)
-    found = condition_of(probe(raw), SourceSettings(fps=fps))
+    found = recording_of(probe(raw), SourceSettings(fps=fps))
     step = 1 / rate_of(fps or "25")  # libx264 writes its rate into the stream
     assert [t * found.timeline.time_base for t in found.timeline.pts] == [
         k * step for k in range(50)
@@ -160,13 +160,13 @@ def test_a_rate_that_nobody_tells_is_asked_for(tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode(None))
     with pytest.raises(InputError, match=r"carry no times.*--fps RATE, such as 25"):
-        condition_of(probe(raw))
-    assert len(condition_of(probe(raw), SourceSettings(fps="5", strict=True)).timeline) == 6
+        recording_of(probe(raw))
+    assert len(recording_of(probe(raw), SourceSettings(fps="5", strict=True)).timeline) == 6
 
 
 def test_a_rate_is_refused_where_times_are_good(clip: Path) -> None:
     with pytest.raises(UsageError, match=r"--fps 25: all frames .* have times of their own"):
-        condition_of(probe(clip), SourceSettings(fps="25"))
+        recording_of(probe(clip), SourceSettings(fps="25"))
 
 
 @pytest.mark.parametrize("text", ["0", "-25", "fast", "1/0", "1e9"])
@@ -178,7 +178,7 @@ def test_rates_that_are_none(text: str) -> None:
 def test_times_of_decoding_as_avi_stores_them_are_sorted(tmp_path: Path, clip: Path) -> None:
     path = write_clip(tmp_path / "in.avi", pts=range(50), options={**GOPS, "crf": "12"})
     with pytest.raises(DamagedError):  # packets alone mislead
-        planes(condition_of(probe(path)))
+        planes(recording_of(probe(path)))
     found = examined(path)
     first = found.timeline.pts[0]
     assert found.timeline.pts == tuple(range(first, first + 50))
@@ -191,28 +191,28 @@ def test_repeated_times_are_spread_and_a_rate_may_replace_them(tmp_path: Path) -
     wrong = (40, 80, 120, 120, 200, 240, 280, 320, 360, 400, 440, 480)
     path = rewritten(good, tmp_path / "in.mkv", pts=wrong)
     assert times(path) == sorted(Fraction(t, 1000) for t in wrong)
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     assert found.timeline.pts == tuple(range(40, 520, 40))
     (finding,) = found.findings
     assert (finding.kind, finding.frames, finding.start) == ("times", 1, 0.12)
     assert equal(same_from_everywhere(found), decoded(good))
-    even = condition_of(probe(path), SourceSettings(fps="30"))
+    even = recording_of(probe(path), SourceSettings(fps="30"))
     base = even.timeline.time_base
     assert [t * base for t in even.timeline.pts] == [
         Fraction(40, 1000) + Fraction(k, 30) for k in range(12)
     ]
     with pytest.raises(InputError, match=r"1 frames repeat.*leave --strict out"):
-        condition_of(probe(path), SourceSettings(strict=True))
+        recording_of(probe(path), SourceSettings(strict=True))
 
 
 def test_a_gap_in_an_even_rate_is_told_and_kept(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "in.mp4", pts=[*range(12), *range(40, 52)])
-    found = condition_of(probe(path), SourceSettings(strict=True))
+    found = recording_of(probe(path), SourceSettings(strict=True))
     assert found.timeline.pts == (*range(12), *range(40, 52))
     (finding,) = found.findings
     assert (finding.kind, finding.start, finding.end, finding.frames) == ("gap", 0.48, 1.6, 28)
     uneven = write_clip(tmp_path / "vfr.mp4", pts=[0, 1, 4, 5, 9, 14, 30, 31])
-    assert condition_of(probe(uneven)).findings == ()
+    assert recording_of(probe(uneven)).findings == ()
 
 
 # Damage
@@ -221,7 +221,7 @@ def test_a_gap_in_an_even_rate_is_told_and_kept(tmp_path: Path) -> None:
 def test_damage_is_kept_and_told_up_to_the_next_keyframe(tmp_path: Path, clip: Path) -> None:
     path = rewritten(clip, tmp_path / "in.mkv", spoil=(21,))
     with pytest.raises(DamagedError, match="--strict"):
-        planes(condition_of(probe(path)))
+        planes(recording_of(probe(path)))
     found = examined(path)
     assert found.timeline.pts == read_timeline(probe(clip)).pts
     assert kinds(found) == ["damaged"]
@@ -288,7 +288,7 @@ def test_the_last_frame_is_shown_as_long_as_is_declared(tmp_path: Path, spoilt: 
                 packet.is_keyframe, packet.duration = True, 5 * (own.duration or 0)
             packet.stream = stream
             b.mux(packet)
-    assert condition_of(probe(path)).timeline.last_duration == 5
+    assert recording_of(probe(path)).timeline.last_duration == 5
     found = examined(path).timeline
     assert (len(found), found.last_duration) == ((9, 1) if spoilt else (10, 5))
 
@@ -369,7 +369,7 @@ def test_packets_that_are_not_there(tmp_path: Path, codec: str) -> None:
 def test_open_gops_are_read_the_same_from_everywhere(tmp_path: Path, clip: Path) -> None:
     options = {"x265-params": "log-level=error:keyint=10:min-keyint=10:bframes=3:open-gop=1"}
     good = write_clip(tmp_path / "good.mkv", pts=range(40), codec="libx265", options=options)
-    plain = condition_of(probe(good))
+    plain = recording_of(probe(good))
     assert equal(same_from_everywhere(plain), decoded(good))
     found = examined(good)
     assert found.findings == ()
@@ -379,7 +379,7 @@ def test_open_gops_are_read_the_same_from_everywhere(tmp_path: Path, clip: Path)
 def test_a_file_that_is_cut_off_goes_as_far_as_it_goes(tmp_path: Path, clip: Path) -> None:
     path = tmp_path / "cut.mkv"
     path.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     assert kinds(found)[-1] == "cut off"
     count = len(found.timeline)
     assert 15 < count < 45
@@ -387,7 +387,7 @@ def test_a_file_that_is_cut_off_goes_as_far_as_it_goes(tmp_path: Path, clip: Pat
     assert found.findings[-1].end == pytest.approx(2.0, abs=0.05)  # as was declared
     same_from_everywhere(found)
     with pytest.raises(TruncatedError, match=r"cut off.*--strict"):
-        condition_of(probe(path), SourceSettings(strict=True))
+        recording_of(probe(path), SourceSettings(strict=True))
 
 
 def two_sizes(tmp_path: Path) -> Path:
@@ -413,7 +413,7 @@ def test_another_size_is_scaled_and_faces_stay_in_place(
     tmp_path: Path, square_detector: str
 ) -> None:
     path = two_sizes(tmp_path)
-    found = condition_of(probe(path))
+    found = recording_of(probe(path))
     assert len(found.timeline) == 32
     assert [(f.kind, f.start, f.frames) for f in found.findings] == [
         ("rate", None, 0),
@@ -422,13 +422,13 @@ def test_another_size_is_scaled_and_faces_stay_in_place(
     assert "96x64 yuv420p, made 192x128" in found.findings[1].text
     assert {plane[0].shape for plane in same_from_everywhere(found)} == {(128, 192)}
     detect_tracks(path, tmp_path / "tracks.json", MADE)
-    (track,) = read_tracks(tmp_path / "tracks.json", found.info, found.timeline).tracklets
+    (track,) = read_tracks(tmp_path / "tracks.json", open_clip(path)).tracklets
     assert (track.start, track.stop) == (0, 32)
     centres = track.poses[:, 0]
     # The square moves by half a pixel a frame, through the change too.
     np.testing.assert_allclose(np.diff(centres), 0.5, atol=0.25)
     with pytest.raises(InputError, match="96x64"):
-        condition_of(probe(path), SourceSettings(strict=True))
+        recording_of(probe(path), SourceSettings(strict=True))
 
 
 def test_what_an_examination_found_survives_a_record(tmp_path: Path, clip: Path) -> None:
@@ -438,11 +438,11 @@ def test_what_an_examination_found_survives_a_record(tmp_path: Path, clip: Path)
     known = examination_in(kept)
     assert known is not None
     assert known == found.examination
-    assert condition_of(probe(path), known=known) == found
+    assert recording_of(probe(path), known=known) == found
     assert examination_in({"examination": {"packets": 3}}) is None
     assert examination_in(None) is None
     # What was found in another file does not count.
-    assert condition_of(probe(clip), known=replace(known, packets=7)).examination is None
+    assert recording_of(probe(clip), known=replace(known, packets=7)).examination is None
 
 
 def test_a_rate_is_in_every_fingerprint(tmp_path: Path, clip: Path, square_detector: str) -> None:
@@ -536,7 +536,7 @@ def test_sound_with_a_broken_header_is_left_out_and_told(
     path.write_bytes(data)
     out = tmp_path / "out.mkv"
     told = enhance(path, out, MADE).notes
-    (finding,) = condition_of(probe(path)).findings
+    (finding,) = recording_of(probe(path)).findings
     assert told[0] == finding.text
     assert finding.kind == "sound"
     # The sixth packet of 1024 samples at 8000 a second; the picture begins at its own time.
@@ -545,7 +545,7 @@ def test_sound_with_a_broken_header_is_left_out_and_told(
     assert kept[:5] == [packet[7:] for packet in sound[:5]]
     assert set(kept) < {packet[7:] for packet in sound}
     with pytest.raises(InputError, match="packets are damaged"):
-        condition_of(probe(path), SourceSettings(strict=True))
+        recording_of(probe(path), SourceSettings(strict=True))
 
 
 def test_a_clock_that_is_set_back_moves_sound_as_it_moves_the_picture(

@@ -1,4 +1,4 @@
-"""In what condition a source is: which frames it has, when they are shown, and what is not right.
+"""A source as it was recorded: which frames it has, when they are shown, and what is not right.
 
 A plain file is known by its packets. Where they are odd (no or repeated times, a file cut off,
 packets the container calls damaged), or where decoding showed that they mislead, all of it is
@@ -21,7 +21,9 @@ from math import gcd
 from typing import Any
 
 from videnhance.errors import InputError, UsageError
-from videnhance.media.clip import VideoInfo
+from videnhance.imaging.frames import Frame
+from videnhance.media.info import VideoInfo
+from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination, examine
 from videnhance.media.repair.findings import (
@@ -38,20 +40,39 @@ from videnhance.media.repair.findings import (
 )
 from videnhance.media.repair.scan import Scan, plain_timeline, refuse_odd, scan, usual_step
 from videnhance.media.repair.timing import even, repaired
-from videnhance.media.timeline import Timeline
+from videnhance.media.timeline import RecordedTimeline
 from videnhance.settings.groups import DEFAULTS, SourceSettings, rate_of
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A source, understood."""
+class Recording:
+    """A source as it was recorded, and how it is read."""
 
     info: VideoInfo
-    """With the time base and rate that hold for its timeline."""
-    timeline: Timeline
+    """With the time base and rate that hold for the timeline."""
+    timeline: RecordedTimeline
+    hwaccel: str | None = None
+    """What its video is decoded by, as FFmpeg names it; None is the processor."""
+    clock: tuple[Fraction, ...] = ()
+    """Seconds by which times are moved after each time the clock is set back (timing.py)."""
     findings: tuple[Finding, ...] = ()
+    """What is odd or damaged."""
     examination: Examination | None = None
-    """None where packets told everything."""
+    """What decoding all of it showed; None where packets told everything."""
+
+    def frames(
+        self, start: int, stop: int, pix_fmt: str, *, limited: bool = False
+    ) -> Iterator[Frame]:
+        """Recorded frames start..stop (half-open), as decoding.read_frames gives them."""
+        return read_frames(
+            self.info,
+            self.timeline,
+            start,
+            stop,
+            pix_fmt,
+            limited=limited,
+            hwaccel=self.hwaccel,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,7 +91,7 @@ class Condition:
 
 
 def examination_in(values: Mapping[str, Any] | None) -> Examination | None:
-    """What `Condition.as_json` kept of an examination; None where there is none."""
+    """What `Recording.as_json` kept of an examination; None where there is none."""
     try:
         kept = values["examination"] if values else None
         return None if kept is None else Examination.from_json(kept)
@@ -78,17 +99,19 @@ def examination_in(values: Mapping[str, Any] | None) -> Examination | None:
         return None
 
 
-def condition_of(
+def recording_of(
     info: VideoInfo,
     wish: SourceSettings = DEFAULTS.source,
     progress: Callable[[int], None] = lambda done: None,
     known: Examination | None = None,
     *,
     thorough: bool = False,
-) -> Condition:
+    hwaccel: str | None = None,
+) -> Recording:
     """Look at the packets; where they do not tell, or if `thorough`, at all frames.
 
-    `known` is what an earlier examination of the same file found. `progress` gets the number of
+    `known` is what an earlier examination of the same file found; `hwaccel` what is to decode the
+    video, which the processor does where it was examined. `progress` gets the number of
     packets, then of frames. Raises InputError for a source that holds nothing or needs a rate that
     nobody tells, and with `wish.strict` for any that is not right; UsageError for a rate where all
     frames have times.
@@ -114,12 +137,13 @@ def condition_of(
         known = None
     if found.is_plain and known is None and not thorough:
         timeline = plain_timeline(info, found)
-        return Condition(info, timeline, (*_told_pictures(info, found), *told_gaps(timeline)))
+        findings = (*_told_pictures(info, found), *told_gaps(timeline))
+        return Recording(info, timeline, hwaccel, findings=findings)
     examined = known if known is not None else examine(info, found, progress)
-    condition = _understood(info, found, examined, rate)
+    recording = _understood(info, found, examined, rate)
     if wish.strict:
-        _refuse_bad(condition)
-    return condition
+        _refuse_bad(recording)
+    return recording
 
 
 def _told_pictures(info: VideoInfo, found: Scan) -> Iterator[Finding]:
@@ -133,20 +157,20 @@ def _only_lacks_times(found: Scan) -> bool:
     )
 
 
-def _refuse_bad(condition: Condition) -> None:
-    for finding in condition.findings:
+def _refuse_bad(recording: Recording) -> None:
+    for finding in recording.findings:
         if finding.kind not in ("rate", "hidden", "gap"):
             raise InputError(
-                f"{condition.info.path}: {finding.text}; copy it again from its source, or leave "
+                f"{recording.info.path}: {finding.text}; copy it again from its source, or leave "
                 "--strict out to enhance what decodes"
             )
 
 
 def _understood(
     info: VideoInfo, found: Scan, examined: Examination, rate: Fraction | None
-) -> Condition:
+) -> Recording:
     """Times for the frames that were found, and what is to be told."""
-    info = replace(info, hwaccel=None)  # the processor examined it, and decodes it
+    clock: tuple[Fraction, ...] = ()
     numbers = examined.decoding.packets
     packets = [found.packets[number] for number in numbers]
     if rate is not None:
@@ -168,9 +192,11 @@ def _understood(
             plain = plain_timeline(info, found)
             last_duration = plain.last_duration if plain.pts[-1] == pts[-1] else last_duration
         times = [*told_times(mended, info.time_base)]
-        info = replace(info, clock=tuple(ticks * info.time_base for ticks in mended.moved))
+        clock = tuple(ticks * info.time_base for ticks in mended.moved)
     indices = sorted({e.index for e in examined.decoding.entries if e.index < len(pts)})
-    timeline = Timeline(info.time_base, pts, tuple(indices), last_duration, examined.decoding)
+    timeline = RecordedTimeline(
+        info.time_base, pts, tuple(indices), last_duration, examined.decoding
+    )
     findings = (
         *_told_pictures(info, found),
         *times,
@@ -181,7 +207,8 @@ def _understood(
         *told_hidden(found, examined),
         *told_end(info, found, timeline),
     )
-    return Condition(info, timeline, findings, examined)
+    # The processor examined it, and decodes it.
+    return Recording(info, timeline, None, clock, findings, examined)
 
 
 def _common(one: Fraction, other: Fraction) -> Fraction:
