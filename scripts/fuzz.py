@@ -45,7 +45,7 @@ from av.video.stream import VideoStream
 from videnhance import detectors, enhance
 from videnhance.errors import UsageError, VidenhanceError
 from videnhance.faces.tracklets import Faces
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 from videnhance.settings.groups import (
     DetectSettings,
     OutputSettings,

@@ -26,7 +26,8 @@ from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.settings.groups import OutputSettings, RestoreSettings, Settings
 
 Kept = dict[tuple[int, int], dict[str, FloatArray]]

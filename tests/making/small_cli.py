@@ -18,7 +18,7 @@ from videnhance.cli.commands import app
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job import plan
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 
 SEGMENT_FRAMES = 8
 

@@ -18,7 +18,8 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.affine import warp
 from videnhance.imaging.compositing import Patch, box_mask
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.gpu import OnDevice, _warp, pixels_on
 from videnhance.render.pixels import IN_MEMORY
@@ -239,7 +240,7 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
     def make(equipment: Equipment) -> NetworkRestorer:
         return NetworkRestorer("checks", Checks(), Execution(str(device._device), "f32", batch=3))
 
-    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4"))
+    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
     monkeypatch.setattr(Equipment, "weights", none_needed)
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
@@ -278,7 +279,7 @@ def test_the_batch_that_was_found_to_fit_is_remembered_in_the_job(
             made[0].batch = equipment.batches["gfpgan-1.4 cpu f32"] = 3  # as a GPU would find it
         return made[-1]
 
-    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4"))
+    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
     monkeypatch.setattr(Equipment, "weights", none_needed)
     monkeypatch.setattr("videnhance.models.loading.load_state", lambda path: {})
     wish = Settings(

@@ -23,7 +23,8 @@ from videnhance.imaging import steadiness
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
 from videnhance.imaging.sharpness import sharpness
 from videnhance.job.run import enhance
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.batches import Done, Due, Unrestored
 from videnhance.render.guards import gated, matched, steadied

@@ -23,7 +23,8 @@ from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
 from videnhance.media.timeline import Segment
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.render.batches import Restored, Sampled
 from videnhance.render.networks import looking_weights, make_kits, rendering_weights
 from videnhance.render.stages import finish, restore
@@ -198,7 +199,7 @@ def test_a_network_is_made_for_every_device(monkeypatch: pytest.MonkeyPatch) -> 
         made.append(equipment.device)
         return Fake()
 
-    monkeypatch.setitem(restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4"))
+    monkeypatch.setitem(restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4", on_gpu=True))
     monkeypatch.setattr("videnhance.render.gpu.pixels_on", lambda device: device)
     kits = make_kits(Equipment(asked(restorer="fake", devices="cuda:0, cuda:1")))
     assert made == ["cuda:0", "cuda:1"]
@@ -285,7 +286,7 @@ def test_a_network_that_enlarges_is_named_as_one_that_invents(
     from videnhance.restorers.fusion import Fusion
 
     monkeypatch.setattr(job, "rendering_weights", lambda settings: [])
-    monkeypatch.setattr("videnhance.job.directory.record.rendering_weights", lambda settings: [])
+    monkeypatch.setattr("videnhance.job.directory.fingerprints.rendering_rows", lambda settings: [])
     kit = Kit(Fusion(), None, Repeat(2))  # type: ignore[arg-type]
     monkeypatch.setattr(job, "make_kits", lambda equipment: [kit])
     clip = write_rgb(tmp_path / "in.mkv", square_frames(3))

@@ -304,7 +304,7 @@ def test_a_job_says_what_was_done_with_which_weights(
     monkeypatch.undo()  # the default as it is
     from tests.making.detector import SquareDetector
     from videnhance import detectors
-    from videnhance.models.loader import Row
+    from videnhance.models.registry import Row
 
     monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
     clip = write_rgb(tmp_path / "in.mkv", square_frames(4, noise=4.0))

@@ -23,7 +23,7 @@ from videnhance.errors import ModelError
 from videnhance.faces.alignment import TEMPLATE
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, Settings
 
 Image = npt.NDArray[np.uint8]

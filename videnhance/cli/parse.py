@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.errors import UsageError
+from videnhance.models.catalog import WEIGHTS
+from videnhance.restorers import RESTORERS
 from videnhance.settings.clean_up import CleanSettings, FinishSettings
 from videnhance.settings.groups import (
     OPTIONS,
@@ -143,11 +145,10 @@ def _batch_size(text: str) -> int:
 
 def _weights(text: str, restorer: str) -> tuple[str, str]:
     """(name of the weights, absolute path): a job may go on from another folder."""
-    from videnhance.models.catalog import WEIGHTS
-
     name, equals, file = text.partition("=")
     if not (equals and name in WEIGHTS):
-        name, file = "gfpgan-1.4" if restorer == "gfpgan" else restorer, text
+        row = RESTORERS.get(restorer)
+        name, file = (row.weights if row is not None else None) or "", text
     if name not in WEIGHTS:
         raise UsageError(
             f"--weights {text}: {restorer} has no weights; write NAME=FILE, with a name as "

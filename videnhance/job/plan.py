@@ -22,9 +22,11 @@ from videnhance.media.timeline import Segment, apart, segments_of
 from videnhance.media.writing.codecs import (
     PICTURE,
     codec_named,
-    color_written,
     container_for,
     encoder_options,
+)
+from videnhance.media.writing.formats import (
+    color_encoded,
     left_unsaid,
     require_encoder,
     source_options,
@@ -163,7 +165,7 @@ def make_plan(
         time_base=clip.timeline.time_base,
         rate=clip.rate or Fraction(25),
         sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
-        color=color_written(info, pix_fmt, wish.codec),
+        color=color_encoded(info, pix_fmt, codec),
     )
     return Plan(
         scope=scope,

@@ -16,8 +16,9 @@ from videnhance.faces.track_file import read_tracks, write_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracks
 from videnhance.files import put_in_place
+from videnhance.job.directory.fingerprints import tracks_fingerprint
 from videnhance.job.directory.folder import JobDirectory, default_folder, entered
-from videnhance.job.directory.record import Record, read_record, tracks_fingerprint
+from videnhance.job.directory.record import Record, read_record
 from videnhance.job.monitor import Progress, Run, never, silent
 from videnhance.job.plan import Scope, check_output, make_plan, make_scope
 from videnhance.job.request import Given, Request, read_given, refuse_inside
@@ -40,7 +41,7 @@ from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import completed
 from videnhance.models.loader import Equipment
 from videnhance.render.networks import looking_weights, make_kits, rendering_weights
-from videnhance.restorers import LEARNED
+from videnhance.restorers import is_learned
 from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.show.stills import Made
 
@@ -292,13 +293,11 @@ def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> E
         tell=run.notes.append,
         stop=run.stop,
     )
-    if restoring and wish.restore.restorer in LEARNED:
+    if restoring and is_learned(wish.restore.restorer):
         found = scope.clip.recorded  # as recorded: a picture for each field would halve the bits
         equipment = replace(equipment, coding=coding_of(found.info, found.timeline))
-    names = (rendering_weights(wish) if restoring else []) + (
-        looking_weights(wish) if detecting else []
-    )
-    for name in names:
+    names = rendering_weights(wish) if restoring else []
+    for name in names + (looking_weights(wish) if detecting else []):
         equipment.weights(name)
     return equipment
 

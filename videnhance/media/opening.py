@@ -10,7 +10,8 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import decodes_by, probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.recording import recording_of
-from videnhance.media.writing.codecs import CODECS, working_format
+from videnhance.media.writing.codecs import CODECS
+from videnhance.media.writing.formats import working_format
 from videnhance.settings.groups import DEFAULTS, Settings
 
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from videnhance.media.info import UNTOLD, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
 from videnhance.settings.groups import DEFAULTS, Settings
-
-T = TypeVar("T", covariant=True)
-
-
-@dataclass(frozen=True)
-class Row(Generic[T]):
-    """How something of a name is made."""
-
-    make: Callable[[Equipment], T]
-    weights: str | None = None
-    """Name of the weights of its network, for one that has one."""
 
 
 def _untold(line: str) -> None:

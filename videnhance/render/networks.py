@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
-from videnhance.models.catalog import BUNDLED
 from videnhance.models.loader import Equipment
+from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
@@ -31,27 +32,75 @@ class Kit:
     """Where frames and crops are worked on: on the GPU that the restorer's network is on."""
 
 
-def looking_weights(settings: Settings) -> list[str]:
-    """Names of the weights that detection needs."""
-    weights = detectors.DETECTORS[detectors.resolved(settings.detect.detector)].weights
-    return [] if weights is None else [weights]
+def _parser(equipment: Equipment) -> Parser:
+    from videnhance.models.loading import load_state
+    from videnhance.render.parsing import Parser
+
+    path = equipment.weights("parsenet")
+    return Parser(load_state(path), equipment.device, path)
 
 
-def rendering_weights(settings: Settings) -> list[str]:
-    """Names of the weights that rendering needs. Raises UsageError for an upscaler of another
+def _realesrgan(factor: int) -> Row[Upscaler]:
+    name = f"realesrgan-x{factor}"
+
+    def make(equipment: Equipment) -> Upscaler:
+        from videnhance.models.loading import load_state
+        from videnhance.render.upscaling import Upscaler
+
+        path = equipment.weights(name)
+        precision = equipment.settings.compute.precision
+        return Upscaler(load_state(path), factor, equipment.device, precision, path=path)
+
+    return Row(make, name, packages=("torch", "basicsr"))
+
+
+PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"))
+"""For `--mask parsing`."""
+UPSCALERS: dict[str, Row[Upscaler]] = {
+    f"realesrgan-x{factor}": _realesrgan(factor) for factor in (2, 4)
+}
+"""The networks among the choices of `--upscaler`."""
+
+
+def detecting_rows(settings: Settings) -> list[Row[Any]]:
+    """The row of the detector."""
+    return [detectors.DETECTORS[detectors.resolved(settings.detect.detector)]]
+
+
+def rendering_rows(settings: Settings) -> list[Row[Any]]:
+    """The rows of all that rendering is done with. Raises UsageError for an upscaler of another
     scale."""
-    row = restorers.RESTORERS[settings.restore.restorer]
-    names = [] if row.weights is None else [row.weights]
+    rows: list[Row[Any]] = [restorers.RESTORERS[settings.restore.restorer]]
     if settings.restore.mask == "parsing":
-        names.append("parsenet")
+        rows.append(PARSER)
     upscaler, scale = settings.output.upscaler, settings.output.scale
-    if upscaler != "lanczos":
+    if upscaler in UPSCALERS:
         if upscaler != f"realesrgan-x{scale}":
             raise UsageError(
                 f"--upscaler {upscaler}: enlarges {upscaler[-1]} times; add --scale {upscaler[-1]}"
             )
-        names.append(upscaler)
-    return names
+        rows.append(UPSCALERS[upscaler])
+    return rows
+
+
+def weights_of(rows: Sequence[Row[Any]]) -> list[str]:
+    """Names of the weights that these need."""
+    return [row.weights for row in rows if row.weights is not None]
+
+
+def packages_of(rows: Sequence[Row[Any]]) -> list[str]:
+    """The distributions that these name, each once, by name."""
+    return sorted({package for row in rows for package in row.packages})
+
+
+def looking_weights(settings: Settings) -> list[str]:
+    """Names of the weights that detection needs."""
+    return weights_of(detecting_rows(settings))
+
+
+def rendering_weights(settings: Settings) -> list[str]:
+    """Names of the weights that rendering needs; raises as `rendering_rows`."""
+    return weights_of(rendering_rows(settings))
 
 
 def make_kits(equipment: Equipment) -> list[Kit]:
@@ -66,29 +115,11 @@ def make_kits(equipment: Equipment) -> list[Kit]:
 
 def _kit(equipment: Equipment) -> Kit:
     wish = equipment.settings
-    parser: Parser | None = None
-    upscaler: Upscaler | None = None
-    if wish.restore.mask == "parsing":
-        from videnhance.models.loading import load_state
-        from videnhance.render.parsing import Parser
-
-        path = equipment.weights("parsenet")
-        parser = Parser(load_state(path), equipment.device, path)
-    if wish.output.upscaler != "lanczos":
-        from videnhance.models.loading import load_state
-        from videnhance.render.upscaling import Upscaler
-
-        path = equipment.weights(wish.output.upscaler)
-        upscaler = Upscaler(
-            load_state(path),
-            wish.output.scale,
-            equipment.device,
-            wish.compute.precision,
-            path=path,
-        )
+    row = UPSCALERS.get(wish.output.upscaler)
+    parser = PARSER.make(equipment) if wish.restore.mask == "parsing" else None
+    upscaler = row.make(equipment) if row is not None else None
     restorer = restorers.create(equipment)
-    weights = restorers.RESTORERS[wish.restore.restorer].weights
-    if weights is None or weights in BUNDLED:  # fusion, which they build on, works in memory
+    if not restorers.RESTORERS[wish.restore.restorer].on_gpu:
         return Kit(restorer, parser, upscaler)
     from videnhance.render.gpu import pixels_on
 

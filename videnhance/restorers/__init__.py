@@ -1,4 +1,8 @@
-"""Restorers by name: a plain table, one row each."""
+"""Restorers by name: a plain table, one row each.
+
+To add one, write its module and its row: the help, the weights, the job's record and the notes to
+the user follow from the row.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.errors import chosen
-from videnhance.faces.tracklets import CropWindow
-from videnhance.imaging.frames import FloatArray
-from videnhance.models.loader import Equipment, Row
+from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from videnhance.faces.tracklets import CropWindow
+    from videnhance.imaging.frames import FloatArray
+    from videnhance.models.loader import Equipment
 
 
 class Restorer(Protocol):
@@ -50,9 +56,6 @@ class Guarded(Protocol):
 
 
 AUTO = "auto"
-LEARNED = frozenset({AUTO, "clarity"})
-"""Restorers that correct by what was learned elsewhere, held to what was recorded: they invent no
-detail, but estimate."""
 
 
 def _identity(equipment: Equipment) -> Restorer:
@@ -67,7 +70,7 @@ def _fusion(equipment: Equipment) -> Restorer:
     return Fusion()
 
 
-def _clarity(name: str) -> Row[Restorer]:
+def _clarity(name: str, about: str) -> Row[Restorer]:
     def make(equipment: Equipment) -> Restorer:
         from videnhance.models.loading import load_state
         from videnhance.restorers.clarity import Clarity
@@ -85,16 +88,16 @@ def _clarity(name: str) -> Row[Restorer]:
             path=path,
         )
 
-    return Row(make, weights="clarity")
+    return Row(make, "clarity", about, ("torch",), learned=True)
 
 
-def _gfpgan(name: str) -> Row[Restorer]:
+def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
     def make(equipment: Equipment) -> Restorer:
         from videnhance.restorers.gfpgan import build
 
-        return _networked(name, build, equipment)
+        return _networked(weights, build, equipment)
 
-    return Row(make, weights=name)
+    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True)
 
 
 def _restoreformer(equipment: Equipment) -> Restorer:
@@ -131,17 +134,35 @@ def _networked(
 
 
 RESTORERS: dict[str, Row[Restorer]] = {
-    AUTO: _clarity(AUTO),
-    "fusion": Row(_fusion),
-    "clarity": _clarity("clarity"),
-    "identity": Row(_identity),
-    "gfpgan": _gfpgan("gfpgan-1.4"),
+    AUTO: _clarity(AUTO, "clarity where that measures nearer to the truth, else fusion"),
+    "fusion": Row(_fusion, about="only what the clip itself holds"),
+    "clarity": _clarity("clarity", "that, corrected by a network that comes with videnhance"),
+    "identity": Row(_identity, about="change nothing"),
+    "gfpgan": _gfpgan("gfpgan-1.4", "that is 1.4"),
     "gfpgan-1.2": _gfpgan("gfpgan-1.2"),
     "gfpgan-1.3": _gfpgan("gfpgan-1.3"),
     "gfpgan-1.4": _gfpgan("gfpgan-1.4"),
-    "restoreformer": Row(_restoreformer, weights="restoreformer"),
-    "codeformer": Row(_codeformer, weights="codeformer"),
+    "restoreformer": Row(
+        _restoreformer,
+        weights="restoreformer",
+        packages=("torch", "gfpgan"),
+        invents=True,
+        on_gpu=True,
+    ),
+    "codeformer": Row(
+        _codeformer,
+        weights="codeformer",
+        about="not for commercial use",
+        packages=("torch", "spandrel", "spandrel_extra_arches"),
+        invents=True,
+        on_gpu=True,
+    ),
 }
+
+
+def is_learned(name: str) -> bool:
+    """Whether the restorer of that name corrects by what was learned elsewhere (Row.learned)."""
+    return name in RESTORERS and RESTORERS[name].learned
 
 
 def create(equipment: Equipment) -> Restorer:

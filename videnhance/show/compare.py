@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.restorers import LEARNED
+from videnhance.restorers import is_learned
 
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -41,7 +41,7 @@ def labels_of(restorer: str, invents: bool) -> tuple[str, str]:
         return "original", f"AI ({restorer}): an estimate, not evidence"
     if restorer == "identity":
         return "original", "identity: unchanged"
-    if restorer in LEARNED:
+    if is_learned(restorer):
         return "original", f"{restorer}: own frames, corrected by a learned estimate"
     return "original", f"{restorer}: from the clip's own frames"
 

@@ -14,7 +14,7 @@ from videnhance.job.plan import make_plan
 from videnhance.job.run import enhance
 from videnhance.media.reading.decoding import planes_of, to_frame
 from videnhance.media.reading.source import probe
-from videnhance.media.writing.codecs import left_unsaid
+from videnhance.media.writing.formats import left_unsaid
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 SHADES = np.tile(np.arange(0, 256, 4, dtype=np.float64), (48, 1))

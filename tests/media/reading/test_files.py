@@ -28,9 +28,8 @@ from videnhance.media.writing.codecs import (
     codec_named,
     container_for,
     encoder_options,
-    require_encoder,
-    working_format,
 )
+from videnhance.media.writing.formats import require_encoder, working_format
 from videnhance.media.writing.mux import Cut, mux
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 from videnhance.media.writing.streams import plan_copying

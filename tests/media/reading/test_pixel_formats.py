@@ -15,7 +15,8 @@ from tests.making.odd_clips import frames_of, samples
 from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.reading.decoding import to_frame
 from videnhance.media.reading.source import probe
-from videnhance.media.writing.codecs import CODECS, encoder_options, working_format
+from videnhance.media.writing.codecs import CODECS, encoder_options
+from videnhance.media.writing.formats import working_format
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 
 FORMATS = (

@@ -15,7 +15,7 @@ from videnhance import detectors
 from videnhance.faces.tracklets import Faces
 from videnhance.job.run import enhance
 from videnhance.media.reading.source import probe
-from videnhance.models.loader import Row
+from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 Picture = npt.NDArray[np.uint8]

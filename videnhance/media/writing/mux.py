@@ -26,7 +26,7 @@ from videnhance.media.sound import g711
 from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Heard, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
-from videnhance.media.writing.codecs import color_written, tags_written
+from videnhance.media.writing.formats import color_written, tags_written
 from videnhance.media.writing.metadata import (
     chapters_within,
     content_metadata,

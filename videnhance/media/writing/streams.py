@@ -21,7 +21,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import codec_name, open_source, packets_of
 from videnhance.media.sound import g711
 from videnhance.media.timeline import LONGEST, Timeline
-from videnhance.media.writing.codecs import CONTAINERS
+from videnhance.media.writing.codecs import CODECS, CONTAINERS
 
 _LOOK = 1000
 """Packets of a source among which the first of a data stream is looked for."""
@@ -141,8 +141,9 @@ def _first_data(source: InputContainer) -> dict[int, Packet[Any]]:
 
 
 def _takes_codec(muxer: str, codec: str) -> bool:
+    """`codec`: a row of CODECS, or FFmpeg's name."""
     with av.open(io.BytesIO(), "w", format=muxer) as container:
-        name = {"h265": "hevc"}.get(codec, codec)
+        name = CODECS[codec].coded if codec in CODECS else codec
         return name in container.supported_codecs
 
 

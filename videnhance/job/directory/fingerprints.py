@@ -1,0 +1,95 @@
+"""Fingerprints: what finished work is recognized by.
+
+A fingerprint is a digest of all that a file's content is a function of, and of nothing else; so a
+change of settings makes anew just what it touches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from videnhance.faces.tracklets import Tracks
+from videnhance.job.directory.record import PACKAGES, Record, digest_of
+from videnhance.media.timeline import Segment
+from videnhance.models.registry import Row
+from videnhance.render.networks import (
+    detecting_rows,
+    packages_of,
+    rendering_rows,
+    weights_of,
+)
+from videnhance.render.stages import overlapping
+
+
+def look_fingerprint(record: Record, segment: Segment) -> str:
+    """Of the detections of one segment."""
+    wish = record.settings
+    rows = detecting_rows(wish)
+    # The size of the picture is chosen by the faces that are large enough (detect.suited_size).
+    smallest = None if wish.detect.long_side else wish.track.min_eyes
+    return digest_of(
+        *_origin(record, "detect", rows),
+        [segment.start, segment.stop, record.document["frames"]],
+        asdict(wish.detect),
+        _networks(record, rows),
+        smallest,
+        record.document["pix_fmt"],
+    )
+
+
+def tracks_fingerprint(record: Record) -> str:
+    """Of the tracks: of all detections, and of how they are followed."""
+    looks = [look_fingerprint(record, segment) for segment in record.looks]
+    return digest_of("track", looks, asdict(record.settings.track))
+
+
+def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
+    """Of one rendered segment: of the tracks that are seen in it, not of all."""
+    rows = rendering_rows(record.settings)
+    faces = [
+        [t.id, t.start, t.opens_shot, t.closes_shot, hashlib.sha256(t.poses.tobytes()).hexdigest()]
+        for t in overlapping(segment, tracks.tracklets)
+    ]
+    return digest_of(
+        *_origin(record, "render", rows),
+        [segment.start, segment.stop],
+        asdict(record.settings.restore),
+        asdict(record.settings.gate),
+        _networks(record, rows),
+        [record.settings.output.scale, record.settings.output.upscaler],
+        asdict(record.settings.finish),
+        record.document["encoding"],
+        faces,
+        [asdict(zone) for zone in tracks.zones],
+    )
+
+
+def _networks(record: Record, rows: Sequence[Row[Any]]) -> Any:
+    """What the results of networks also depend on: their weights, and how they are computed; None
+    where there are none.
+
+    Not on the number of a device among its like, nor on the size of batches: they share the work.
+    """
+    names = weights_of(rows)
+    if not names:
+        return None
+    compute = record.settings.compute
+    kinds = sorted({device.partition(":")[0] for device in compute.devices})
+    weights = [record.document["models"][name]["sha256"] for name in names]
+    return [weights, kinds, compute.precision, compute.compile]
+
+
+def _origin(record: Record, step: str, rows: Sequence[Row[Any]]) -> tuple[Any, ...]:
+    document = record.document
+    names = ("videnhance", *PACKAGES, *packages_of(rows))
+    return (
+        step,
+        document["source"]["sha256"],
+        document.get("condition"),
+        {name: document["versions"].get(name) for name in names},
+        document.get("decoded by"),
+        document.get("cleaned up"),
+    )
