@@ -8,12 +8,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 from typer.main import get_command
 
+import videnhance
 from tests.test_package import PACKAGE, ROOMS, ROOT
 from videnhance.cli.commands import app
 
@@ -136,6 +138,26 @@ def test_the_readmes_first_command_enhances_the_sample() -> None:
     words = shlex.split(first.split(" && ")[-1])
     assert words[:2] == ["videnhance", "enhance"]
     assert (ROOT / words[2]).is_file()
+
+
+def test_the_api_page_names_every_public_name() -> None:
+    text = read(ROOT / "docs" / "api.md")
+    for name in videnhance.__all__:
+        assert re.search(rf"`(\w+: |videnhance\.)?{name}\b", text), name
+
+
+def test_the_api_pages_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[videnhance.Settings] = []
+
+    def enhance(source: str, output: str, settings: videnhance.Settings) -> SimpleNamespace:
+        asked.append(settings)
+        return SimpleNamespace(faces=0, tracks=0)
+
+    monkeypatch.setattr(videnhance, "enhance", enhance)
+    exec("\n".join(shown("python", read(ROOT / "docs" / "api.md"))), {})
+    (settings,) = asked
+    settings.check()
+    assert settings != videnhance.Settings()
 
 
 def test_the_licence_is_apaches_to_the_letter() -> None:
