@@ -23,7 +23,7 @@ from videnhance.media.sound.cutting import (
     cut_packet,
     whole_samples,
 )
-from videnhance.media.sound.packets import _timed, rising, source_packets
+from videnhance.media.sound.packets import rising, source_packets, timed_streams
 from videnhance.media.sound.pauses import SEAMLESS, filled
 from videnhance.media.timeline import Segment, Timeline
 
@@ -129,7 +129,7 @@ def packets_within(
     }
     if not copied:
         return
-    timed = _timed(copied)
+    timed = timed_streams(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest, before = 0.0, dict[int, int]()
     found = source_packets(clip, source, copied, window, seamless=_is_seamless(routes))
