@@ -146,8 +146,7 @@ def cut_packet(
 
 
 def layout_of(stream: AudioStream) -> str:
-    """FFmpeg's name for the channel layout; mono or stereo if the container only counts channels.
-    """
+    """FFmpeg's name for the channel layout; mono or stereo also if only the count is known."""
     layout = stream.codec_context.layout
     return {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
 

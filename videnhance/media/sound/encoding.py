@@ -43,8 +43,7 @@ class Heard(NamedTuple):
 
 
 def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
-    """An AAC stream for the sound of `stream`, with its sampling rate and channels if AAC has them.
-    """
+    """An AAC stream for the sound of `stream`, at its rate and with its channels if possible."""
     assert isinstance(stream, AudioStream)
     sound = stream.codec_context
     rate = next((r for r in _RATES if r >= sound.sample_rate), 48000)

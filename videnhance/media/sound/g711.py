@@ -49,8 +49,7 @@ def mark_of(stream: Stream) -> str:
 
 
 def name_tracks(path: Path) -> None:
-    """Set the codec of all such tracks of a finished file, and remove the marks from their titles.
-    """
+    """Set the codec of all such tracks of a finished file, and remove the marks from titles."""
 
     def named(track: Element) -> Element:
         elements = elements_of(track.data)

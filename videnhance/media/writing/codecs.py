@@ -1,4 +1,4 @@
-"""The codecs and containers offered, and the sample format each can keep of a source."""
+"""The codecs and containers on offer, and which of a source's formats and tags each can hold."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class VideoCodec:
     """One row of the table of codecs."""
 
     encoder: str
-    """FFmpeg's name of the encoder."""
+    """FFmpeg's name for the encoder."""
     segment_format: str
-    """Container of a rendered segment: it must keep every pts exactly (see writing/segment.py)."""
+    """Container of a rendered segment: it must keep every pts exactly (see segment.py)."""
     least_bits: float
-    """Bits a pixel that a job may be refused for, where the disk has not even those: far below what
-    samples/cctv.mp4 takes (h264 0.16, h265 0.11, av1 0.07, ffv1 2.2, prores 5.2)."""
+    """Lower estimate of the bits a pixel. A job is refused if the disk has no room even for that.
+    Far below what samples/cctv.mp4 takes (h264 0.16, h265 0.11, av1 0.07, ffv1 2.2, prores 5.2)."""
     crf: int | None = None
-    """Default constant rate factor, None where the encoder has none."""
+    """Default constant rate factor; None if the encoder has none."""
     crf_top: int = 51
     preset: str | None = None
     presets: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     odd_chroma: bool = False
-    """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
+    """Whether it takes subsampled chroma for sizes that do not divide (an odd width in 4:2:0)."""
     needs: str | None = None
-    """What a machine must have for it, where not every one does."""
+    """What the machine must have, if not every machine has it."""
     crf_option: str = "crf"
-    """What the encoder calls its rate factor."""
+    """The encoder's name for its rate factor."""
 
 
 _X26X_PRESETS = (
@@ -51,7 +51,7 @@ _X26X_PRESETS = (
 
 
 def _nvenc(encoder: str, least_bits: float, quality: int, top: int = 51) -> VideoCodec:
-    """A row for NVENC: constant quality, no limit to the rate (NVIDIA's guide for FFmpeg)."""
+    """A row for NVENC: constant quality, unlimited rate (NVIDIA's guide for FFmpeg)."""
     return VideoCodec(
         encoder,
         "mp4",
@@ -80,9 +80,9 @@ CODECS: dict[str, VideoCodec] = {
     "av1_nvenc": _nvenc("av1_nvenc", 0.005, 25, 63),
     "prores": VideoCodec("prores_ks", "mov", 0.5, options={"profile": "3", "vendor": "apl0"}),
 }
-"""Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
-17, which is visually transparent; for NVENC it is its cq, which for like quality is higher by some
-two steps."""
+"""The codecs by name on the command line. The default crf of h265 and av1 gives about the quality
+of h264's 17, which is visually transparent; for NVENC it is its cq, about two steps higher for the
+same quality."""
 
 CONTAINERS: dict[str, str] = {
     ".mp4": "mp4",
@@ -91,28 +91,28 @@ CONTAINERS: dict[str, str] = {
     ".mkv": "matroska",
     ".webm": "webm",
 }
-"""Suffix of the output to FFmpeg's muxer: those that keep variable frame rates."""
+"""FFmpeg's muxers by suffix of the output; all of them keep variable frame rates."""
 
 PICTURE = "png"
-"""In place of a muxer, where the output is one picture."""
+"""Takes the place of a muxer if the output is one picture."""
 
 _SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
-"""FFmpeg's names of where chroma lies (PictureTags.chroma)."""
+"""FFmpeg's names for chroma sites (PictureTags.chroma)."""
 
 _REORDERED = 8
-"""Frames from which on x265 may reorder; it needs three."""
+"""Number of frames from which x265 may reorder them; it needs at least three."""
 
 _STATIC_HDR = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),
     "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
 }
-"""The encoders that write static HDR metadata into their stream: the option that holds it all, and
-the names in it of the mastering display and the content light level."""
+"""Encoders that write static HDR metadata into their stream: the option that holds it, and its keys
+for the mastering display and the content light level."""
 
 
 def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
-    """The row of the table, after checking the options against it; raises UsageError."""
+    """The codec's row, after checking the options against it; raises UsageError."""
     codec = chosen("--codec", name, CODECS)
     if crf is not None:
         if codec.crf is None:
@@ -126,7 +126,7 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
 
 
 def require_encoder(name: str, codec: VideoCodec) -> None:
-    """Raises UsageError where this machine cannot encode so: known before any work."""
+    """Raises UsageError if this machine cannot encode with it, before any work is done."""
     if codec.needs is None:
         return
     try:
@@ -142,7 +142,7 @@ def require_encoder(name: str, codec: VideoCodec) -> None:
 
 
 def completed(output: Path) -> Path:
-    """An output's name, with .mkv where it has no suffix: Matroska holds nearly everything."""
+    """The output's name, with .mkv added if it has no suffix: Matroska holds nearly everything."""
     return output if output.suffix or output.is_dir() else output.with_name(f"{output.name}.mkv")
 
 
@@ -172,11 +172,11 @@ def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> d
 
 
 def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
-    """The planar sample format that frames are worked on and encoded in.
+    """The planar pixel format in which frames are processed and encoded.
 
-    The source's own where the encoder takes it; else the nearest in FFmpeg's judgement. RGB
-    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Where an encoder
-    cannot subsample chroma of such a size (an odd one), chroma is kept at full size instead.
+    The source's own if the encoder takes it; otherwise the nearest by FFmpeg's rules. RGB sources
+    (GIF, PNG) become 4:2:0 for the lossy codecs, so that players can show them. If an encoder
+    cannot subsample chroma at an odd size, chroma stays at full size.
     """
     offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
     width, height = info.width * scale, info.height * scale
@@ -205,9 +205,10 @@ _EBU_3213, _UNKNOWN = 22, 2
 
 
 def color_written(info: VideoInfo, pix_fmt: str, codec: str) -> ColorTags:
-    """The source's tags; what is converted is tagged as what it is turned into: an RGB source
-    encoded as YCbCr, and full range in ProRes, which knows none. x265 refuses primaries of EBU
-    3213, which only the container then says; `codec` is a row of CODECS, or FFmpeg's name."""
+    """The source's colour tags, changed where the samples are converted: an RGB source becomes
+    YCbCr, and full range becomes limited in ProRes, which has no full range. x265 refuses the
+    primaries of EBU 3213, so only the container declares them. `codec`: a row of CODECS, or
+    FFmpeg's name."""
     source = VideoFormat(info.pix_fmt)
     if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
         return ColorTags(range=1, matrix=1, primaries=1, transfer=13)
@@ -217,7 +218,7 @@ def color_written(info: VideoInfo, pix_fmt: str, codec: str) -> ColorTags:
 
 
 def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
-    """The source's tags of the picture, as they hold for frames of this format and scale."""
+    """The source's picture tags, adapted to frames of this format and scale."""
     tags = info.picture
     left, top, right, bottom = (n * scale for n in tags.crop or (0, 0, 0, 0))
     return replace(
@@ -229,8 +230,8 @@ def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
 
 
 def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
-    """What of the source's picture the output will not say, one sentence each; `encoding` is the
-    name of a row of CODECS."""
+    """One sentence for each property of the source's picture that the output cannot declare.
+    `encoding`: the name of a row of CODECS."""
     notes = []
     if info.display_matrix is not None and muxer in ("matroska", "webm"):
         a, b, _, c, d = (n / 65536 for n in info.display_matrix[:5])
@@ -255,10 +256,10 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
 def source_options(
     codec: VideoCodec, info: VideoInfo, pix_fmt: str, frames: int, options: dict[str, str]
 ) -> dict[str, str]:
-    """`options`, and those by which an encoder writes into its stream what is said of the picture.
+    """`options`, and those that make an encoder write the picture tags into its stream.
 
-    x265 gives the only packets of a video of one or two frames no time of decoding where it may
-    reorder them, so that it may not.
+    Reordering (B-frames) is turned off in x265 for very short video: in one of one or two frames,
+    x265 would give its packets no dts.
     """
     tags = tags_written(info, pix_fmt, 1)
     options = dict(options)
@@ -279,15 +280,15 @@ def source_options(
 
 
 def _mastering(tags: tuple[float, ...], encoder: str) -> str:
-    """In the order of ST 2086: G, B, R, white, largest and least luminance."""
-    if encoder != "libsvtav1":  # which takes plain numbers; the others whole steps
+    """The mastering display, ordered as in ST 2086: G, B, R, white, largest, least luminance."""
+    if encoder != "libsvtav1":  # it takes plain numbers, the others whole steps
         tags = (*(round(n * 50000) for n in tags[:8]), *(round(n * 10000) for n in tags[8:]))
     r, g, b, white, light = (f"({tags[k]},{tags[k + 1]})" for k in range(0, 10, 2))
     return f"G{g}B{b}R{r}WP{white}L{light}"
 
 
 def _chroma(pix_fmt: str) -> tuple[int, int] | None:
-    """The size of chroma for 16 x 16 pixels, None where there is none."""
+    """The size of chroma, (columns, rows), for 16 x 16 pixels; None if there is no chroma."""
     form = VideoFormat(pix_fmt, 16, 16)
     if len(form.components) < 3 or form.is_rgb:
         return None
