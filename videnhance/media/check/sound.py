@@ -82,8 +82,8 @@ class Sound:
 class SourceSound(NamedTuple):
     """One audio stream of the source, as the output must hold it."""
 
-    index: int
-    """Of the stream in the source."""
+    stream: int
+    """Its index in the source."""
     framed: bool
     """Whether every container keeps its packets; of others only samples can be compared."""
     sound: Sound
