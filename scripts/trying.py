@@ -21,7 +21,7 @@ from videnhance.faces.tracklets import CropWindow, Tracklet
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
-from videnhance.media.info import UNTOLD, Coding
+from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
@@ -41,7 +41,7 @@ class Trial:
     settings: Settings
     names: Sequence[str]
     device: str = "cpu"
-    coding: Coding = UNTOLD
+    coding: Coding = UNKNOWN_CODING
     """Of the clip they are shown."""
 
     def restorers(self) -> dict[str, restorers.Restorer]:

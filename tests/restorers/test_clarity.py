@@ -22,7 +22,7 @@ from videnhance.errors import ModelError, UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge
-from videnhance.media.info import UNTOLD, Coding
+from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loader import Equipment
 from videnhance.models.loading import load_state
@@ -95,9 +95,9 @@ def test_the_guard_lets_pass_what_the_recording_cannot_tell(seen: CropWindow) ->
     fine = np.zeros((256, 256, 1), np.float32)
     fine[:, ::2] = 0.1
     fine[:, 1::2] = -0.1
-    assert support(planes[:3].transpose(1, 2, 0) + fine, planes, 4.0, UNTOLD).min() == 1.0
+    assert support(planes[:3].transpose(1, 2, 0) + fine, planes, 4.0, UNKNOWN_CODING).min() == 1.0
     broad = np.full((256, 256, 1), 0.1, np.float32)
-    assert support(planes[:3].transpose(1, 2, 0) + broad, planes, 4.0, UNTOLD).max() < 0.2
+    assert support(planes[:3].transpose(1, 2, 0) + broad, planes, 4.0, UNKNOWN_CODING).max() < 0.2
 
 
 def test_the_guard_allows_as_much_as_there_is_noise() -> None:
@@ -107,7 +107,7 @@ def test_the_guard_allows_as_much_as_there_is_noise() -> None:
         small = rng.normal(0.5, sigma, (PLANES, 64, 64)).astype(np.float32)
         planes = np.stack([enlarge(plane, 256) for plane in small])
         crop = planes[3:4].repeat(3, 0).transpose(1, 2, 0) + 0.08
-        levels.append(float(support(crop, planes, 4.0, UNTOLD).mean()))
+        levels.append(float(support(crop, planes, 4.0, UNKNOWN_CODING).mean()))
     assert levels[0] < 0.3
     assert levels == sorted(levels)
     assert levels[2] > 2.0 * levels[0]
@@ -157,7 +157,7 @@ def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
         (FINE, 8.0, 1.0),  # finely coded noise
         (Coding(0.05), 0.0, 1.0),  # the quantizer is not told: by the bits
         (Coding(0.3), 0.0, 0.0),
-        (UNTOLD, 0.0, 1.0),
+        (UNKNOWN_CODING, 0.0, 1.0),
     ],
 )
 def test_auto_leaves_what_is_good_as_it_is_to_fusion(

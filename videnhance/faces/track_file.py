@@ -159,10 +159,8 @@ def _document(path: Path, timeline: Timeline) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] | Tracklet:
-    """A JSON object, or the track it describes.
-
-    Valid tracks are built immediately, to save memory; invalid ones are reported later, in file
-    order. A repeated key is an error: Python would silently ignore the first.
+    """A JSON object. Valid tracks are built immediately, to save memory; invalid ones are reported
+    in file order. A repeated key is an error: Python would silently ignore the first.
     """
     values = dict(pairs)
     if len(values) < len(pairs):

@@ -1,1 +1,1 @@
-"""Everything that touches a media file: reading, repair, sound, writing, checking."""
+"""Everything that touches a media file: reading, repair, sound, writing and checking."""

@@ -131,7 +131,7 @@ class Coding:
     is not told, as by other codecs."""
 
 
-UNTOLD = Coding()
+UNKNOWN_CODING = Coding()
 """Nothing is known."""
 
 

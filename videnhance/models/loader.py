@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from videnhance.media.info import UNTOLD, Coding
+from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
 from videnhance.settings.groups import DEFAULTS, Settings
@@ -29,7 +29,7 @@ class Equipment:
     stop: Callable[[], bool] = lambda: False
     obtained: dict[str, Obtained] = field(default_factory=dict)
     """The weights that were asked for, by name."""
-    coding: Coding = UNTOLD
+    coding: Coding = UNKNOWN_CODING
     """Of the video."""
     batches: dict[str, int] = field(default_factory=dict)
     """Faces in a batch where that is not a setting, by network and how it is computed: found before

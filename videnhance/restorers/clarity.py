@@ -1,8 +1,8 @@
-"""The network that ships with the package: fusion's result, corrected by what was learned.
+"""Clarity, the network that ships with the package: fusion's result, corrected by what was learned.
 
-A small residual network is shown the fused crop and, registered to it, the frames that it was made
-of, and adds a correction. It was trained for fidelity alone (the squared error, no adversary), so
-that where it does not know it gives the mean of what may be: it blurs, it does not invent.
+A small residual network gets the fused crop and the frames it was made of, registered to it, and
+adds a correction. It was trained for fidelity alone (squared error, no adversary): where it cannot
+know, it returns the mean of what is likely, so it blurs rather than invents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
-from videnhance.media.info import UNTOLD, Coding
+from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.devices import device_named
 from videnhance.models.loading import check_state
 from videnhance.models.running import line_of
@@ -30,28 +30,30 @@ from videnhance.restorers.fusion import Fusion
 from videnhance.restorers.network import MOST
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
-"""Pixels between the eyes: below the first and above the last fusion measures better, between the
-others the correction counts in full. As all that follow, ramps, so that nothing flickers at a
-border."""
+"""Pixels between the eyes. Below the first and above the last, fusion measures better; between the
+middle two the correction counts in full. This and the following limits are ramps, so that nothing
+flickers at a border."""
 SMALL = (24.0, 22.0)
 QUANTIZER = (21.0, 30.0)
 RATE = (0.14, 0.1)
 QUIET = (5.0 / 255.0, 7.0 / 255.0)
-"""From nothing to all of the correction. Faces that are not SMALL, in video that was finely coded
-(which the quantizer of H.264 tells, of other codecs the bits a pixel) and that is not noisy, are
-good as they are: fusion measures better there."""
+"""Ramps from no correction to full correction: pixels between the eyes; H.264 quantizer; bits a
+pixel, for other codecs; deviation of noise, 0..1. Faces that are not SMALL, in video that was
+finely coded (low quantizer or many bits) and has little noise, are good as they are: fusion
+measures better there."""
 _ALLOWED = 4.0
-"""Variances of noise by which a result may differ from what was recorded: twice its deviation."""
+"""Multiple of the noise variance by which a result may differ from the recording: twice the noise's
+deviation."""
 _NEAR = 2
-"""Frames up to which neighbours tell noise: those beyond are less well registered."""
-_LEAST, _UNTOLD = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
-"""Variance that is always there: 8-bit steps, and the warp to the crop. And where the quantizer is
-not told."""
+"""Noise is measured on neighbours up to this many frames away: others register less well."""
+_LEAST, _UNKNOWN = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
+"""Variance that is always present, from 8-bit steps and the warp to the crop; and the variance
+assumed if the quantizer is not known."""
 
 
 def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
-    """How much of the correction a face gets whose crop of `side` enlarges it `zoom` times, in
-    video of this `coding` with `noise` (deviation, 0..1)."""
+    """How much of the correction a face gets, 0..1. `side`: its crop's side in pixels; `zoom`: crop
+    pixels per source pixel; `noise`: deviation, where white is 1."""
     eyes = float(eye_distance(np.array([0.0, 0.0, np.log(side / zoom), 0.0])))
     size = min(_ramp(eyes, *SIZES[:2]), _ramp(eyes, *SIZES[:1:-1]))
     if coding.quantizer is not None:
@@ -68,10 +70,10 @@ def _ramp(value: float, zero: float, one: float) -> float:
 def support(crop: FloatArray, planes: FloatArray, zoom: float, coding: Coding) -> FloatArray:
     """How far the input supports a result, 0..1, per source pixel (N, N).
 
-    The result is made as small as the source again. Where it then differs from the frame that was
-    recorded by no more than noise, which is how frames differ from each other and what the codec
-    rounded off, it is supported wholly; beyond that, as much less as it differs more. `planes`: as
-    `observed` gives them.
+    The result is shrunk to the source's size. Where it differs from the recorded frame by no more
+    than noise (how frames differ from each other, plus what the codec rounded off) it is fully
+    supported; beyond that, support falls in proportion to the difference. `planes`: from
+    `observed`.
     """
     size = max(round(len(crop) / zoom), 8)
     luma = np.asarray(crop @ np.array(LUMA, np.float32), np.float32)
@@ -83,27 +85,27 @@ def support(crop: FloatArray, planes: FloatArray, zoom: float, coding: Coding) -
 
 
 def rounding(coding: Coding) -> float:
-    """The variance (of 0..1) of what the codec rounded off.
+    """The variance (where white is 1) of what the codec rounded off.
 
-    The step of H.264 doubles with every six of its quantizer, and is 1 at 4 (ITU-T H.264, 8.5);
-    rounding to a step leaves a twelfth of its square. Half a step is what is found in faces: most
-    of what they change from frame to frame is rounded to nothing, and predicted well.
+    H.264's step doubles with every six of its quantizer, and is 1 at 4 (ITU-T H.264, 8.5); rounding
+    to a step leaves a twelfth of its square. Half a step is used, as measured on faces: most of
+    their change from frame to frame is rounded to nothing, and predicted well.
     """
     if coding.quantizer is None:
-        return _UNTOLD
+        return _UNKNOWN
     step = float(np.exp2((coding.quantizer - 4.0) / 6.0)) / 255.0
     return _LEAST + (step / 2.0) ** 2 / 12.0
 
 
 def noise_of(planes: FloatArray, zoom: float) -> FloatArray:
-    """The variance of noise around each source pixel (N, N), by how frames differ."""
+    """The variance of noise around each source pixel (N, N), from how frames differ."""
     size = max(round(planes.shape[-1] / zoom), 8)
     others = [
         _local(shrink(plane - planes[3], size))
         for plane, step in zip(planes[3:], STEPS, strict=True)
         if 0 < abs(step) <= _NEAR
     ]
-    # of two frames each has its share of the difference
+    # half, because each of the two frames contributes its own noise to the difference
     return np.asarray(np.median(np.stack(others), axis=0) / 2.0, np.float32)
 
 
@@ -114,7 +116,7 @@ def _local(difference: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A fused crop, what is known of it, and how much of a correction it gets."""
+    """A fused crop, the network's input planes, and how much of the correction it gets."""
 
     crop: FloatArray
     planes: FloatArray
@@ -123,9 +125,9 @@ class _Seen:
 
 
 class Clarity:
-    """Fusion, then the network, then the guard.
+    """Fusion, then the network, then the guard that holds back unsupported changes.
 
-    One object serves one video, as Fusion's.
+    Use one object per video, as for Fusion.
     """
 
     invents = False
@@ -136,15 +138,15 @@ class Clarity:
         state: Mapping[str, Tensor],
         device: str = "cpu",
         *,
-        coding: Coding = UNTOLD,
+        coding: Coding = UNKNOWN_CODING,
         always: bool = True,
         batch: int = 0,
         path: Path = Path("clarity"),
     ) -> None:
-        """In video of this `coding`. Unless `always`, only faces are corrected for which it
-        measures better than fusion: SIZES, SMALL, QUANTIZER, RATE, QUIET.
+        """`coding`: how the video was coded. `always`: correct every face; otherwise only those for
+        which clarity measures better than fusion (SIZES, SMALL, QUANTIZER, RATE, QUIET).
 
-        `batch`: windows in one pass; 0 chooses.
+        `batch`: windows per pass; 0 chooses.
 
         Raises ModelError for weights of another network."""
         self.name, self._coding, self._always = name, coding, always
@@ -155,22 +157,22 @@ class Clarity:
         network.load_state_dict({key: value.float() for key, value in state.items()})
         network = network.eval().requires_grad_(False).to(device_named(device))
         self._network = network.to(memory_format=torch.channels_last)
-        # a processor gains nothing from more, and its results then depend on nothing but the window
+        # a CPU gains nothing from more, and with 1 the result depends on nothing but the window
         self.batch = batch or (1 if device_named(device).type == "cpu" else MOST)
         self._held_back: list[float | None] = []
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """The centre crop of each window, (S, S, 3) float32 RGB.
+        """The corrected centre crop of each window, (S, S, 3) float32 RGB.
 
-        Raises ModelError where the network fails, for want of memory, say."""
+        Raises ModelError if the network fails, for example for lack of memory."""
         found: list[FloatArray] = []
         for first in range(0, len(windows), self.batch):
             found += self._restore(windows[first : first + self.batch])
         return found
 
     def held_back(self) -> list[float | None]:
-        """The share of pixels that the guard held back by more than half, of each crop since it was
-        asked last; None of those left to fusion."""
+        """For each crop since the last call, the share of pixels that the guard held back by more
+        than half; None for crops left to fusion."""
         shares, self._held_back = self._held_back, []
         return shares
 
@@ -203,7 +205,7 @@ class Clarity:
         return _Seen(fused.crop, planes, window.zoom, strength)
 
     def _guarded(self, seen: _Seen, change: FloatArray | None) -> FloatArray:
-        """The fused crop with as much of the change as the recording supports."""
+        """The fused crop plus as much of the change as the recording supports."""
         if change is None:
             self._held_back.append(None)
             return seen.crop

@@ -1,11 +1,11 @@
 """CodeFormer's network: a transformer predicts the codes of a face, a VQGAN paints them.
 
 Shangchen Zhou and others, "Towards Robust Blind Face Restoration with Codebook Lookup
-Transformer", NeurIPS 2022. Its program is, like its weights, under the S-Lab License 1.0, which
-forbids commercial use, so it comes from a package of its own, spandrel_extra_arches, that is not
-installed with videnhance. Of that package only the network is used: what it offers as a model feeds
-it 0 to 1 and always 0.5 as fidelity, where the authors (inference_codeformer.py) feed RGB in
-[-1, 1] and w. Both run with the authors' adain=True.
+Transformer", NeurIPS 2022. Its code and its weights are under the S-Lab License 1.0, which forbids
+commercial use. It therefore comes from a separate package, spandrel_extra_arches, which is not
+installed with videnhance. Only that package's network is used, not its model wrapper: the wrapper
+feeds values in 0..1 and a fixed fidelity of 0.5, whereas the authors (inference_codeformer.py) feed
+RGB in [-1, 1] and w. Both run with the authors' adain=True.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def build(
     """The network with the published weights `state`, float32 on the CPU, for inference.
 
     It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, not clamped. `fidelity` is
-    the authors' w: 0 paints from the codes alone, 1 adds most of what the face showed.
-    Raises UsageError for a fidelity outside 0..1; ModelError where spandrel_extra_arches is not
-    installed, or naming keys that are missing, unknown or of another shape, and `path`, from where
-    they are.
+    the authors' w: 0 paints from the codes alone, 1 adds the most detail of the input face.
+    Raises UsageError for a fidelity outside 0..1; ModelError if spandrel_extra_arches is not
+    installed, or if keys are missing, unknown or of another shape, naming them and `path`, the
+    file they came from.
     """
     if not 0.0 <= fidelity <= 1.0:
         raise UsageError(f"--fidelity {fidelity}: outside 0 to 1; give a value from 0 to 1")
@@ -46,7 +46,7 @@ def build(
 def _architecture() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package's remarks on its own code
+            warnings.simplefilter("ignore")  # the package warns about its own code
             from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
     except ImportError as error:
         raise ModelError(
@@ -57,7 +57,7 @@ def _architecture() -> Any:
 
 
 class _CodeFormer(nn.Module):
-    """The package's network at one fidelity, made fit for lower precisions."""
+    """The package's network at one fidelity, adapted to lower precisions."""
 
     def __init__(self, network: nn.Module, fidelity: float) -> None:
         super().__init__()
@@ -74,10 +74,10 @@ class _CodeFormer(nn.Module):
 
 
 class _InFloat32(nn.Module):
-    """A linear layer without bias that answers in float32.
+    """A linear layer without bias that computes in float32.
 
-    The code with the largest answer is taken: in bfloat16 several are equally large, and which is
-    taken were chance.
+    The code with the largest output is taken. In bfloat16 several outputs would be equal, and the
+    choice among them would be arbitrary.
     """
 
     def __init__(self, linear: nn.Module) -> None:
@@ -89,13 +89,14 @@ class _InFloat32(nn.Module):
 
 
 class _Codebook(nn.Module):
-    """Codes by number: the package's VectorQuantizer, which multiplies one-hot rows in float32."""
+    """Looks codes up by number; replaces the package's VectorQuantizer, which multiplies one-hot
+    rows in float32."""
 
     def __init__(self, codes: Tensor) -> None:
         super().__init__()
         self.codes = nn.Parameter(codes)
 
     def get_codebook_feat(self, indices: Tensor, shape: Sequence[int]) -> Tensor:
-        """indices (B, H*W, 1), shape (B, H, W, C); (B, C, H, W)."""
+        """The codes as (B, C, H, W); `indices` (B, H*W, 1), `shape` (B, H, W, C)."""
         found = F.embedding(indices.reshape(-1), self.codes).reshape(tuple(shape))
         return found.permute(0, 3, 1, 2).contiguous()

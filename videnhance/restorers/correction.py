@@ -1,4 +1,4 @@
-"""The network behind clarity: what it is shown of a crop, its layers, how it is run."""
+"""The network behind clarity: its input, its layers, and how it is run."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from videnhance.imaging.optical_flow import enlarge, shrink
 from videnhance.restorers.fusion import Fused
 
 STEPS = (0, -3, -2, -1, 1, 2, 3)
-"""The frames that are shown besides the fused crop, by how much later they are."""
+"""The frames given to the network besides the fused crop, by how many frames later they are."""
 PLANES = 3 + len(STEPS)
 
 ZOOM = 3.0
-"""Crop pixels per source pixel at which the network works, where a crop has more: the finer grid
-holds nothing that the source could tell. So it meets one size of noise and blocks, not ten."""
+"""Largest number of crop pixels per source pixel that the network works at. A finer grid holds no
+more of the source, and so the network meets one size of noise and blocks, not ten."""
 _CELL = 4
-"""Pixels on a side of what becomes one place of the network's grid: about a source pixel."""
+"""Side in pixels of the block that becomes one place of the network's grid: about a source pixel.
+"""
 _MULTIPLE = 2 * _CELL
-"""What a side must be a multiple of: half of the grid must be whole, too."""
+"""Sides must be multiples of this: half of the grid must be whole, too."""
 _WIDTH, _DEEP, _BLOCKS = 48, 96, 3
 LUMA = (0.299, 0.587, 0.114)
 _GAIN = 8.0
-"""Differences between frames are small: they are shown so many times larger."""
+"""Differences between frames are small: they are multiplied by this for the network."""
 
 
 class Correction(nn.Module):
-    """From a fused crop and its frames to the crop restored; fully convolutional.
+    """Maps a fused crop and its frames to the restored crop; fully convolutional.
 
-    Residual blocks, of which those in the middle see twice as far on half the grid (a U-Net of one
-    step, Ronneberger et al. 2015, with sums). What is new in the picture starts at zero: untrained,
-    it gives the fused crop.
+    Residual blocks; the middle ones work on half the grid and so see twice as far (a one-level
+    U-Net, Ronneberger et al. 2015, with sums). The correction starts at zero: untrained, the
+    network returns the fused crop.
     """
 
     def __init__(self, width: int = _WIDTH, deep: int = _DEEP, blocks: int = _BLOCKS) -> None:
@@ -54,21 +55,21 @@ class Correction(nn.Module):
             nn.init.zeros_(last.bias)
 
     def forward(self, planes: Tensor, zoom: Tensor, quantizer: Tensor) -> Tensor:
-        """(B, 3, S, S) RGB of `planes` (B, PLANES, S, S) as `observed` gives them, both nominally
-        0..1; `zoom` (B,), crop pixels per source pixel; `quantizer` (B,), NaN where it is not told.
-        S: a multiple of 8."""
+        """Restored RGB (B, 3, S, S) from `planes` (B, PLANES, S, S) made by `observed`, both
+        nominally 0..1. `zoom` (B,): crop pixels per source pixel; `quantizer` (B,): NaN if it is
+        not known. S is a multiple of 8."""
         cells = F.pixel_unshuffle(planes, _CELL)
         cells = cells.view(len(cells), PLANES, -1, *cells.shape[2:])
         fused = cells[:, :3]
         luma = (fused * fused.new_tensor(LUMA).view(1, 3, 1, 1, 1)).sum(1, keepdim=True)
         apart = cells[:, 3:] - luma
-        # how far the frames are apart tells noise and codec; the zoom, how wide their traces are
+        # the difference of the frames shows noise and codec; the zoom, how wide their traces are
         noise = torch.log(apart.abs().mean((1, 2, 3, 4)) + 1e-3) / 2.0 + 2.0
         known = ~torch.isnan(quantizer)
         coarse = torch.where(known, (quantizer - 26.0) / 10.0, torch.zeros_like(quantizer))
-        told = torch.stack([torch.log2(zoom) - 1.5, noise, known.to(coarse), coarse], 1)
+        facts = torch.stack([torch.log2(zoom) - 1.5, noise, known.to(coarse), coarse], 1)
         x = torch.cat([fused - 0.5, apart * _GAIN], 1).flatten(1, 2)
-        x = self.head(torch.cat([x, told[..., None, None].expand(-1, -1, *x.shape[2:])], 1))
+        x = self.head(torch.cat([x, facts[..., None, None].expand(-1, -1, *x.shape[2:])], 1))
         y = self.before(x)
         y = y + F.pixel_shuffle(self.up(self.deep(self.down(y))), 2)
         y = self.after(y)
@@ -76,7 +77,7 @@ class Correction(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a straight way; starts as the straight way alone."""
+    """A residual block of two convolutions; untrained, it is close to the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -90,14 +91,14 @@ class _Block(nn.Module):
 
 
 def work_side(side: int, zoom: float) -> int:
-    """Pixels on a side of what the network sees of a crop of `side`; a multiple of 8."""
+    """Side in pixels at which the network sees a crop of `side`; a multiple of 8."""
     steps = max(round(side * ZOOM / zoom / _MULTIPLE), 8)
     return side if zoom <= ZOOM else steps * _MULTIPLE
 
 
 def observed(fused: Fused) -> FloatArray:
-    """What is known of a crop: (PLANES, S, S) float32, RGB of the fused crop and the luma of each
-    of STEPS, nominally 0..1; where there is no such neighbour, that of the fused crop."""
+    """The network's input: (PLANES, S, S) float32, nominally 0..1, RGB of the fused crop, then the
+    luma of each of STEPS, or the fused crop's own luma if there is no such neighbour."""
     side = len(fused.crop)
     own = np.asarray(fused.crop @ np.array(LUMA, np.float32), np.float32)
     lumas = [_luma(fused.luma, step, own, side) for step in STEPS]
@@ -114,10 +115,10 @@ def corrections(
     zooms: Sequence[float],
     quantizer: float | None,
 ) -> list[FloatArray]:
-    """What the network adds to each fused crop, (S, S, 3); `planes` as `observed` gives them.
+    """What the network adds to each fused crop, (S, S, 3); `planes`: from `observed`.
 
-    Those that it sees at the same size are computed at once; on how many they are the last digits
-    may depend.
+    Crops it sees at the same size are computed together; the last digits may depend on how many
+    there are.
     """
     sizes = [work_side(plane.shape[-1], zoom) for plane, zoom in zip(planes, zooms, strict=True)]
     found: dict[int, FloatArray] = {}
@@ -139,11 +140,11 @@ def _at(planes: FloatArray, size: int) -> FloatArray:
 def _run(
     network: nn.Module, seen: FloatArray, scales: Sequence[float], quantizer: float | None
 ) -> FloatArray:
-    """(B, S, S, 3) of (B, PLANES, S, S)."""
+    """The corrections (B, S, S, 3) for `seen` (B, PLANES, S, S)."""
     device = next(network.parameters()).device
-    told = [scales, [np.nan if quantizer is None else quantizer] * len(scales)]
+    facts = [scales, [np.nan if quantizer is None else quantizer] * len(scales)]
     with torch.inference_mode():
         given = torch.from_numpy(seen).to(device)
-        zoom, step = torch.tensor(told, dtype=torch.float32, device=device)
+        zoom, step = torch.tensor(facts, dtype=torch.float32, device=device)
         change = (network(given, zoom, step) - given[:, :3]).permute(0, 2, 3, 1)
         return np.ascontiguousarray(change.cpu().numpy(), np.float32)

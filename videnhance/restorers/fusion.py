@@ -1,10 +1,10 @@
-"""The restorer that invents nothing: what a frame lacks is taken from its neighbours.
+"""Fusion: the restorer that takes what a frame lacks from its neighbours, and invents nothing.
 
 Each neighbour of the same tracklet is registered to the centre crop by optical flow and joins a
-weighted mean; its weight falls, place by place, with its disagreement. Where the source was much
-enlarged, the structure of the result is then mildly sharpened.
+weighted mean; its weight falls, place by place, with its disagreement. If the source was enlarged
+a lot, the structure of the result is then mildly sharpened.
 
-The result is a function of the window alone: no recursion, so a segment's border shows no seam.
+The result depends on the window alone. There is no recursion, so segment borders show no seam.
 """
 
 from __future__ import annotations
@@ -28,71 +28,73 @@ from videnhance.imaging.optical_flow import (
     shrink,
 )
 
-# Variances are in squared 8-bit steps. "Measured" is on clips shrunk by 1, 2 and 4, with noise of
-# sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, against the clean crops: LivePortrait d0,
-# video-retalking 1, TPS driving, child_512, woman_far and webcam_man for choosing, others to check.
+# Variances are in squared 8-bit steps. "Measured" means: on clips shrunk by 1, 2 and 4, with noise
+# of sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, compared with the clean crops.
+# LivePortrait d0, video-retalking 1, TPS driving, child_512, woman_far and webcam_man were used to
+# choose values, other clips to check them. "Native" crops are not enlarged.
 
 _FLOW_SIDE, _FLOW_SIDE_LOW = 256, 128
-"""Flow is sought on luma of 3/4 of the crop's side and at most 256, or of 128 where the face's
-side is no more source pixels than that. Measured, crops of 256: 192 gives +0.03 to +0.08 dB over
-128 on native crops and 0.01 on enlarged ones; 256 another 0.00 to 0.03."""
+"""Flow is computed on luma of 3/4 of the crop's side and at most 256, or of 128 if the face's side
+has no more source pixels than that. Measured, crops of 256: 192 gives +0.03 to +0.08 dB over 128 on
+native crops and 0.01 on enlarged ones; 256 another 0.00 to 0.03."""
 
 _CELLS = 64
-"""Disagreement and weights live on a grid of this many cells a side. Measured: as good as full
+"""Disagreement and weights are on a grid of this many cells a side. Measured: as good as full
 resolution with a Gaussian of one cell (4 px of a crop of 256)."""
 
 _FLOOR_NATIVE, _FLOOR_LOW, _FLOOR_HIGH = 2.0, 1.0, 36.0
-"""The least disagreement taken for noise: FLOOR_NATIVE where a face's side is as many source
-pixels as `_NATIVE_SIDE`, growing as the face shrinks in the source with the area of a source
-pixel, within LOW..HIGH. H.264 skips blocks, which then agree exactly, so that without a floor
-little is fused; a large floor lets misregistered detail of native crops in. Measured, crf 23: 36
-for all gives +0.48 dB at x4 but -0.55 on native crops, 3 for all +0.34 and +0.01."""
+"""The smallest disagreement that counts as noise: FLOOR_NATIVE if a face's side has `_NATIVE_SIDE`
+source pixels, growing with the area of a source pixel for smaller faces, within LOW..HIGH. H.264
+skips blocks, which then agree exactly, so without a floor little would be fused; a large floor lets
+misregistered detail of native crops in. Measured, crf 23: 36 for all gives +0.48 dB at x4 but -0.55
+on native crops; 3 for all gives +0.34 and +0.01."""
 _NATIVE_SIDE = 256.0
 _CEILING = 256.0
-"""The most disagreement taken for noise: that of noise of sigma 16 to 20 in the source. More is
-another picture, even where it is all that the window's other frames show."""
+"""The largest disagreement that counts as noise: that of noise of sigma 16 to 20 in the source.
+More means another picture, even if the window's other frames show nothing else."""
 
 _BESIDE = 2.0
-"""The noise is at most so many times what the next neighbours show. Measured, woman_far (a dancer)
-at full size, crf 23: -0.03 dB and flicker 1.000 without, +0.01 and 0.996 with 2; 1 costs other
-clips up to 0.36 dB."""
+"""The noise is at most this multiple of what the adjacent frames show. Measured, woman_far (a
+dancer) at full size, crf 23: -0.03 dB and flicker 1.000 without this limit, +0.01 and 0.996 with 2;
+1 costs other clips up to 0.36 dB."""
 
 _FALL = 1.0
-"""How fast weight falls: exp(-excess / (FALL * noise)). 0.7 to 1.5 measure within 0.05 dB; the
-smaller cuts bad blocks on fast motion."""
+"""How fast weight falls: exp(-excess / (FALL * noise)). 0.7 to 1.5 measure within 0.05 dB; smaller
+values remove bad blocks in fast motion."""
 _FLOW_ERROR = 1.0
-"""Expected error of the flow, in 1/256 of the crop's side. With the picture's gradient it makes an
-error variance, by which weights fall as in an inverse-variance mean: native crops would lose most
-at their edges. Measured: 1 rather than 0.5 gives +0.06 dB there and -0.05 on enlarged noise."""
+"""Expected error of the flow, in 1/256 of the crop's side. Times the picture's gradient it gives an
+error variance that lowers weights as in an inverse-variance mean; without it native crops would
+lose most at their edges. Measured: 1 instead of 0.5 gives +0.06 dB there and -0.05 on enlarged
+noise."""
 
 _SHARPEN = 0.5
-"""Most of the luma detail that is added once more. Measured, detail cored: +0.1 dB for faces
-of less than 128 source pixels, SSIM unchanged; uncored or on larger faces it loses."""
+"""Largest share of the luma detail that is added once more. Measured with `_SHARPEN_CORE`: +0.1 dB
+for faces of less than 128 source pixels, SSIM unchanged; without it, or on larger faces, worse."""
 _SHARPEN_SIGMA = 0.7
 """Sigma of that detail, in source pixels; 1 and 1.5 gain less and spoil 4 times as many blocks."""
 _SHARPEN_NONE, _SHARPEN_FULL = 2.0, 4.0
-"""Sharpening starts where a face's side is 1 / NONE of `_NATIVE_SIDE` and is full at 1 / FULL."""
+"""Sharpening starts if a face's side is 1 / NONE of `_NATIVE_SIDE` and is full at 1 / FULL."""
 _SHARPEN_CORE = 30.0
-"""Detail of this variance is sharpened by half: flat skin, where noise lives, has 0 to 7, the
+"""Detail of this variance is sharpened by half: flat skin, where noise shows, has 0 to 7, the
 features of an enlarged face 10 to 100."""
 
 _HALF_ZOOM = 4.0
-"""From here the fusion is done at half size, which still has 2 pixels for one of the source; at
-3, measured, 0.08 dB are lost."""
+"""From this zoom on, crops are fused at half size, which still has 2 pixels per source pixel; from
+3 on, measured, 0.08 dB would be lost."""
 
 _LARGE, _REACH_LARGE = 512, 2
-"""Crops fused at this size have only so many neighbours on each side: the face is large, and its
-third neighbour is worth 0.05 dB (measured on four native clips) for a third of the time."""
+"""Crops fused at LARGE or more use only REACH_LARGE neighbours on each side: the face is large, and
+a third neighbour gains 0.05 dB (measured on four native clips) for a third of the time."""
 
 _MEMORY_BYTES = 256 * 2**20
-"""What is kept between windows: a face and frame takes 0.4 to 2.5 MB, a window 7 frames."""
+"""Cache between windows: a face in a frame takes 0.4 to 2.5 MB, and a window has 7 frames."""
 
 _STEPS = 255.0  # 8-bit steps in 0..1
 
 
 @dataclass(frozen=True)
 class _Planes:
-    """One crop as it is fused: luma (W, W), chroma (W / 2, W / 2, 2), float32 8-bit steps."""
+    """One crop, prepared for fusion: luma (W, W), chroma (W / 2, W / 2, 2), float32 8-bit steps."""
 
     luma: FloatArray
     chroma: FloatArray
@@ -100,16 +102,19 @@ class _Planes:
 
 @dataclass(frozen=True)
 class Fused:
-    """`crop`: as `Fusion.restore` gives it. `luma`: of the centre (0) and of its neighbours by how
-    many frames they are later, registered to it, (W, W) float32 8-bit steps; W is the crop's side
-    or half of it."""
+    """A fused crop, and what it was made of.
+
+    `crop`: as `Fusion.restore` returns it. `luma`: the luma of the centre (key 0) and of its
+    neighbours (key: how many frames later), registered to the centre, (W, W) float32 8-bit steps;
+    W is the crop's side or half of it.
+    """
 
     crop: FloatArray
     luma: Mapping[int, FloatArray]
 
 
 class _Memory:
-    """Results by key, the least recently used dropped; only ever saves work."""
+    """A cache of results by key, limited in bytes; drops the least recently used."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -132,7 +137,7 @@ class _Memory:
 class Fusion:
     """Registers each crop with up to `radius` neighbours on each side and fuses them.
 
-    One object serves one video: what it keeps is keyed by tracklet id and frame index.
+    Use one object per video: its cache is keyed by tracklet id and frame index.
     """
 
     name = "fusion"
@@ -147,15 +152,15 @@ class Fusion:
         self._memory = _Memory(_MEMORY_BYTES)
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """The centre crop of each window, (S, S, 3) float32 RGB, nominally 0..1 as it came:
-        what limited-range video holds beyond white is kept."""
+        """The fused centre crop of each window, (S, S, 3) float32 RGB, nominally 0..1: values
+        beyond white, which limited-range video can hold, are kept."""
         return [self.fuse(window).crop for window in windows]
 
     def fuse(self, window: CropWindow) -> Fused:
-        """The centre crop as `restore` gives it, and what it was made of."""
+        """The centre crop as `restore` returns it, and what it was made of."""
         crop = window.crops[window.centre]
         side = crop.shape[0]
-        # Source pixels are what noise, codec and detail are made of, whatever the crop's size.
+        # Noise, codec and detail scale with source pixels, whatever the crop's size.
         enlarged = window.zoom * _NATIVE_SIDE / side
         work = side // 2 if window.zoom >= _HALF_ZOOM else side
         zoom = window.zoom * work / side
@@ -172,9 +177,9 @@ class Fusion:
         if ramp > 0.0:
             luma = luma + _detail(luma, zoom) * enlarge(min(ramp, 1.0) * fused, work)
 
-        # Only the change is carried to the crop, which so keeps what the work size cannot hold.
+        # Only the change is added to the crop, which so keeps detail the work size cannot hold.
         y = (luma - centre.luma) * np.float32(1.0 / _STEPS)
-        # OpenCV's chroma is centred on 0.5 in floats.
+        # OpenCV's float chroma is centred on 0.5.
         cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
         registered = {step: other.luma for step, other in zip(steps, others, strict=True)}
@@ -195,8 +200,8 @@ class Fusion:
         return _Planes(np.asarray(luma, np.float32), np.asarray(chroma, np.float32))
 
     def _flows_from_centre(self, window: CropWindow, work: int) -> list[tuple[int, FloatArray]]:
-        """Each neighbour within the radius: its place in the window and the flow from the centre
-        to it, (F, F, 2), in units of the crop's side; chained from the flows of single steps."""
+        """For each neighbour within the radius, its index in the window and the flow from the
+        centre to it, (F, F, 2), in units of the crop's side; chained from frame to frame."""
         flows = []
         reach = min(self.radius, _REACH_LARGE) if work >= _LARGE else self.radius
         for step in (1, -1):
@@ -211,7 +216,7 @@ class Fusion:
         return flows
 
     def _flow(self, window: CropWindow, k: int, other: int, work: int) -> FloatArray:
-        """From crop k to its neighbour, in units of the crop's side."""
+        """Flow from crop k to its neighbour, in units of the crop's side."""
         size = len(window.crops[k])
         side = min(size * 3 // 4, _FLOW_SIDE)
         if size <= _FLOW_SIDE_LOW * window.zoom:
@@ -227,7 +232,7 @@ class Fusion:
         return np.asarray(self._memory.get(key, make)[0], np.float32)
 
     def _flow_luma(self, window: CropWindow, k: int, work: int, side: int) -> Array:
-        """Lightly blurred luma, uint8, of the crop's raw pixels: fused ones make flow drift."""
+        """Lightly blurred luma, uint8, of the crop before fusion: fused crops make flow drift."""
 
         def make() -> tuple[Array, ...]:
             return (flow_luma(self._planes(window, k, work).luma, side),)
@@ -239,16 +244,16 @@ class Fusion:
 def _weighted_mean(
     centre: _Planes, others: Sequence[_Planes], steps: Sequence[int], floor: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """`steps`: by how many frames each of the others is later.
+    """The fusion itself. `steps`: by how many frames each of the others is later.
 
     Returns fused luma and chroma, and the share of a frame's own noise that was averaged away,
-    0..1, per cell (C, C): 0 where every neighbour was turned down."""
+    0..1, per cell (C, C): 0 where every neighbour was rejected."""
     if not others:
         return centre.luma, centre.chroma, np.zeros((_CELLS, _CELLS), np.float32)
     unlike = [_disagreement(other, centre) for other in others]
-    # The median, as the least of the neighbours collapses to 0 where blocks were skipped.
+    # The median: the minimum over the neighbours would be 0 wherever blocks were skipped.
     usual = float(np.median(np.stack(unlike)))
-    # On fast motion far neighbours register badly, which is not noise: the next ones judge.
+    # In fast motion distant neighbours register badly, which is not noise: use the adjacent ones.
     beside = float(
         np.median(np.stack([u for u, d in zip(unlike, steps, strict=True) if abs(d) == 1]))
     )
@@ -274,7 +279,7 @@ def _disagreement(one: _Planes, other: _Planes) -> FloatArray:
 
 
 def _edge_variance(luma: FloatArray) -> FloatArray:
-    """Error variance that the flow's own error makes on this picture, per cell."""
+    """The error variance that the flow's own error causes in this picture, per cell."""
     soft = cv2.GaussianBlur(luma, (0, 0), len(luma) / 256.0)
     error = _FLOW_ERROR * len(luma) / 256.0
     x = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=error / 8.0)
@@ -283,7 +288,7 @@ def _edge_variance(luma: FloatArray) -> FloatArray:
 
 
 def _detail(luma: FloatArray, zoom: float) -> FloatArray:
-    """What sharpening adds in full: fine luma where it is structure, little where it is noise."""
+    """What full sharpening adds: fine luma where it is structure, little where it is noise."""
     fine = luma - cv2.GaussianBlur(luma, (0, 0), _SHARPEN_SIGMA * zoom)
     variance = _cells(np.asarray(fine * fine, np.float32))
     gain = _SHARPEN * variance / (variance + _SHARPEN_CORE)

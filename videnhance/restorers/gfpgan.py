@@ -3,10 +3,10 @@
 GFPGANv1Clean of the gfpgan package (Xintao Wang and others, "Towards Real-World Blind Face
 Restoration with Generative Facial Prior", CVPR 2021), arranged for inference:
 
-- A style scales what enters and leaves a convolution, not its weights, so that one set of weights
+- A style scales the input and output of a convolution instead of its weights, so one set of weights
   serves all faces of a batch ("Analyzing and Improving the Image Quality of StyleGAN", appendix B).
 - The noise is the one stored with the weights: the same face gives the same texture.
-- 1x1 convolutions come before the enlargement they followed: both are linear, and it costs a
+- 1x1 convolutions come before the enlargement instead of after it: both are linear, and it costs a
   quarter.
 """
 
@@ -26,7 +26,7 @@ STYLE = 512
 """Length of a style vector."""
 _SIDES = (8, 16, 32, 64, 128, 256, 512)
 _PAINTED = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
-"""StyleGAN2's channels by the side in pixels; the U-Net has half as many."""
+"""StyleGAN2's channels by side in pixels; the U-Net has half as many."""
 _READ = {side: channels // 2 for side, channels in _PAINTED.items()}
 
 
@@ -34,8 +34,8 @@ def build(state: Mapping[str, Tensor], path: Path = Path("gfpgan")) -> nn.Module
     """The network with the published weights `state`, float32 on the CPU, for inference.
 
     It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, float32, not clamped.
-    Raises ModelError naming keys that are missing, unknown or of another shape, and `path`, from
-    where they are.
+    Raises ModelError if keys are missing, unknown or of another shape, naming them and `path`, the
+    file they came from.
     """
     with torch.device("meta"):  # 86 million random numbers would be drawn only to be replaced
         network = GFPGAN()
@@ -47,7 +47,7 @@ def build(state: Mapping[str, Tensor], path: Path = Path("gfpgan")) -> nn.Module
 
 
 class GFPGAN(nn.Module):
-    """The network with the published keys; `settle` once they are loaded."""
+    """The network with the published keys; call `settle` after loading them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,14 +130,15 @@ class _Modulated(nn.Module):
         self.modulation = nn.Linear(STYLE, inputs)
 
     def settle(self) -> None:
-        """`weight` becomes a convolution's; `energy` (inputs, outputs): its kernels' squares."""
+        """Make `weight` a plain convolution's, and set `energy` (inputs, outputs), the sum of
+        squares of each kernel."""
         self.weight = nn.Parameter(self.weight[0].detach(), requires_grad=False)
         energy = self.weight.square().sum((2, 3)).T.contiguous()
         self.register_buffer("energy", energy, persistent=False)
 
 
 class _StyleConv(nn.Module):
-    """A 3x3 convolution that a style modulates, with noise, on twice the side if `doubles`."""
+    """A 3x3 convolution modulated by a style, with noise; `doubles`: at twice the side."""
 
     noise: Tensor
 
@@ -155,7 +156,7 @@ class _StyleConv(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         conv = self.modulated_conv
         scales = conv.modulation(style)
-        # in f32: the sum of squares of large scales is beyond fp16
+        # in f32: the sum of squares of large scales exceeds fp16
         power = scales.float().square() @ conv.energy.float()
         gains = (torch.rsqrt(power + 1e-8) * 2**0.5).to(x.dtype)
         x = x * scales[:, :, None, None]
@@ -165,7 +166,7 @@ class _StyleConv(nn.Module):
 
 
 class _ToPicture(nn.Module):
-    """The RGB that a level adds to the picture, float32: it is the sum of eight."""
+    """The RGB that a level adds to the picture; float32, as the picture is a sum of eight."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -180,11 +181,11 @@ class _ToPicture(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """StyleGAN2's generator whose features the U-Net's conditions scale and shift by half."""
+    """StyleGAN2's generator; the U-Net's conditions scale and shift half of its features."""
 
     def __init__(self) -> None:
         super().__init__()
-        # published with the weights, but the styles come from the U-Net as this would make them
+        # part of the published weights but unused: the styles come ready-made from the U-Net
         layers: list[nn.Module] = [nn.Identity()]
         for _ in range(8):
             layers += [nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)]
@@ -213,7 +214,7 @@ class _Decoder(nn.Module):
         del self.noises, self.style_mlp
 
     def forward(self, styles: Tensor) -> tuple[Tensor, Tensor]:
-        """The features and the picture at 4x4; styles (B, 16, 512)."""
+        """The features and the picture at 4x4, from styles (B, 16, 512)."""
         start = self.constant_input.get_parameter("weight")
         painted = self.style_conv1(start.expand(len(styles), -1, -1, -1), styles[:, 0])
         return painted, self.to_rgb1(painted, styles[:, 1])
@@ -227,7 +228,7 @@ class _Decoder(nn.Module):
         scale: Tensor,
         shift: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """The features and the picture on twice the side."""
+        """The features and the picture at twice the side."""
         first = 2 * level + 1
         painted = self.style_convs[2 * level](painted, styles[:, first])
         painted[:, painted.shape[1] // 2 :].mul_(scale).add_(shift)

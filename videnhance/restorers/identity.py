@@ -1,4 +1,4 @@
-"""The restorer that changes nothing: the dry run of a whole job, and the tests' double."""
+"""The restorer that changes nothing: for a dry run of a whole job, and for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from videnhance.imaging.frames import FloatArray
 
 
 class Identity:
-    """Gives every crop back as it came, so that every frame leaves as it was decoded."""
+    """Returns every crop unchanged, so that every frame leaves as it was decoded."""
 
     name = "identity"
     radius = 0

@@ -1,6 +1,6 @@
-"""Runs a face network over aligned crops: batches, device, precision, want of memory.
+"""Runs a face network on aligned crops: batches, device, precision, lack of memory.
 
-What the networks share: each takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape.
+All these networks take (B, 3, 512, 512) RGB in [-1, 1] and return the same shape.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from videnhance.models.devices import device_named
 from videnhance.models.running import _has_winograd, dtype_named, is_memory, line_of
 
 SIDE = 512
-"""Pixels on a side of what the networks take."""
+"""Side of the networks' input, pixels."""
 MOST = 16
-"""Largest batch chosen by itself: more windows would keep more frames waiting for one another."""
+"""Largest batch chosen automatically: with more windows, more frames wait for each other."""
 
 
 @dataclass(frozen=True)
 class Execution:
     """How a network is run.
 
-    `device`: as torch names it, "cpu", "cuda" or "cuda:1". `precision`: "f32", "bf16", "fp16" (not
-    on a CPU) or "auto", the fastest the device gains from. `compile`: through torch.compile, which
-    costs a minute or more at the first batch. `batch`: crops in one pass; 0 chooses.
+    `device`: torch's name, "cpu", "cuda" or "cuda:1". `precision`: "f32", "bf16", "fp16" (not on a
+    CPU) or "auto", the fastest one on that device. `compile`: use torch.compile, which costs a
+    minute or more at the first batch. `batch`: crops per pass; 0 chooses.
     """
 
     device: str = "cpu"
@@ -42,10 +42,10 @@ class Execution:
 
 
 class NetworkRestorer:
-    """The restorer made of a network from (B, 3, 512, 512) RGB in [-1, 1] to the same.
+    """A restorer around a network that maps (B, 3, 512, 512) RGB in [-1, 1] to the same.
 
-    Crops of another size are enlarged to 512 (bicubic) and brought back (area). A batch that does
-    not fit into memory is halved, and stays so; `say` is told, in one line.
+    Crops of another size are enlarged to 512 (bicubic), and the result is shrunk again (area). If a
+    batch does not fit into memory, this and later batches are halved; `say` gets one line about it.
     """
 
     radius = 0
@@ -58,7 +58,7 @@ class NetworkRestorer:
         execution: Execution = Execution(),
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Takes the network over. Raises UsageError for an Execution that cannot be honoured."""
+        """Takes ownership of `network`. Raises UsageError for an Execution that is not possible."""
         self.name = name
         self._say = say or _warn
         self._device = device_named(execution.device)
@@ -68,14 +68,14 @@ class NetworkRestorer:
                 f"--batch-size {execution.batch}: below 0; give 1 or more, or 0 to choose"
             )
         direct = self._device.type != "cpu" or self._dtype != torch.float32
-        # NNPACK works plane by plane, every other kernel fastest with the channels innermost
+        # NNPACK works plane by plane; all other kernels are fastest with channels innermost
         self._format = (
             torch.channels_last if direct or not _has_winograd() else torch.contiguous_format
         )
         network = network.eval().requires_grad_(False)
         network = network.to(self._device, self._dtype)
         self._network: Callable[[Tensor], Tensor] = network.to(memory_format=self._format)
-        self._pads = execution.compile  # a batch of another length would be compiled anew
+        self._pads = execution.compile  # a batch of another length would be compiled again
         if execution.compile:
             self._network = torch.compile(network)
         # on 2 CPU cores batches of 4 took 1.4 times as long per face as one by one
@@ -84,10 +84,10 @@ class NetworkRestorer:
             self.batch = self._fitting(MOST)
 
     def restore(self, windows: Sequence[CropWindow]) -> list[Crop]:
-        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size and kind.
+        """One crop per window: (S, S, 3) float32 RGB 0..1, the centre crop's size and array type.
 
-        Raises ModelError naming the tracklet and the frame where there is not enough memory even
-        for one face, or the network gives no numbers.
+        Raises ModelError, naming the tracklet and the frame, if memory does not suffice even for
+        one face, or if the network returns NaN or infinity.
         """
         restored: list[Crop] = []
         while len(restored) < len(windows):
@@ -104,25 +104,25 @@ class NetworkRestorer:
         return restored
 
     def _try(self, windows: Sequence[CropWindow]) -> list[Crop] | None:
-        """The restored crops, or None where that many do not fit into memory."""
+        """The restored crops, or None if that many do not fit into memory."""
         crops = [window.crops[window.centre] for window in windows]
         try:
             outputs = self._run(crops + crops[-1:] * (self._wanted(len(crops)) - len(crops)))
             restored = [_to_crop(y, x) for x, y in zip(crops, outputs, strict=False)]
-            # last, as it waits for a GPU: what is handed on is finished, whatever stream reads it
-            sound = torch.isfinite(outputs).flatten(1).all(1).tolist()
+            # last, because it waits for the GPU: results handed on are finished for every stream
+            finite = torch.isfinite(outputs).flatten(1).all(1).tolist()
         except (RuntimeError, MemoryError) as error:
             reason = error if not is_memory(error) else None
         else:
-            for window, is_sound in zip(windows, sound, strict=False):
-                if not is_sound:
+            for window, is_finite in zip(windows, finite, strict=False):
+                if not is_finite:
                     raise ModelError(
                         f"{self.name}: {_place(window)}: the network gave values that are no "
                         f"numbers; use --precision f32, or leave the face out with "
                         f"--skip {window.tracklet}"
                     )
             return restored
-        # out here the error, and with it the tensors of the failed pass, is let go
+        # only after the `except` block are the error and the failed pass's tensors released
         self._free()
         if reason is not None:
             raise ModelError(
@@ -150,8 +150,8 @@ class NetworkRestorer:
     def _fitting(self, most: int) -> int:
         """The largest power of two, up to `most`, that fits into memory.
 
-        Found before the first face, not on the way: a face's last digits depend on its batch, and
-        a job that was resumed must not differ from one that was not.
+        Found before the first face, not while running: a face's last digits depend on its batch,
+        and a resumed job must give the same result as one that was not interrupted.
         """
         fits, count = 1, 2
         while count <= most:
@@ -174,7 +174,7 @@ class NetworkRestorer:
 
 
 def _tensor(crop: Crop, device: torch.device) -> Tensor:
-    """(1, 3, S, S) on the device, of an array or of a tensor that is there already."""
+    """The crop as (1, 3, S, S) on the device; a tensor there already is not copied."""
     return torch.as_tensor(crop, device=device).permute(2, 0, 1)[None]
 
 
@@ -185,7 +185,7 @@ def _to_side(x: Tensor) -> Tensor:
 
 
 def _to_crop(y: Tensor, like: Crop) -> Crop:
-    """(S, S, 3), of the size and kind of the crop that went in, of (3, 512, 512)."""
+    """`y` (3, 512, 512) as (S, S, 3), with the size and array type of the input crop `like`."""
     with torch.inference_mode():
         y = y.clamp(0.0, 1.0)
         if len(like) != SIDE:

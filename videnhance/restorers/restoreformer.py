@@ -1,9 +1,9 @@
-"""RestoreFormer's network: a VQGAN whose decoder looks up, by attention, what the face showed.
+"""RestoreFormer's network: a VQGAN whose decoder attends to the features of the input face.
 
-The gfpgan package holds it (Zhouxia Wang and others, "RestoreFormer: High-Quality Blind Face
-Restoration from Undegraded Key-Value Pairs", CVPR 2022), and its GFPGANer feeds it as here: RGB in
-[-1, 1]. Beside loading it, this module makes it choose its codes in float32, whatever the
-precision: in bfloat16 the distances to many codes are equal, and which is taken were chance.
+Zhouxia Wang and others, "RestoreFormer: High-Quality Blind Face Restoration from Undegraded
+Key-Value Pairs", CVPR 2022. It is part of the gfpgan package, whose GFPGANer feeds it as here: RGB
+in [-1, 1]. Besides loading it, this module makes it choose its codes in float32 at any precision:
+in bfloat16 the distances to many codes are equal, and the choice would be arbitrary.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn
     """The network with the published weights `state`, float32 on the CPU, for inference.
 
     It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, not clamped. Raises
-    ModelError naming keys that are missing, unknown or of another shape, and `path`, from where
-    they are.
+    ModelError if keys are missing, unknown or of another shape, naming them and `path`, the file
+    they came from.
     """
     bridge()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its libraries' remarks on their own code
+        warnings.simplefilter("ignore")  # its libraries warn about their own code
         from gfpgan.archs.restoreformer_arch import RestoreFormer
     # 73 million random numbers would be drawn only to be replaced; and its decoder prints
     with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()):
@@ -42,7 +42,7 @@ def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn
 
 
 class _Picture(nn.Module):
-    """The first of what a network returns."""
+    """A network reduced to the first of its outputs."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -54,17 +54,18 @@ class _Picture(nn.Module):
 
 
 class _Codebook(nn.Module):
-    """Replaces each place's features by the nearest code: VectorQuantizer less its training."""
+    """Replaces the features at each place by the nearest code: VectorQuantizer without training."""
 
     def __init__(self, codes: Tensor) -> None:
         super().__init__()
         self.codes = nn.Parameter(codes)
 
     def forward(self, z: Tensor) -> tuple[Tensor, None, None]:
-        """z (B, C, H, W); the same shape, and, as the network expects, two it does not use."""
+        """The codes nearest to z (B, C, H, W), in its shape, and two unused outputs that the
+        network expects."""
         places = z.permute(0, 2, 3, 1).float()
         codes = self.codes.float()
-        # the square of z, the same for all codes, does not change which is the nearest
+        # the square of z is the same for all codes, so it does not change which is nearest
         distances = codes.square().sum(1) - 2.0 * (places @ codes.T)
         nearest = F.embedding(distances.argmin(-1), self.codes)
         return nearest.permute(0, 3, 1, 2).contiguous(), None, None

@@ -1,1 +1,1 @@
-"""The finished output compared with its source."""
+"""The check of a finished output against its source."""

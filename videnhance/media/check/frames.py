@@ -4,14 +4,14 @@ What must hold, and how exactly:
 
     frames      as many as the source has in the range, each at its time. A container counts time
                 in ticks of its stream: MP4 and MOV in those of the source, so times are equal;
-                Matroska and WebM in whole milliseconds, so a time may lie up to half a tick off.
-    length      the end of the last frame, as the container declares it: half a tick for its time,
-                and in Matroska and WebM, which round a frame's length too, half a tick for that.
-    sound       every copied packet is there, in order, with the same data (in a range: all that lie
-                in it; PCM to the sample). PCM and ADPCM are compared as one run of bytes, because
-                MOV does not know their packets.
-    in sync     no sound has moved against the picture by half the length of an average frame, or
-                by what the two containers round, where that is more.
+                Matroska and WebM in whole milliseconds, so a time may be off by up to half a tick.
+    length      the declared end of the last frame: within half a tick for its time, plus, in
+                Matroska and WebM, which also round a frame's length, half a tick for that.
+    sound       every copied packet is there, in order, with the same data (in a range: all that
+                overlap it; PCM to the sample). PCM and ADPCM are compared as one run of bytes,
+                because MOV does not keep their packets.
+    in sync     sound has moved against the picture by less than half the length of an average
+                frame, or than the rounding of the two containers, whichever is more.
 """
 
 from __future__ import annotations
@@ -45,36 +45,37 @@ from videnhance.media.sound.encoding import Heard
 from videnhance.media.timeline import Timeline
 
 _SHORT = 0.001
-"""Seconds of sound that may come to no sample where it is encoded anew at another rate."""
+"""Seconds of sound that may become no sample at all if it is re-encoded at another rate."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found equal. There is none of an output that is not."""
+    """What the check found. It exists only for an output that passed."""
 
     frames: int
     """Frames of the output, each at its time in the source."""
     seconds: float
     """From the first frame to the end of the last."""
     sounds: int
-    """Streams of sound compared."""
+    """Number of audio streams compared."""
     sound_packets: int
-    """Their packets in the output."""
+    """Number of their packets in the output."""
     offset: float
-    """Seconds by which sound has moved against the picture, at most."""
+    """Largest number of seconds by which sound has moved against the picture."""
     repaired: int = 0
-    """Packets of sound whose times in the source were missing or did not rise; where they were put
-    is what the output's are compared with."""
+    """Audio packets whose times in the source were missing or did not rise. The output is compared
+    with the times they were given."""
     silence: float = 0.0
-    """Seconds of pauses in PCM that are silence in the output, whose container knows no pauses; of
-    the stream that has most."""
+    """Seconds of silence that fill pauses of PCM in the output, whose container has no pauses; of
+    the stream with most of it."""
     left_out: int = 0
-    """Packets of sound that begin before the output does, which its container cannot tell."""
+    """Audio packets dropped because they begin before the output, in a container that cannot store
+    such times."""
     lost: tuple[str, ...] = ()
-    """What the output does not say though its source does (description.lost_from)."""
+    """What the source declares and the output does not (writing.metadata.lost_from)."""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values; `from_json` is the way back."""
+        """As plain JSON values; `from_json` reads them back."""
         return {**asdict(self), "lost": list(self.lost)}
 
     @staticmethod
@@ -87,29 +88,29 @@ class Contents:
     """The packets of a written file."""
 
     tick: Fraction
-    """Of its video."""
+    """time_base of its video."""
     pts: array[int]
-    """Of its frames, in ticks, sorted."""
+    """pts of its frames, in ticks, sorted."""
     end: Fraction | None
-    """Second at which the last frame ends, None where the container does not say."""
+    """Second at which the last frame ends; None if the container does not say."""
     sounds: tuple[Sound, ...]
     seamless: bool
-    """Whether its container knows no pauses in PCM."""
+    """Whether its container cannot store pauses in PCM."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What an output is to hold of its source."""
+    """What an output must hold of its source."""
 
     clip: Clip
     window: Window
-    """In which the frames are shown."""
+    """The time in which the frames are shown."""
     span: tuple[int, int]
     """Frames start..stop (half-open) of the source."""
     copied: Sequence[int]
-    """Indices of its streams that are copied packet for packet."""
+    """Indices of the streams that are copied packet by packet."""
     heard: Mapping[int, Heard]
-    """What was decoded of those encoded anew."""
+    """The decoded spans of the streams that are re-encoded, by index."""
 
     @property
     def frames(self) -> int:
@@ -186,7 +187,7 @@ def read_contents(
                 sound.settle()
             end = _declared_end(video)
     except (av.error.FFmpegError, StopIteration):
-        found = 0  # not even its index was written
+        found = 0  # the file has not even an index
     if found != frames:
         raise OutputError(
             f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
@@ -196,9 +197,9 @@ def read_contents(
 
 
 def check(contents: Contents, output: Path, expected: Expected) -> Check:
-    """Compare what was written with the source; see above for what must be equal.
+    """Compare what was written with the source; the module says what must be equal.
 
-    Raises CheckError, which names the first thing that is not as it should be, and InputError.
+    Raises CheckError, naming the first difference, and InputError.
     """
     timeline, window, heard = expected.clip.timeline, expected.window, expected.heard
     start, stop = expected.span
@@ -244,8 +245,8 @@ def _compare_frames(
     contents: Contents, output: Path, timeline: Timeline, shown: Sequence[int], moved: Fraction
 ) -> None:
     first = shown[0] * timeline.time_base - moved
-    # In whole numbers of one tick small enough for both clocks and half ticks: hours of video have
-    # millions of frames.
+    # In whole numbers of a tick small enough for both clocks and for half ticks, as Fractions are
+    # slow: hours of video have millions of frames.
     base, tick = timeline.time_base, contents.tick
     unit = Fraction(1, math.lcm(base.denominator, 2 * tick.denominator, first.denominator))
     one, other, half = int(base / unit), int(tick / unit), int(tick / 2 / unit)
@@ -270,9 +271,9 @@ def _compare_end(contents: Contents, output: Path, end: Fraction) -> None:
 
 
 def _declared_end(video: Stream) -> Fraction | None:
-    """Second at which a stream ends, as its container declares it."""
-    # Matroska: FFmpeg's muxer writes each track's end as a tag of the form 00:00:01.440000000; the
-    # duration FFmpeg gives to such a stream is a guess. MP4 and MOV have no such tag.
+    """Second at which a stream ends, as declared by its container."""
+    # FFmpeg's Matroska muxer writes each track's end as a tag of the form 00:00:01.440000000; the
+    # duration FFmpeg reports for such a stream is a guess. MP4 and MOV have no such tag.
     if text := video.metadata.get("DURATION"):
         hours, minutes, seconds = text.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)

@@ -1,4 +1,4 @@
-"""Sound in a source and in its output, packet by packet: what the check of an output compares."""
+"""The check of sound: packets of a source and of its output, compared one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -22,28 +22,29 @@ from videnhance.media.sound.encoding import Heard
 from videnhance.media.sound.packets import source_packets
 
 _UNFRAMED = ("pcm_", "adpcm_", "gsm")
-"""Codecs, by the beginning of their names, of which MOV and MP4 keep samples, not packets."""
+"""Codecs, by the beginning of their names, of which MOV and MP4 store samples, not packets."""
 
 
 @dataclass
 class Sound:
-    """What is read of one stream: 32 bytes a packet."""
+    """What is kept of one audio stream: 32 bytes a packet."""
 
     tick: Fraction
     begins: array[float] = field(default_factory=lambda: array("d"))
     """Second at which each packet begins."""
     lasts: array[float] = field(default_factory=lambda: array("d"))
-    """Declared durations in seconds, 0 where there is none; of a part of a packet, its share."""
+    """Declared duration of each packet in seconds, 0 if there is none; for part of a packet, its
+    share."""
     sizes: array[int] = field(default_factory=lambda: array("q"))
     hashes: array[int] = field(default_factory=lambda: array("Q"))
     checksums: tuple[int, int] = (0, 0)
-    """CRC-32 of all data, and of that of all packets but those that begin before the window."""
+    """CRC-32 of the data of all packets, and of all except those that begin before the window."""
     early: int = 0
-    """How many begin before the output's time 0."""
+    """Number of packets that begin before the output's time 0."""
     repaired: int = 0
-    """How many were given another time (packets.rising)."""
+    """Number of packets whose time was changed (sound.packets.rising)."""
     silence: float = 0.0
-    """Seconds of pauses that are silence (pauses.filled)."""
+    """Seconds of pauses filled with silence (sound.pauses.filled)."""
 
     def add(
         self, packet: Packet[Any], data: bytes, begin: Fraction | None, *, early: bool = False
@@ -63,8 +64,8 @@ class Sound:
         self.early += early
 
     def settle(self) -> None:
-        """Give times to the first packets where they have none, as FFmpeg reads what Matroska holds
-        before 0: each is as long as the first that has a time."""
+        """Give times to the first packets if they have none, as FFmpeg reads packets before 0 in
+        Matroska: each is as long as the first one with a time."""
         known = next((k for k, begin in enumerate(self.begins) if not math.isnan(begin)), None)
         if known is None:
             self.begins = array("d", [0.0] * len(self.begins))
@@ -78,11 +79,24 @@ class Sound:
         return len(self.begins)
 
 
+class SourceSound(NamedTuple):
+    """One audio stream of the source, as the output must hold it."""
+
+    stream: int
+    """Its index in the source."""
+    framed: bool
+    """Whether every container keeps its packets; of others only samples can be compared."""
+    sound: Sound
+    """What it holds in the window."""
+
+
 def read_sounds(
     clip: Clip, window: Window, copied: Sequence[int], *, seamless: bool
-) -> list[tuple[int, bool, Sound]]:
-    """(index, whether it has packets and not only samples, what it holds in the window) of the
-    source's sounds, in the source's order; `seamless`: for an output that knows no pauses."""
+) -> list[SourceSound]:
+    """The `copied` audio streams of the source, in its order, as far as the window keeps them.
+
+    `seamless`: the output's container cannot store pauses in PCM.
+    """
     with open_source(clip.info.path) as source:
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
@@ -116,13 +130,13 @@ def read_sounds(
                 found[index].add(packet, data, begin, early=early)
         for sound in found.values():
             sound.settle()
-        return [(k, not codecs[k].startswith(_UNFRAMED), found[k]) for k in found]
+        return [SourceSound(k, not codecs[k].startswith(_UNFRAMED), found[k]) for k in found]
 
 
 def _samples_within(
     data: bytes, begin: Fraction, window: Window, stream: AudioStream
 ) -> tuple[bytes, Fraction]:
-    """Those samples of a packet of PCM that begin in the window, and when the first of them does"""
+    """The samples of a PCM packet that begin in the window, and the second at which they begin."""
     width, rate = sample_width(stream), stream.codec_context.sample_rate
     first = 0 if window.start is None else max(math.ceil((window.start - begin) * rate), 0)
     last = len(data) // width
@@ -132,9 +146,9 @@ def _samples_within(
 
 
 def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
-    """Seconds by which a sound has moved at most; raises CheckError where its packets differ."""
-    # Packets that begin before the window may be left out: not all containers can tell to skip
-    # what they hold of it.
+    """Largest number of seconds by which a sound has moved; raises CheckError if packets differ."""
+    # Packets that begin before the window may be missing: not all containers can make players skip
+    # their early part.
     skipped = old.early if len(new) == len(old) - old.early else 0
     if len(new) != len(old) - skipped:
         raise CheckError(f"{name}: {len(new)} of {len(old)} packets are there")
@@ -144,34 +158,33 @@ def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
         if new.hashes[index] != old.hashes[index + skipped]:
             raise CheckError(f"{name}: the packet of {begin:.3f} s has changed")
         if len(new) == 1 and begin < moved and new.begins[0] == 0:
-            continue  # of a track's only packet FFmpeg does not tell what an edit list skips
+            continue  # FFmpeg does not report what an edit list skips of a track's only packet
         furthest = max(furthest, abs(new.begins[index] - (begin - moved)))
     return furthest
 
 
 def within(heard: Heard, window: Window) -> Heard:
-    """The part of it that the window keeps; where that is nothing, of no length."""
+    """The part of the span that the window keeps; of length 0 if there is none."""
     begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
     end = heard.end if window.stop is None else min(heard.end, float(window.stop))
     return Heard(begin, max(begin, end))
 
 
 def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
-    """The same of a sound that was encoded anew, by where it begins and ends."""
+    """Seconds by which a re-encoded sound has moved, judged by where it begins and ends."""
     moved = float(window.moved)
     begin, end = within(heard, window)
     if not len(new):
         return end - begin
     packet = max(new.lasts)
-    # AAC as FFmpeg encodes it begins with a packet that is not to be heard, and its last one is
-    # filled up.
+    # FFmpeg's AAC begins with a priming packet that is not played, and pads the last one.
     late = new.begins[0] + packet - (begin - moved)
     over = new.begins[-1] + new.lasts[-1] - (end - moved)
     return max(abs(late), over - packet, -over)
 
 
 def compare_samples(name: str, old: Sound, new: Sound, moved: float) -> float:
-    """The same of a sound of which the container keeps samples of one size, not packets."""
+    """Like `compare_packets`, for a sound of which the container stores samples, not packets."""
     size = sum(new.sizes)
     for skipped, checksum in zip((0, old.early), old.checksums, strict=True):
         if (sum(old.sizes[skipped:]), checksum) == (size, new.checksums[0]):
@@ -191,8 +204,8 @@ def compare_samples(name: str, old: Sound, new: Sound, moved: float) -> float:
 
 
 def _without_adts(data: bytes) -> bytes:
-    """AAC as MP4 and Matroska hold it: without the header that each packet has in MPEG-TS
-    (ISO/IEC 13818-7, 6.2), of 7 bytes, or 9 with a checksum."""
+    """An AAC packet as in MP4 and Matroska: without the header (ISO/IEC 13818-7, 6.2) that it has
+    in MPEG-TS, of 7 bytes, or 9 with a checksum."""
     if len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
         length = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
         if length == len(data):

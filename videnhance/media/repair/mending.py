@@ -1,12 +1,15 @@
-"""The packets of a source's other streams, mended as its video is where both are damaged alike.
+"""Repair of the packets of a source's other streams, in step with its video.
 
-Four rules. An AAC packet of a stream that carries its header in every packet (MPEG-TS) is left out
-where that header is broken: it cannot be decoded, and no other container takes it. Where the
-video's clock is set back (timing.py, rule 3), so are those of the other streams: at each one's own
-step back, its times are moved by as much as the video's. Packets of sound that an edit list leaves
-out after others are left out here too: no other container could tell that they are not to be heard.
-Those before the first that is heard stay, for its decoder to begin with. A single packet of sound
-whose time leaps ahead of its neighbours' has its place between them.
+Four rules:
+
+1. An AAC packet of a stream with a header in every packet (MPEG-TS) is dropped if that header is
+   broken: it cannot be decoded, and no other container accepts it.
+2. If the video's clock is set back (repair/timing.py, rule 3), so are the clocks of the other
+   streams: from each stream's own step back on, its times are moved by as much as the video's.
+3. Audio packets that an edit list discards after others were played are dropped: no other container
+   could say that they are not to be played. Those before the first one played are kept, as the
+   decoder starts with them.
+4. A single audio packet whose time leaps ahead of its neighbours' is put between them.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ from av.stream import Stream
 from videnhance.media.reading.source import codec_name, packets_of
 
 STEP_BACK = Fraction(1, 2)
-"""Seconds by which a stream's times fall where its clock is set back; containers interleave, and
-order within a stream, by less. Ahead of its neighbours' by as much, a time is wrong."""
+"""Seconds. If a stream's times fall by more, its clock was set back: the order of packets in a
+container varies by less. A time ahead of both its neighbours' by more is wrong."""
 
 
 def mended_packets(
@@ -32,11 +35,11 @@ def mended_packets(
     *streams: Stream,
     repaired: Callable[[int], None] = lambda stream: None,
 ) -> Iterator[Packet[Any]]:
-    """Every packet with content of these streams (of all if none is named), in the file's order,
-    but that each packet of sound comes when the next of its stream is met.
+    """Every packet with content of these streams (all streams if none is given), in file order,
+    except that each audio packet is delayed until the next one of its stream is read.
 
     `clock`: seconds by which the video was moved after each time its clock was set back. `repaired`
-    is told the stream's index for each packet that is put between its neighbours.
+    is called with the stream's index for each packet that is put between its neighbours.
     """
     chosen = {s.index: s for s in streams or source.streams}
     headed = {k for k, stream in chosen.items() if carries_header(stream)}
@@ -61,8 +64,8 @@ def mended_packets(
             last[index] = now
             if steps[index]:
                 moved = round(clock[steps[index] - 1] / Fraction(packet.time_base))
-                # What was stored before the step may reach a little beyond it; a millisecond is a
-                # tick of any container's.
+                # The packets before the step may reach a little beyond it: go on at least a
+                # millisecond after them, a tick of every container.
                 least = max(round(1 / (1000 * Fraction(packet.time_base))), 1)
                 moved = max(moved, before[index] + least - ticks)
                 packet.pts = None if packet.pts is None else packet.pts + moved
@@ -75,9 +78,12 @@ def mended_packets(
 def without_leaps(
     packets: Iterable[Packet[Any]], repaired: Callable[[int], None] = lambda stream: None
 ) -> Iterator[Packet[Any]]:
-    """The packets, each of sound once the next of its stream is met: where its time is ahead of
-    both neighbours' by more than STEP_BACK, it begins where the one before it ends, the first so
-    that it ends where the next begins. `repaired` is told the index of its stream."""
+    """The packets, each audio packet delayed until the next one of its stream is read.
+
+    If its time is ahead of both neighbours' by more than STEP_BACK, it begins where the one before
+    it ends; the first of a stream ends where the next begins. `repaired` is called with the index
+    of its stream.
+    """
     held: dict[int, Packet[Any]] = {}
     ends: dict[int, int] = {}
     for packet in packets:
@@ -105,7 +111,8 @@ def _ticks(packet: Packet[Any]) -> int | None:
 
 
 class Breaks:
-    """Where the sounds of a source are left out by the first rule; `see` every packet of theirs."""
+    """Spans where audio is dropped because its header is broken (rule 1); call `see` with every
+    audio packet."""
 
     def __init__(self, source: InputContainer) -> None:
         self._headed = {stream.index for stream in source.streams if carries_header(stream)}
@@ -127,19 +134,21 @@ class Breaks:
 
     @property
     def found(self) -> tuple[tuple[Fraction, Fraction], ...]:
-        """From and to in seconds, in order; to the end of the stream where none is whole after."""
+        """(begin, end) of each span in seconds, in order; it lasts to the end of the stream if no
+        intact packet follows."""
         rest = [(begin, self._last.get(index, begin)) for index, begin in self._open.items()]
         return tuple(sorted([*self._closed, *rest]))
 
 
 def carries_header(stream: Stream) -> bool:
-    """Whether every packet of a stream begins with a header of its own (ADTS)."""
+    """Whether every packet of a stream begins with its own header (ADTS)."""
     context = stream.codec_context
     return codec_name(stream) == "aac" and context is not None and not context.extradata
 
 
 def is_broken(packet: bytes) -> bool:
-    """Whether an ADTS header (ISO/IEC 13818-7, 6.2) is none, or tells another length."""
+    """Whether a packet does not begin with an ADTS header (ISO/IEC 13818-7, 6.2), or with one that
+    declares another length."""
     if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
         return True
     return (packet[3] & 3) << 11 | packet[4] << 3 | packet[5] >> 5 != len(packet)

@@ -1,1 +1,1 @@
-"""The other streams of a source: sound and subtitles, mended, cut, encoded anew."""
+"""The source's other streams: sound and subtitles, with times mended, cut, copied or re-encoded."""

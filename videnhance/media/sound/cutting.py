@@ -1,4 +1,4 @@
-"""The time that a cut keeps of a source's other streams, and packets cut to it."""
+"""The window of time that a cut keeps of the source's other streams, and packets cut to it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?|alaw|mulaw)")
 class Window:
     """The time that a cut keeps of the other streams, in seconds of the source's clock.
 
-    Packets that overlap it are kept whole, so that sound may begin and end up to one packet
-    outside; PCM, which knows no packets, is cut to the sample.
+    Packets that overlap it are kept whole, so sound may begin and end up to one packet outside it;
+    PCM, which has no packets, is cut to the sample.
     """
 
     start: Fraction | None
-    """The output's time 0; None: from the beginning, and nothing is moved."""
+    """Becomes the output's time 0. None: from the beginning, and times are not moved."""
     stop: Fraction | None
     """None: to the end."""
     origin: Fraction = Fraction(0)
-    """The output's time 0 where `start` is None: below 0 where a container has no such times."""
+    """Becomes the output's time 0 if `start` is None. Below 0 for a source that begins below 0, if
+    the output's container cannot store such times."""
 
     @property
     def moved(self) -> Fraction:
@@ -44,7 +45,7 @@ class Window:
         return self.origin if self.start is None else self.start
 
     def overlaps(self, begin: Fraction, end: Fraction | None) -> bool:
-        """Whether anything from `begin` to `end` is kept; None is an end that is far enough."""
+        """Whether anything from `begin` to `end` is kept; an end of None is late enough."""
         reached = self.start is None or end is None or end > self.start
         return reached and not self.is_over(begin)
 
@@ -53,7 +54,8 @@ class Window:
 
 
 def window_of(timeline: Timeline, start: int, stop: int) -> Window:
-    """From the first of the frames start..stop to the end of the last; open at the video's ends."""
+    """The window of the frames start..stop (half-open), up to the end of the last. It is unlimited
+    where it begins or ends with the video."""
     end = timeline.pts[stop - 1] + timeline.duration_of(stop - 1)
     return Window(
         start=timeline.pts[start] * timeline.time_base if start > 0 else None,
@@ -62,7 +64,7 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
 
 
 def moved_to_zero(window: Window, clip: Clip) -> Window:
-    """For a container without times below 0: what begins first, picture or sound, begins at 0."""
+    """The window for a container without times below 0: the first of picture and sound is at 0."""
     if window.start is not None:
         return window
     timeline = clip.timeline
@@ -72,7 +74,7 @@ def moved_to_zero(window: Window, clip: Clip) -> Window:
 
 
 def begin_of(packet: Packet[Any]) -> Fraction | None:
-    """Seconds at which a packet begins, None where it does not say."""
+    """Second at which a packet begins; None if it does not say."""
     ticks = packet.pts if packet.pts is not None else packet.dts
     return None if ticks is None else Fraction(ticks) * Fraction(packet.time_base)
 
@@ -80,9 +82,9 @@ def begin_of(packet: Packet[Any]) -> Fraction | None:
 def lasting(
     packets: Iterator[Packet[Any]], start: Fraction | None
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
-    """(packet, second at which it ends); None where that is not declared and does not matter.
+    """(packet, second at which it ends); None if no duration is declared and it does not matter.
 
-    It matters before `start`: such packets are held back until the next of their stream.
+    It matters only for packets before `start`: they are held until the next one of their stream.
     """
     held: dict[int, Packet[Any]] = {}
     for packet in packets:
@@ -102,7 +104,8 @@ def lasting(
 def cut_packet(
     packet: Packet[Any], begin: Fraction, end: Fraction | None, window: Window, stream: Stream
 ) -> Packet[Any] | None:
-    """The packet at its time in the output, cut to the window where its kind can be cut."""
+    """The packet with its time in the output, cut to the window if its kind can be cut. None if
+    nothing of it is left."""
     unit = Fraction(packet.time_base)
     start = begin if window.start is None else max(begin, window.start)
     width = sample_width(stream)
@@ -127,7 +130,7 @@ def cut_packet(
         packet.pts = packet.dts = round((start - window.moved) / unit)
         return packet
     if isinstance(stream, AudioStream):
-        # A tick may be as long as a packet (AVI): counted in about samples, it can be moved.
+        # A tick may be as long as a packet (AVI): in units of about a sample, it can be moved.
         parts = max(round(unit * stream.codec_context.sample_rate), 1)
         unit /= parts
         packet.pts = None if packet.pts is None else packet.pts * parts
@@ -143,13 +146,13 @@ def cut_packet(
 
 
 def layout_of(stream: AudioStream) -> str:
-    """FFmpeg's name of the channels; mono and stereo also where the container only counts them."""
+    """FFmpeg's name for the channel layout; mono or stereo also if only the count is known."""
     layout = stream.codec_context.layout
     return {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
 
 
 def sample_width(stream: Stream) -> int:
-    """Bytes of one sample of all channels of PCM; 0 of anything else."""
+    """Bytes of one PCM sample, all channels together; 0 for any other codec."""
     pcm = _PCM.fullmatch(codec_name(stream))
     if not isinstance(stream, AudioStream) or pcm is None:
         return 0
@@ -157,9 +160,9 @@ def sample_width(stream: Stream) -> int:
 
 
 def whole_samples(packet: Packet[Any], stream: Stream) -> Packet[Any]:
-    """The packet without what a damaged file has in it and an output cannot take: a part of a
-    sample at the end of PCM, which would shift what follows; another header for the codec, for
-    which FFmpeg's Matroska muxer has left no room, so that it spoils the file."""
+    """The packet without two things that damaged files contain and an output cannot hold: part of a
+    sample at the end of PCM, which would shift everything after it; and new codec headers, for
+    which FFmpeg's Matroska muxer has left no room, so that they would spoil the file."""
     if packet.has_sidedata("new_extradata") and stream.type == "audio":
         packet = _piece(packet, 0, packet.size)
     width = sample_width(stream)
@@ -169,7 +172,7 @@ def whole_samples(packet: Packet[Any], stream: Stream) -> Packet[Any]:
 
 
 def _piece(packet: Packet[Any], start: int, stop: int) -> Packet[Any]:
-    """Bytes start..stop of a packet."""
+    """A packet with the bytes start..stop of `packet`, and its times."""
     piece: Packet[Any] = Packet(bytes(packet)[start:stop])
     piece.pts, piece.dts, piece.duration = packet.pts, packet.dts, packet.duration
     piece.time_base = packet.time_base
@@ -178,11 +181,11 @@ def _piece(packet: Packet[Any], start: int, stop: int) -> Packet[Any]:
 
 
 def can_begin(packet: Packet[Any], template: Stream, route: Stream) -> bool:
-    """Whether a packet may be the output's first of its stream, its time below 0.
+    """Whether a packet may be the output's first of its stream, even if its time is below 0.
 
-    MP4 and MOV can tell a player to skip it. Matroska can as far as the codec declares a delay
-    (AAC); at other times below 0 FFmpeg writes blocks that it does not read back as such. So a
-    copy in memory is asked.
+    MP4 and MOV can make a player skip it. Matroska can only within the delay that the codec
+    declares (AAC); FFmpeg writes other times below 0 as blocks that it does not read back with
+    these times. So the packet is written to a file in memory and read back.
     """
     begin = begin_of(packet)
     muxer = route.container.format.name

@@ -1,4 +1,4 @@
-"""Sound encoded anew as AAC, for a container that cannot hold it as it is."""
+"""Sound re-encoded as AAC, for a container that cannot hold it as it is."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import Window
 
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-"""Sampling frequencies of AAC (ISO/IEC 14496-3, 1.6.3.4)."""
+"""Sampling rates of AAC (ISO/IEC 14496-3, 1.6.3.4)."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1"}
 _BITS = 64_000
-"""Bits a second for a channel, where the frequency allows so many (6 for each sample)."""
+"""Bits a second per channel, if the sampling rate allows that many (6 per sample)."""
 _GAP = 0.01
-"""Seconds by which sound may be away from its time before silence is put in or samples are left
-out: half a frame of a 50 Hz video."""
+"""Seconds that sound may be off its time before silence is inserted or samples are dropped: half a
+frame of a 50 Hz video."""
 
 
 _LOUDEST = 8.0
-"""Full scale is 1: sound may reach beyond it, but nothing that was recorded by 18 dB."""
+"""Largest sample kept. Full scale is 1; sound may exceed it, but no recording does by 18 dB."""
 
 
 class Heard(NamedTuple):
-    """Seconds, of the source's clock, at which what was decoded of a sound begins and ends."""
+    """The span of an audio stream that was decoded, in seconds of the source's clock."""
 
     begin: float
     end: float
 
 
 def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
-    """A stream of AAC for the sound of `stream`: its frequency and its channels, where AAC has
-    them."""
+    """An AAC stream for the sound of `stream`, at its rate and with its channels if possible."""
     assert isinstance(stream, AudioStream)
     sound = stream.codec_context
     rate = next((r for r in _RATES if r >= sound.sample_rate), 48000)
@@ -56,9 +55,9 @@ def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
 def encoded_packets(
     clip: Clip, index: int, route: Stream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """(dts in seconds, packet) of a source's stream of sound, what the window keeps of it, less
-    what it moves times by. Gaps become silence; what cannot be decoded is a gap. When the sound was
-    decoded is noted in `heard`, by the stream's index."""
+    """(dts in seconds, packet) of one audio stream of a source, re-encoded: the part that the
+    window keeps, at its times in the output. Gaps become silence; so does sound that cannot be
+    decoded. The decoded span is stored in `heard` under the stream's index."""
     assert isinstance(route, AudioStream)
     unit = Fraction(1, route.codec_context.sample_rate)
     moved = round(window.moved / unit)
@@ -72,7 +71,8 @@ def encoded_packets(
 
 
 def bound(frame: AudioFrame) -> None:
-    """Keep samples to what can be encoded: damaged sound decodes to any floats, and to none."""
+    """Limit samples, in place, to what can be encoded: damaged sound decodes to any float, even to
+    NaN."""
     for plane in frame.planes:
         samples = np.frombuffer(memoryview(plane), np.float32)
         np.nan_to_num(samples, copy=False)
@@ -82,7 +82,7 @@ def bound(frame: AudioFrame) -> None:
 def _resampled(
     clip: Clip, index: int, route: AudioStream, window: Window, heard: dict[int, Heard]
 ) -> Iterator[AudioFrame]:
-    """The sound as AAC takes it, in frames with pts that count samples."""
+    """The sound in the format that AAC takes, in frames whose pts count samples."""
     graph: Graph | None = None
     with open_source(clip.info.path) as source:
         stream = source.streams[index]
@@ -93,7 +93,7 @@ def _resampled(
                 graph = _graph(stream, frame, route, window)
                 heard[index] = Heard(begin, begin)
                 form = _form(frame)
-            if _form(frame) != form:  # a damaged header; the gap becomes silence
+            if _form(frame) != form:  # its header is damaged: drop it; the gap becomes silence
                 continue
             end = begin + frame.samples / frame.sample_rate
             heard[index] = Heard(heard[index].begin, max(heard[index].end, end))
@@ -138,9 +138,9 @@ def _graph(stream: AudioStream, first: AudioFrame, route: AudioStream, window: W
         ),
     ]
     ends = {"start": window.start, "end": window.stop}
-    told = [f"{name}={float(at):.9f}" for name, at in ends.items() if at is not None]
-    if told:
-        chain.append(graph.add("atrim", ":".join(told)))
+    limits = [f"{name}={float(at):.9f}" for name, at in ends.items() if at is not None]
+    if limits:
+        chain.append(graph.add("atrim", ":".join(limits)))
     chain.append(graph.add("abuffersink"))
     graph.link_nodes(*chain).configure()
     return graph

@@ -1,4 +1,4 @@
-"""The packets of a source's other streams, in time and as far as a cut needs them."""
+"""The packets of a source's other streams, with rising times, read as far as a cut needs them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from videnhance.media.sound.cutting import (
 from videnhance.media.sound.pauses import filled
 
 SET_BACK = 0.5
-"""Seconds by which a time of sound must lie back for its clock to have been set back."""
+"""Backward jump of an audio time, in seconds, that counts as a clock reset."""
 _CLOSELY = Fraction(1, 1000)
-"""Seconds between packets of sound that were pushed: a tick of Matroska."""
+"""Seconds between audio packets that had to be moved later: a tick of Matroska."""
 RUN_IN = 10
-"""Seconds before a cut at which its sound is looked for: containers store sound and picture of the
-same moment apart, but by less than that."""
+"""Seconds before a cut at which reading starts: containers store sound and picture of the same
+moment apart from each other, but by less than that."""
 
 
-def _timed(streams: Mapping[int, Stream]) -> dict[int, Stream]:
-    """Those whose packets have times: no covers and no attachments."""
+def timed_streams(streams: Mapping[int, Stream]) -> dict[int, Stream]:
+    """The streams whose packets have times: no cover pictures and no attachments."""
     return {
         k: s
         for k, s in streams.items()
@@ -52,14 +52,14 @@ def source_packets(
     seamless: bool = False,
     silent: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
-    """(packet, second at which it ends as `lasting` has it) of these streams of a source, and of
-    all that the window keeps; the rest of a long file is not read where that can be avoided.
+    """(packet, second at which it ends, from `lasting`) of these streams, as far as the window
+    needs them; if possible, the rest of a long file is not read.
 
-    Times are as `rising` has them, which tells `repaired`; `seamless`: for an output that knows no
-    pauses, as `filled` has them, which tells `silent`.
+    Times come from `rising`, which reports to `repaired`. `seamless`: the output's container has no
+    pauses, so `filled` puts silence into them and reports to `silent`.
     """
-    timed = _timed(streams)
-    # Where the clock was set back, no time tells where to enter.
+    timed = timed_streams(streams)
+    # If the clock was set back, times do not show where to start reading.
     start = window.start if not clip.recorded.clock else None
     if start is not None and _can_enter(clip.info.path, start, timed.values()):
         _enter(source, start)
@@ -74,18 +74,18 @@ def source_packets(
 def rising(
     packets: Iterable[Packet[Any]], repaired: Callable[[int], None] = lambda stream: None
 ) -> Iterator[Packet[Any]]:
-    """The packets, with times that a muxer takes: each stream's dts rise.
+    """The packets, with times that a muxer accepts: the dts of each stream rise.
 
-    A packet of sound without a time, or with one that is not after its predecessor's, begins where
-    that ends, and those that are pushed by it follow each other closely until they are in time
-    again; where the clock was set back by more than SET_BACK, all that follow go on from there.
-    Packets of other kinds keep their pts; dts that do not rise follow each other by one tick.
-    `repaired` is told the stream's index for each packet that was given another time.
+    An audio packet without a time, or with one that is not after its predecessor's, begins where
+    the predecessor ends. Packets that this makes late follow each other closely until they are on
+    time again; but if the clock was set back by more than SET_BACK, all later packets are moved by
+    as much. Packets of other kinds keep their pts; dts that do not rise follow each other by one
+    tick. `repaired` is called with the stream's index for each packet whose time was changed.
     """
     last: dict[int, int] = {}
     ends: dict[int, int] = {}
     moved: dict[int, int] = {}
-    told: dict[int, int] = {}
+    declared: dict[int, int] = {}
     for packet in packets:
         index, kind = packet.stream_index, packet.stream.type
         own = packet.dts if packet.dts is not None else packet.pts
@@ -94,8 +94,8 @@ def rising(
         if kind in ("attachment", "data"):
             yield packet
             continue
-        dts = said = None if own is None else own + moved.get(index, 0)
-        if kind == "audio" and dts is not None and told.get(index, dts) < dts <= last[index]:
+        dts = own_time = None if own is None else own + moved.get(index, 0)
+        if kind == "audio" and dts is not None and declared.get(index, dts) < dts <= last[index]:
             repaired(index)
             dts = last[index] + max(round(_CLOSELY / packet.time_base), 1)
         elif kind == "audio" and (dts is None or dts <= last.get(index, dts - 1)):
@@ -111,23 +111,24 @@ def rising(
                 packet.pts = dts
             packet.dts = dts
             packet.pts = max(packet.pts, dts)
-        if said is not None:
-            told[index] = said
+        if own_time is not None:
+            declared[index] = own_time
         last[index], ends[index] = dts, dts + (packet.duration or 0)
         yield packet
 
 
 def _enter(source: InputContainer, start: Fraction) -> None:
-    """Go to somewhere before `start`, from which on all packets around it follow."""
+    """Seek to before `start`, so that all packets around it follow."""
     target = math.floor((start - RUN_IN) * 1_000_000)
     if source.start_time is not None and target > source.start_time:
         source.seek(target)
 
 
 def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool:
-    """Whether nothing is missed by entering the file before `start` instead of at its top.
+    """Whether nothing is missed by reading from shortly before `start` instead of from the top.
 
-    Each sound must be met before it; a subtitle may have begun any time ago.
+    Every audio stream must have a packet before it. A subtitle may have begun at any earlier time,
+    so with subtitles the answer is no.
     """
     missing = {stream.index for stream in streams}
     if any(stream.type != "audio" for stream in streams):
@@ -155,15 +156,15 @@ def _until_over(
     window: Window,
     repaired: Callable[[int], None],
 ) -> Iterator[Packet[Any]]:
-    """All packets with content, until nothing more can follow that the window keeps."""
+    """All packets with content, until no more can follow that the window keeps."""
     sounds = {k for k, stream in timed.items() if stream.type == "audio"}
     for packet in mended_packets(source, clip.recorded.clock, repaired=repaired):
         if packet.time_base is None:
             continue
         index, begin = packet.stream_index, begin_of(packet)
-        yield packet  # to be changed by whoever takes it
+        yield packet  # the caller may change it, so nothing is read from it afterwards
         if begin is not None and window.is_over(begin):
             sounds.discard(index)
-            # Only once every sound has been read this far: it may be stored behind the picture.
+            # Only when every audio stream was read this far: sound may be stored after the picture.
             if not sounds and window.is_over(begin - RUN_IN):
                 return

@@ -1,5 +1,8 @@
-"""Pauses in PCM as silence, for MP4 and MOV: they hold its samples one after the other, without
-times, so that all that follows a pause would come early."""
+"""Silence in the pauses of PCM, for MP4 and MOV.
+
+These containers store PCM samples one after the other, without times: everything after a pause
+would be played too early.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,29 @@ from videnhance.media.reading.source import codec_name
 from videnhance.media.sound.cutting import begin_of, sample_width
 
 SEAMLESS = ("mp4", "mov")
-"""Muxers that know no pauses in PCM."""
+"""Muxers that cannot store pauses in PCM."""
 _PAUSE, _LEAST = Fraction(2, 5), Fraction(5, 1000)
-"""Sound that lies back by less than this share of a frame, or by less than so many seconds, is left
-alone, as its times may jitter; the check allows half a frame."""
+"""A gap shorter than this share of a video frame, or than this many seconds, is not filled: times
+may jitter by that much. The check allows half a frame."""
 _LONGEST = 600
-"""Seconds of silence that are still worth their bytes."""
+"""Longest pause, in seconds, that is filled: more is not worth its bytes."""
 _PIECE = 1
-"""Seconds of silence in a packet, at most."""
+"""Longest packet of silence, in seconds."""
 
 _SILENCE = {"pcm_mulaw": b"\xff", "pcm_alaw": b"\xd5", "pcm_u8": b"\x80"}
-"""A byte of it (ITU-T G.711: the codes of the least value); 0 in signed samples and floats."""
+"""The byte that is silence (ITU-T G.711: the codes of the smallest value). It is 0 for signed
+samples and floats."""
 
 
 def filled(
     frame_rate: Fraction | None,
     packets: Iterable[Packet[Any]],
-    told: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
+    silent: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[Packet[Any]]:
-    """The packets, and packets of silence where PCM pauses.
+    """The packets, with packets of silence added where PCM pauses.
 
-    `frame_rate`: the video's frames a second, None where unknown. `told` gets the stream's index,
-    and from and to in seconds, of each pause.
+    `frame_rate`: the video's frames a second, None if unknown. `silent` is called for each pause
+    with the stream's index, and its begin and end in seconds.
     """
     pause = max(_PAUSE / frame_rate, _LEAST) if frame_rate else _LEAST
     due: dict[int, Fraction] = {}
@@ -49,7 +53,7 @@ def filled(
             missing = round((begin - now) * rate)
             if pause * rate < missing <= _LONGEST * rate:
                 after = now + Fraction(missing, rate)
-                told(index, now, after)
+                silent(index, now, after)
                 while now < after:
                     samples = min(int((after - now) * rate), _PIECE * rate)
                     yield _piece(packet, byte * (samples * width), now, Fraction(samples, rate))

@@ -1,1 +1,1 @@
-"""Codecs, encoding segments, joining them into the output, PNG pictures."""
+"""Codecs, encoding of segments, muxing them into the output, and PNG pictures."""

@@ -1,4 +1,4 @@
-"""What a file says of itself beside its pictures and sound: metadata, chapters, dispositions."""
+"""What a file declares besides picture and sound: metadata, chapters and dispositions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from videnhance.media.reading.source import open_source
 from videnhance.media.sound.cutting import Window
 
 if TYPE_CHECKING:
-    from av.container.core import Chapter  # a type only: the compiled module has none
+    from av.container.core import Chapter  # exists only in the type stubs
 
 
 _WRITTEN_ANEW = {
@@ -26,17 +26,18 @@ _WRITTEN_ANEW = {
 }
 """Metadata that describes the container or the old encoding, not the content."""
 _ALPHA_BESIDE = ("vp8", "vp9")
-"""Codecs beside whose packets WebM keeps those of alpha, which FFmpeg's own decoders leave out."""
+"""Codecs whose alpha WebM keeps in separate packets; FFmpeg's own decoders ignore these."""
 
 _COMPARED = ("title", "language")
-"""What is compared of a stream's metadata; the rest is mostly the writer's own."""
+"""The keys of a stream's metadata that are compared; other keys mostly describe the writer."""
 
 
 def content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:
-    if "name" in metadata:  # as MP4 and MOV call the title of a stream
+    """The metadata that describes the content, as the output should declare it."""
+    if "name" in metadata:  # MP4's and MOV's key for the title of a stream
         metadata = {"title": metadata["name"], **metadata}
         del metadata["name"]
-    # A timecode is that of the first frame, which a cut that begins later leaves out.
+    # A timecode belongs to the first frame, which a cut that begins later does not hold.
     stale = _WRITTEN_ANEW if window.start is None else _WRITTEN_ANEW | {"timecode"}
     return {
         key: value
@@ -46,7 +47,7 @@ def content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]
 
 
 def chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
-    """The chapters that overlap the window, cut to it, at their times in the output."""
+    """The chapters that overlap the window, cut to it, with their times in the output."""
     if not window.moved and window.stop is None:
         return chapters
     kept: list[Chapter] = []
@@ -64,9 +65,10 @@ def chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
 
 
 def metadata_options(muxer: str, metadata: dict[str, str]) -> str:
-    """What MP4 and MOV have to be told (movflags) to hold metadata under names of their own.
+    """The movflags that MP4 and MOV need to hold this metadata; empty if they hold it anyway.
 
-    Only then: players know the usual names better where they stand in the usual place.
+    The flag is set only if a name is not one of the usual ones: players find the usual names more
+    reliably in their usual place.
     """
     memory = io.BytesIO()
     with av.open(memory, "w", format=muxer) as container:
@@ -83,7 +85,7 @@ def metadata_options(muxer: str, metadata: dict[str, str]) -> str:
 def lost_from(
     info: VideoInfo, part: Path, suffix: str, window: Window, kept: Collection[int]
 ) -> tuple[str, ...]:
-    """One sentence for each thing that a written file does not say though its source does.
+    """One sentence per thing that the source declares and the written file does not.
 
     `kept`: the source's streams that were copied. Reads headers only.
     """
@@ -99,20 +101,23 @@ def lost_from(
         if (count := len(output.chapters())) != len(before):
             found.append(f"{suffix} holds {count} of {len(before)} chapters")
         for old, new in _pairs(source, output, (info.stream, *kept)):
-            told = content_metadata(old.metadata, window)
-            told = {k: v for k, v in told.items() if k in _COMPARED and v != "und"}
+            declared = content_metadata(old.metadata, window)
+            declared = {k: v for k, v in declared.items() if k in _COMPARED and v != "und"}
             gone = Disposition(old.disposition & ~new.disposition & ~Disposition.default)
             if gone:
-                told["disposition"] = "|".join(d.name for d in Disposition if d & gone and d.name)
-            names = _missing(told, content_metadata(new.metadata, window))
+                declared["disposition"] = "|".join(
+                    d.name for d in Disposition if d & gone and d.name
+                )
+            names = _missing(declared, content_metadata(new.metadata, window))
             if names:
-                values = ", ".join(f"{name} {told[name]}" for name in names)
+                values = ", ".join(f"{name} {declared[name]}" for name in names)
                 found.append(f"{suffix} does not say of {old.type} stream {old.index}: {values}")
     return tuple(found)
 
 
 def _missing(wanted: dict[str, str], there: dict[str, str]) -> list[str]:
-    # Matroska writes all names in capitals; MP4 and MOV write some values in a form of their own.
+    """Names in `wanted` that are not in `there`. Only names are compared, without case: Matroska
+    writes them in capitals, and MP4 and MOV change the form of some values."""
     names = {name.casefold() for name in there}
     return sorted(name for name in wanted if name.casefold() not in names)
 
@@ -120,7 +125,7 @@ def _missing(wanted: dict[str, str], there: dict[str, str]) -> list[str]:
 def _pairs(
     source: InputContainer, output: InputContainer, kept: Collection[int]
 ) -> list[tuple[Stream, Stream]]:
-    """Streams of the source and what they became: of a kind they keep their order."""
+    """Streams of the source with their streams in the output: each kind keeps its order."""
     pairs: list[tuple[Stream, Stream]] = []
     for kind in ("video", "audio", "subtitle"):
         before = [s for s in source.streams if s.type == kind and s.index in kept]

@@ -1,4 +1,4 @@
-"""Joining rendered segments and the source's other streams into the output, packet for packet."""
+"""Muxing: joins rendered segments and the source's other streams, packet by packet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from videnhance.media.writing.streams import Copying, add_copied
 
 @dataclass(frozen=True)
 class Cut:
-    """Frames start..stop (half-open) of the source, when the output is to hold only these."""
+    """Frames start..stop (half-open) of the source, if the output shall hold only these."""
 
     start: int
     stop: int
@@ -58,26 +58,26 @@ def mux(
     checking: Callable[[int], None] = lambda frames: None,
     complete: Callable[[Path, Check], None] = lambda part, found: None,
 ) -> Check:
-    """Write finished segments and the source's other streams to `part`, then rename it `output`.
+    """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
-    Both are on one file system, so the output appears whole or not at all, and `part` is gone
-    either way. What was written is compared with the source (frames.py); `complete` is called with
-    the checked file before it is renamed.
+    Both are on one file system, so the output appears complete or not at all, and `part` is gone
+    either way. What was written is compared with the source (check/frames.py); `complete` is called
+    with the checked file before it is renamed.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
-    whole stream gets the n-th smallest pts minus one common delay: dts as the segments store them
-    collide at the seams when there are B-frames.
+    whole stream gets the n-th smallest pts minus one common delay: the dts stored in the segments
+    collide at the seams if there are B-frames.
 
-    With a `cut` the segments hold its frames, still numbered as in the whole video, and the output
-    only what belongs to them (see packets.Window). A cut that begins later than the video moves
-    all times so that its first frame is shown at 0. A packet of sound that begins before that is
-    skipped up to there by the edit list in MP4 and MOV; in Matroska, unless it can be, it is left
-    out, and the sound begins up to one packet late, in its place. Video that begins before 0 keeps
-    its times where the container can tell them; else all times are moved so that what begins first,
-    picture or sound, is at 0.
+    With a `cut`, the segments hold its frames, numbered as in the whole video, and the output holds
+    only what belongs to them (see cutting.Window). If the cut begins later than the video, all
+    times are moved so that its first frame is shown at 0. Of an audio packet that begins before 0,
+    players skip the early part by the edit list in MP4 and MOV. Matroska can do that only for some
+    codecs; otherwise the packet is dropped, and the sound begins up to one packet late, at its
+    right time. Video that begins before 0 keeps its times if the container can store them;
+    otherwise all times are moved so that the first of picture and sound is at 0.
 
-    Raises OutputError where the output cannot be written or the segments do not hold their frames,
-    CheckError where it does not agree with the source: then it is kept under another name.
+    Raises OutputError if the output cannot be written or the segments do not hold their frames, and
+    CheckError if it does not agree with the source: it is then kept under another name.
     """
     info, timeline = clip.info, clip.timeline
     cut = cut if cut is not None else Cut(0, len(timeline))
@@ -89,7 +89,7 @@ def mux(
     try:
         heard = _write(part, muxer, clip, segments, copying, progress, window)
         expected = Expected(clip, window, span, copying.kept, heard)
-        # FFmpeg reads times before 0 in Matroska only where it can guess them.
+        # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
         if below and not window.moved and not passes(part, expected):
             window = moved_to_zero(window, clip)
             heard = _write(part, muxer, clip, segments, copying, progress, window)
@@ -126,7 +126,8 @@ def _write(
     progress: Callable[[int], None],
     window: Window,
 ) -> dict[int, Heard]:
-    """Returns what was decoded of the sounds that are encoded anew, by their index."""
+    """Write the file. Returns the decoded spans of the audio streams that are re-encoded, by
+    index."""
     info = clip.info
     heard = dict.fromkeys(copying.encoded, Heard(0, 0))
     with ExitStack() as stack:
@@ -165,13 +166,13 @@ def _mux_options(clip: Clip, muxer: str, metadata: dict[str, str]) -> dict[str, 
         # By default FFmpeg moves all streams until none starts below zero (as AAC's priming does);
         # Matroska can write small negative times, so frames keep theirs.
         return {"avoid_negative_ts": "disabled"}
-    # Offsets between streams are stored in the movie's timescale: one that all can be written in.
+    # Offsets between streams are stored in the movie's timescale: choose one that fits all.
     info, ticks = clip.info, clip.timeline.time_base.denominator
     bases = [ticks]
     bases += [s.time_base.denominator for s in info.streams if s.time_base and s.kind == "audio"]
     common = math.lcm(*bases)
     return {
-        # Without being told to, FFmpeg writes colour only where all three tags are known.
+        # Without write_colr, FFmpeg writes colour only if all three tags are known.
         "movflags": "+faststart"
         + ("+write_colr" if info.color != ColorTags() else "")
         + metadata_options(muxer, metadata),
@@ -214,8 +215,8 @@ def _add_streams(
 
 
 def _add_video(target: OutputContainer, rendered: VideoStream, clip: Clip) -> VideoStream:
-    """The output's video. All that is said of its picture is said anew: of what the packets do not
-    hold themselves, a segment's container has lost a part."""
+    """The output's video stream. Its picture tags are all set again from the source: a segment's
+    container has lost some of those that are not in the packets."""
     info, source = clip.info, rendered.codec_context
     pix_fmt = source.pix_fmt or ""
     with with_tags(rendered, tags_written(info, pix_fmt, source.width // info.width)) as template:
@@ -239,5 +240,5 @@ def _add_video(target: OutputContainer, rendered: VideoStream, clip: Clip) -> Vi
 
 
 def _lacks_aspect(info: VideoInfo, muxer: str) -> bool:
-    """Whether the aspect must be written when the file is finished."""
+    """Whether the sample aspect ratio must be written after the file is finished."""
     return muxer in ("matroska", "webm") and info.sample_aspect_ratio != 1

@@ -1,4 +1,5 @@
-"""The packets an output is made of, in the order they are written: rendered video, copied rest."""
+"""The packets of an output, in writing order: the rendered video's, and those copied from the
+source's other streams."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from videnhance.media.sound.cutting import (
     cut_packet,
     whole_samples,
 )
-from videnhance.media.sound.packets import _timed, rising, source_packets
+from videnhance.media.sound.packets import rising, source_packets, timed_streams
 from videnhance.media.sound.pauses import SEAMLESS, filled
 from videnhance.media.timeline import Segment, Timeline
 
@@ -33,14 +34,14 @@ def video_packets(
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(dts in seconds, packet) of the segments in decoding order.
 
-    Times are those of the source less `moved`, which is a whole number of its ticks. Raises
-    OutputError where the segments' files do not hold their frames.
+    Times are those of the source minus `moved`, a whole number of its ticks. Raises OutputError if
+    the segments' files do not hold their frames.
     """
     stop = segments[-1][0].stop
     origin = int(moved / timeline.time_base)
     base = Fraction(1, timeline.time_base.denominator)
     step = timeline.time_base.numerator
-    # No packet may be decoded after it is shown: by that much decoding runs ahead.
+    # No packet may be decoded after it is shown: decoding runs ahead by this much.
     ahead = max(
         timeline.pts[order] - timeline.pts[index]
         for order, index, _ in _segment_packets(timeline, segments)
@@ -50,8 +51,8 @@ def video_packets(
         packet.dts = (timeline.pts[order] - ahead - origin) * step
         packet.duration = timeline.duration_of(index) * step
         if order + 1 == stop:
-            # MP4 takes the end of the track from the packet decoded last, which with B-frames is
-            # not the frame shown last.
+            # MP4 takes the end of the track from the packet decoded last; with B-frames that is not
+            # the frame shown last.
             packet.duration = timeline.duration_of(order) * step
         packet.time_base = base
         packet.stream = stream
@@ -61,9 +62,9 @@ def video_packets(
 def _segment_packets(
     timeline: Timeline, segments: Sequence[tuple[Segment, Path]]
 ) -> Iterator[tuple[int, int, Packet[Any]]]:
-    """(order of decoding, frame index, packet) of all segments; raises OutputError on a gap.
+    """(decoding order, frame index, packet) of all segments; raises OutputError on a gap.
 
-    Order and index count from the video's first frame, whichever segment is the first.
+    Order and index count from the video's first frame, even if that is not in the first segment.
     """
     order = segments[0][0].start
     header: bytes | None = None
@@ -72,9 +73,9 @@ def _segment_packets(
             stream = container.streams.video[0]
             extradata = stream.codec_context.extradata
             if position and extradata != header:
-                raise OutputError(f"{path}: is encoded otherwise than the segments before it")
+                raise OutputError(f"{path}: is encoded differently from the segments before it")
             header = extradata
-            # The file counts ticks of 1/denominator from 0; the plan, units of time_base.
+            # The file counts ticks of 1/denominator from 0; the plan counts units of time_base.
             unit = timeline.time_base / Fraction(stream.time_base or timeline.time_base)
             start = timeline.pts[segment.start]
             for packet in container.demux(stream):
@@ -92,8 +93,8 @@ def _segment_packets(
 def other_packets(
     source: InputContainer, routes: Mapping[int, Stream], clip: Clip
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """(seconds, packet) of every copied stream, data and times as they are in the source; where
-    that is damaged, as mending.py mends them, and with silence where pauses.py has to put it."""
+    """(seconds, packet) of every copied stream, data and times as in the source. Damaged times are
+    mended (repair/mending.py), and pauses filled with silence if they must be (sound/pauses.py)."""
     chosen = [stream for stream in source.streams if stream.index in routes]
     chosen = [stream for stream in chosen if stream.index != clip.info.stream]
     if not chosen:
@@ -116,20 +117,20 @@ def packets_within(
     routes: Mapping[int, Stream],
     window: Window,
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """As `other_packets`, but only what the window keeps, less what it moves times by.
+    """Like `other_packets`, but only what the window keeps, at its times in the output.
 
-    Times are moved by whole ticks of their stream, those of sound by samples: it lies within half
-    of one of where it was beside the picture. A packet that declares no duration lasts until the
-    next of its stream. Subtitles are cut to the window; a second video begins at its first keyframe
-    in it; a cover, which has no time, is kept. Of packets that begin before the window, those are
-    left out whose time the output's container cannot express.
+    Times are moved by whole ticks of their stream, those of sound by samples, so sound stays within
+    half a sample of its place beside the picture. A packet without a declared duration lasts until
+    the next of its stream. Subtitles are cut to the window; a second video begins at its first
+    keyframe in it; a cover picture, which has no time, is kept. Packets that begin before the
+    window are dropped if the output's container cannot express their time.
     """
     copied = {
         s.index: s for s in source.streams if s.index in routes and s.index != clip.info.stream
     }
     if not copied:
         return
-    timed = _timed(copied)
+    timed = timed_streams(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest, before = 0.0, dict[int, int]()
     found = source_packets(clip, source, copied, window, seamless=_is_seamless(routes))
@@ -155,8 +156,8 @@ def packets_within(
 
 
 def _give_length(packet: Packet[Any], stream: Stream, before: dict[int, int]) -> None:
-    """A packet of sound of which no length is declared gets that of its predecessor (whose dts is
-    in `before`): in MP4 and MOV a last packet without length is not played."""
+    """Give an audio packet without a declared duration the one of its predecessor (whose dts is in
+    `before`): MP4 and MOV do not play a last packet without duration."""
     if stream.type == "audio" and packet.dts is not None:
         if not packet.duration:
             packet.duration = max(packet.dts - before.get(stream.index, packet.dts), 1)

@@ -1,7 +1,7 @@
-"""PNG files that say what they are: lossless pictures at 8 or 16 bits, with text inside.
+"""PNG files that describe themselves: lossless pictures of 8 or 16 bits, with text inside.
 
-OpenCV encodes them (Pillow has no RGB of 16 bits); the text is added as the chunks of the PNG
-specification (W3C, third edition, 11.3.3), which OpenCV has none of.
+OpenCV encodes them (Pillow has no 16-bit RGB). The text is added as chunks of the PNG specification
+(W3C, third edition, 11.3.3), which OpenCV does not write.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _HEADER = 8 + 25
 
 
 def picture_of(frame: Frame) -> Array:
-    """(H, W, 3) RGB, (H, W, 4) with alpha or (H, W) grey, full range: uint8, or uint16 of deeper
-    frames."""
+    """The frame as (H, W, 3) RGB, (H, W, 4) with alpha, or (H, W) grey, full range: uint8, or
+    uint16 if it has more than 8 bits."""
     layout = frame.layout
     deep = layout.depth > 8
     top, kind = (65535.0, np.uint16) if deep else (255.0, np.uint8)
@@ -51,10 +51,11 @@ def write_png(
     part: Path,
     embedded: Embedded = NOTHING,
 ) -> None:
-    """Write a picture, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8 or uint16, whole.
+    """Write a picture completely or not at all: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or
+    uint16.
 
-    `text`: keywords (Latin-1, 1 to 79 bytes) and texts. `part` is the file that is renamed at the
-    end, on the same file system. Raises OutputError.
+    `text`: keywords (Latin-1, 1 to 79 bytes) and texts. `part`: the file that is written and then
+    renamed, on the same file system. Raises OutputError.
     """
     write_part(path, picture, text, part, embedded)
     put_in_place(part, path)
@@ -67,7 +68,7 @@ def write_part(
     part: Path,
     embedded: Embedded = NOTHING,
 ) -> None:
-    """As `write_png`, without the renaming."""
+    """Like `write_png`, without the renaming."""
     order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
     turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
     done, content = cv2.imencode(".png", np.ascontiguousarray(turned))
@@ -75,7 +76,7 @@ def write_part(
         raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
     data = content.tobytes()
     chunks = b"".join(_text_chunk(keyword, value) for keyword, value in text.items())
-    # The text comes first, for read_text.
+    # The text comes first, so that read_text finds it.
     if embedded.profile is not None:
         chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(embedded.profile))
     if embedded.exif is not None:
@@ -90,7 +91,7 @@ def write_part(
 
 
 def read_picture(path: Path) -> Array | None:
-    """A picture of `write_png`, as it was given; None where it cannot be read."""
+    """A picture written by `write_png`, in the same array form; None if it cannot be read."""
     data = np.frombuffer(path.read_bytes(), np.uint8)
     found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
     if found is None or found.ndim == 2:
@@ -99,7 +100,7 @@ def read_picture(path: Path) -> Array | None:
 
 
 def read_text(path: Path) -> dict[str, str]:
-    """The texts that a PNG of ours begins with; none where it is no such file, or not whole."""
+    """The texts at the beginning of a PNG of ours; empty if it is another file, or incomplete."""
     found: dict[str, str] = {}
     try:
         with path.open("rb") as file:
@@ -125,24 +126,24 @@ def read_text(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """Every finished frame as a picture of its own, written before it is encoded.
+    """Every finished frame as a separate picture, written before it is encoded.
 
-    Each says what segment it is part of, so that a job that was stopped knows which it has.
+    Each names its segment, so that a resumed job knows which pictures it has.
     """
 
     folder: Path
     time_base: Fraction
     text: Mapping[str, str]
-    """What holds for all of them."""
+    """Text written into all of them."""
     embedded: Embedded = NOTHING
-    """The same, as other programs read it."""
+    """Colour profile and EXIF written into all of them."""
 
     def path(self, index: int, pts: int) -> Path:
         return self.folder / f"frame{index:06d}_pts{pts}.png"
 
     def write(self, frame: Frame, segment: str) -> None:
-        """`segment`: what the frame was made from, as its segment's seal has it. Raises
-        OutputError."""
+        """Write one frame. `segment`: the fingerprint in its segment's seal, which says what it was
+        made from. Raises OutputError."""
         path = self.path(frame.index, frame.pts)
         text = {
             **self.text,
@@ -156,13 +157,13 @@ class FrameFiles:
         write_png(path, picture_of(frame), text, part, self.embedded)
 
     def holds(self, index: int, pts: int, segment: str) -> bool:
-        """Whether the picture of a frame is there, whole, and of this segment."""
+        """Whether the picture of a frame is there, complete, and made for this segment."""
         return read_text(self.path(index, pts)).get("Segment") == segment
 
 
 def require_folder(folder: Path, option: str, *, ours: bool) -> None:
-    """Make the folder. Raises OutputError where it cannot be, or holds files already, unless it is
-    `ours`: begun by this job, or to be overwritten."""
+    """Make the folder. Raises OutputError if that fails, or if it already holds files and is not
+    `ours`, that is, begun by this job or to be overwritten."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = next(folder.iterdir(), None)
@@ -177,7 +178,7 @@ def require_folder(folder: Path, option: str, *, ours: bool) -> None:
 
 
 def _text_chunk(keyword: str, text: str) -> bytes:
-    """tEXt, or iTXt where Latin-1 does not have the letters."""
+    """A tEXt chunk, or iTXt if Latin-1 lacks some of the letters."""
     name = keyword.encode("latin-1")
     try:
         kind, body = b"tEXt", name + b"\0" + text.encode("latin-1")

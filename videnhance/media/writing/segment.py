@@ -1,7 +1,7 @@
-"""Encoding one segment into a file of its own, put in place whole or not at all.
+"""Encoding one segment into its own file, which is put in place complete or not at all.
 
-A segment's file counts its pts from 0 in a track whose timescale is the source's, which MP4 and
-MOV keep exactly; where the segment begins in the whole is the plan's business (see mux.py).
+A segment's file counts pts from 0 with the source's timescale, which MP4 and MOV keep exactly. The
+plan knows where the segment begins in the whole video (see mux.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from videnhance.media.reading.decoding import picture_of
 
 @dataclass(frozen=True)
 class Encoding:
-    """All an encoder must know; the same for every segment of a job."""
+    """Everything an encoder must know; the same for every segment of a job."""
 
     encoder: str
     segment_format: str
@@ -45,7 +45,7 @@ class Encoding:
 
 
 class SegmentWriter:
-    """Context manager: `write` frames in order; leaving it without an error finishes the file.
+    """A context manager: `write` frames in order; leaving it without an error finishes the file.
 
     `complete` is called with the encoded file before it is put in place.
     """
@@ -93,9 +93,9 @@ class SegmentWriter:
             self._part.unlink(missing_ok=True)
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame; raises OutputError where it cannot be written."""
+        """Encode one frame; raises OutputError if it cannot be written."""
         picture = picture_of(frame)
-        # ProRes writes into each frame what the frame itself says.
+        # ProRes writes the tags of each frame into the stream, not those of the encoder.
         color = self._encoding.color
         picture.color_range, picture.colorspace = color.range, color.matrix
         picture.color_primaries, picture.color_trc = color.primaries, color.transfer
@@ -112,7 +112,7 @@ class SegmentWriter:
             raise write_error(self.path, error) from error
 
     def _verify(self) -> None:
-        """A disk that is full may show only in what is missing from the file."""
+        """Raises OutputError if frames are missing: a full disk may show in no other way."""
         kept = segment_times(self._part, self._encoding.time_base)
         if len(kept) != self._written:
             raise OutputError(
@@ -128,7 +128,7 @@ class SegmentWriter:
 
     def _add_stream(self) -> VideoStream:
         encoding = self._encoding
-        # SVT-AV1 prints a page to stderr for every segment unless told not to, and only so.
+        # SVT-AV1 prints a page to stderr for every segment; only this variable stops it.
         os.environ.setdefault("SVT_LOG", "1")
         stream = self._container.add_stream(
             encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
@@ -150,7 +150,7 @@ class SegmentWriter:
 def segment_times(path: Path, time_base: Fraction) -> list[int]:
     """The pts of all frames of a segment's file, sorted, in units of `time_base`.
 
-    A file that cannot be read to its end has none.
+    Empty if the file cannot be read to its end.
     """
     try:
         with av.open(str(path)) as container:

@@ -1,4 +1,4 @@
-"""Which of a source's other streams a container takes, settled before any work."""
+"""Which of a source's other streams an output's container can hold; decided before any work."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from videnhance.media.timeline import LONGEST, Timeline
 from videnhance.media.writing.codecs import CODECS, CONTAINERS
 
 _LOOK = 1000
-"""Packets of a source among which the first of a data stream is looked for."""
+"""How many packets of a source are searched for the first one of each data stream."""
 
 
 @dataclass(frozen=True)
 class Copying:
-    """What becomes of the source's other streams in a given container."""
+    """What happens to the source's other streams in a given container."""
 
     kept: tuple[int, ...]
     """Indices of the streams copied packet for packet."""
     dropped: tuple[str, ...]
-    """One sentence for each stream that the container cannot hold, and the one that could."""
+    """One sentence per stream that the container cannot hold, naming one that could."""
     encoded: tuple[int, ...] = ()
-    """Indices of streams of sound encoded anew, as AAC."""
+    """Indices of audio streams that are re-encoded as AAC."""
 
 
 def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -> Copying:
-    """Which streams the container takes; asks the muxer itself, with a header in memory.
+    """Which streams the container can hold; tested with the muxer itself, by a header in memory.
 
-    `audio` is what becomes of sound (settings.AUDIO). Raises ContainerError, naming a container
-    that would do, where the video codec does not fit, or sound that is to be copied: sound is never
-    left out in silence.
+    `audio` is what to do with sound (settings.AUDIO). Raises ContainerError, naming a container
+    that fits, if the video codec does not fit, or sound that should be copied: sound is never
+    dropped silently.
     """
     if not _takes_codec(muxer, codec):
         fits = [s for s, other in CONTAINERS.items() if _takes_codec(other, codec)]
@@ -93,13 +93,13 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
 
 
 def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:
-    """Raises ContainerError where frames follow each other faster than the container counts, or
-    are further apart than it can tell."""
+    """Raises ContainerError if frames follow each other faster than the container's clock counts,
+    or are further apart than it can store."""
     furthest = max((b - a for a, b in pairwise(timeline.pts)), default=0)
     if muxer in ("mp4", "mov") and furthest > LONGEST:
         raise ContainerError(
             f"{path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
-            f"hours apart, more than {_suffix(muxer)} can tell; name the output .mkv, or choose a "
+            f"hours apart, more than {_suffix(muxer)} can store; name the output .mkv, or choose a "
             "part with --start and --end"
         )
     steps = len(timeline) - 1
@@ -112,15 +112,15 @@ def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:
 
 
 def add_copied(target: OutputContainer, stream: Stream) -> Stream:
-    """A stream of `target` for the packets of `stream`, which it takes."""
+    """A stream of `target` for the packets of `stream`; the container must accept it."""
     if g711.is_refused(target.format.name, stream):
         return g711.add_stream(target, stream)
     return target.add_stream_from_template(stream, opaque=True)
 
 
 def _is_written_anew(source: InputContainer, stream: Stream) -> bool:
-    """Whether a data stream of MP4 or MOV holds what the muxer writes from elsewhere: chapters, and
-    the timecode, which is metadata of the video too."""
+    """Whether a data stream of MP4 or MOV holds what the muxer writes from other sources: chapters,
+    or the timecode, which is also metadata of the video."""
     if stream.type != "data" or "mov" not in source.format.name:
         return False
     chapters = bool(source.chapters()) and stream.name in ("bin_data", "text")
@@ -150,7 +150,7 @@ def _takes_codec(muxer: str, codec: str) -> bool:
 def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
     if g711.is_refused(muxer, stream):
         return g711.is_taken(stream)
-    # Matroska would write a cover as a second video of one frame.
+    # Matroska would write a cover picture as a second video of one frame.
     if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
         return False
     memory = io.BytesIO()
@@ -160,7 +160,7 @@ def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -
             container.start_encoding()
             if stream.type != "data":
                 return True
-            # Muxers take headers of data streams whose packets they then refuse.
+            # Muxers accept headers of data streams and then refuse their packets: try one.
             packet = Packet(bytes(data[stream.index]))
             packet.pts = packet.dts = 0
             packet.time_base = data[stream.index].time_base
