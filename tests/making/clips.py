@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.media.reading.decoding import planes_of
+from videnhance.media.writing.codecs import repeatable
 
 
 def picture(index: int, width: int, height: int, pix_fmt: str = "yuv420p") -> VideoFrame:
@@ -56,7 +57,7 @@ def write_clip(
         if path.suffix in (".mp4", ".mov")
         else {},
     ) as container:
-        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream = container.add_stream(codec, rate=25, options=repeatable(codec, options or {}))
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = time_base

@@ -7,6 +7,7 @@ formats.py asks FFmpeg about them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from videnhance.errors import UsageError, chosen
@@ -210,3 +211,25 @@ def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> d
     if chosen_preset is not None:
         options["preset"] = chosen_preset
     return options
+
+
+def repeatable(encoder: str, options: dict[str, str]) -> dict[str, str]:
+    """`options`, and those by which the encoder gives the same packets for the same frames always.
+
+    x264 (core 165) with AVX-512 reads memory that it never wrote, for its macroblock tree: what the
+    process did before may then change a packet. With AVX2 it does not, is as fast, and gives the
+    packets that AVX-512 gives as a rule.
+    """
+    if encoder != "libx264" or not _has_avx512():
+        return options
+    given = options.get("x264-params")
+    return {**options, "x264-params": f"{given}:asm=avx2" if given else "asm=avx2"}
+
+
+@cache
+def _has_avx512() -> bool:
+    """Whether this processor has AVX-512; only Linux tells."""
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False

@@ -25,6 +25,7 @@ from videnhance.files import put_in_place
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import picture_of
+from videnhance.media.writing.codecs import repeatable
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ class SegmentWriter:
         encoding = self._encoding
         # SVT-AV1 prints a page to stderr for every segment; only this variable stops it.
         os.environ.setdefault("SVT_LOG", "1")
-        stream = self._container.add_stream(
-            encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
-        )
+        # Not in the job's record: a job goes on where the processor is another one.
+        options = repeatable(encoding.encoder, dict(encoding.options))
+        stream = self._container.add_stream(encoding.encoder, rate=encoding.rate, options=options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         stream.width, stream.height = encoding.width, encoding.height
