@@ -23,7 +23,6 @@ from videnhance.errors import ModelError
 from videnhance.faces.tracklets import Faces
 from videnhance.models.devices import device_named
 from videnhance.models.loading import load_into
-from videnhance.models.torchvision_bridge import bridge
 
 Network = Literal["resnet50", "mobile0.25"]
 
@@ -45,7 +44,6 @@ class RetinaFace:
     ) -> None:
         """Raises UsageError if the device cannot be used, and ModelError, naming the file, if
         `weights` are not for this network."""
-        bridge()
         self._device = device_named(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it

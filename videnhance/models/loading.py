@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +55,17 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def check_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Raises ModelError that says which keys a network and a state do not have in common."""
-    wanted = module.state_dict()
+def check_state(
+    module: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    path: Path,
+    published: Callable[[str], str] = str,
+) -> None:
+    """Raises ModelError that says which keys a network and a state do not have in common.
+
+    `published`: what the file calls the weight that the network has under another key.
+    """
+    wanted = {published(key): value for key, value in module.state_dict().items()}
     faults = [
         _some("missing", [key for key in wanted if key not in state]),
         _some("unknown", [key for key in state if key not in wanted]),
