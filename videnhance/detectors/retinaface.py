@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
 from videnhance.models.devices import device_named
 from videnhance.models.loading import load_into
@@ -80,10 +80,9 @@ class RetinaFace:
             with torch.inference_mode():
                 boxes, scores, landmarks = self._answers(images)
         except RuntimeError as error:
-            text = " ".join(str(error).split())[:120]
             raise ModelError(
-                f"--detector retinaface: failed on {self._device} ({text}); use --devices cpu or "
-                "a smaller --detect-size"
+                f"--detector retinaface: failed on {self._device} ({line_of(error)}); "
+                "use --devices cpu or a smaller --detect-size"
             ) from error
         return [self._faces(*answer) for answer in zip(boxes, scores, landmarks, strict=True)]
 

@@ -86,12 +86,6 @@ def is_memory(error: BaseException) -> bool:
     return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
 
 
-def line_of(error: BaseException) -> str:
-    """What an error of torch says, in one line."""
-    text = " ".join(str(error).split())
-    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
-
-
 def fill(
     network: nn.Module,
     state: Mapping[str, Tensor],

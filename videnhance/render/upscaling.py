@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from videnhance.errors import ModelError, UsageError
+from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.imaging.frames import FloatArray
 from videnhance.models.devices import device_named
 from videnhance.models.running import dtype_named, fill, is_memory
@@ -161,9 +161,8 @@ class Upscaler:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if reason is not None:
-            text = " ".join(str(reason).split())[:120] or type(reason).__name__
             raise ModelError(
-                f"upscaling: the network failed on {self._device} ({text}); "
+                f"upscaling: the network failed on {self._device} ({line_of(reason)}); "
                 "use --device cpu --precision f32"
             ) from reason
         if len(tiles) == 1:

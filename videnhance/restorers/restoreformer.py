@@ -2,9 +2,9 @@
 
 Zhouxia Wang and others, "RestoreFormer: High-Quality Blind Face Restoration from Undegraded
 Key-Value Pairs", CVPR 2022. The network comes from spandrel: bit for bit that of the authors'
-gfpgan package, without the training programs that importing gfpgan loads (2 seconds). It is fed as
-their GFPGANer feeds it: RGB in [-1, 1]. Besides loading it, this module makes it choose its codes in
-float32, whatever the precision: in bfloat16 the distances to many codes are equal, so the choice
+gfpgan package, without the training programs that importing gfpgan loads (2 seconds). It is fed
+as their GFPGANer feeds it: RGB in [-1, 1]. Besides loading it, this module makes it choose its
+codes in float32 at any precision: in bfloat16 the distances to many codes are equal, and the choice
 would be arbitrary.
 """
 
