@@ -38,12 +38,12 @@ import numpy.typing as npt
 import torch
 from skimage import data
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision_bridge import bridge
 
 from videnhance import Settings, enhance
 from videnhance.detectors.centerface import CenterFace
 from videnhance.faces.tracklets import CropWindow
 from videnhance.models.loading import load_state
-from videnhance.models.torchvision_bridge import bridge
 from videnhance.restorers.gfpgan import GFPGAN, build
 from videnhance.restorers.network import Execution, NetworkRestorer
 from videnhance.settings.groups import (

@@ -31,9 +31,10 @@ from clarity_data import SIDE, fill
 from safetensors.torch import save_file
 from torch import Tensor
 
+from videnhance.imaging.frames import LUMA
 from videnhance.imaging.optical_flow import shrink
 from videnhance.models.loading import load_state
-from videnhance.restorers.correction import LUMA, PLANES, STEPS, Correction, corrections, work_side
+from videnhance.restorers.correction import PLANES, STEPS, Correction, corrections, work_side
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""

@@ -91,3 +91,10 @@ class Stopped(VidenhanceError):
     """The work was stopped on request, at a point from which it can go on."""
 
     exit_code = 130
+
+
+def line_of(error: object) -> str:
+    """What an error of a library says, as part of one line: its first 120 characters."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    line = " ".join(str(said).split())
+    return line if len(line) <= 120 else f"{line[:120]}..."

@@ -1,19 +1,50 @@
-"""Finished files get their names so that a power cut leaves them whole, or not there at all."""
+"""Files that are whole or not there at all, even after a power cut; hashes and sizes of files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import struct
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from videnhance.errors import OutputError
+from videnhance.errors import OutputError, line_of
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def written(path: Path, part: Path | None = None) -> Iterator[Path]:
+    """Gives the name under which to write a file, which is then renamed `path`.
+
+    That name is `part`, by default `path` with ".part" added; both must be on one file system. When
+    the body fails, what was written is removed and a file that was at `path` before stays as it
+    was. Raises OutputError for the OSErrors of the body and of the renaming.
+    """
+    part = path.with_name(f"{path.name}.part") if part is None else part
+    try:
+        yield part
+        rename(part, path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{path}: cannot be written ({line_of(error)}); make room or choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def put_in_place(part: Path, final: Path) -> None:
+    """Rename a file that is finished already, as `written` does; raises OutputError."""
+    with written(final, part):
+        pass
 
 
 def rename(part: Path, final: Path) -> None:
     """Rename a finished file to its name, file and folder synced; raises OSError."""
+    # Without the first fsync a power cut can leave the new name on a file without its content.
     with part.open("rb") as finished:
         os.fsync(finished.fileno())
     part.replace(final)
@@ -22,21 +53,6 @@ def rename(part: Path, final: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def put_in_place(part: Path, final: Path) -> None:
-    """The same for what a job writes; raises OutputError."""
-    try:
-        rename(part, final)
-    except OSError as error:
-        raise OutputError(
-            f"{final}: cannot be written ({error.strerror}); make room or choose another folder"
-        ) from error
-
-
-_KIND = uuid.UUID("5d3f2c1e-8a47-4b9e-9d06-76696465686e")
-_BOX = struct.Struct(">I4s16s32s32sdI")
-_CHUNK = 1 << 20
 
 
 def sha256_of(
@@ -52,3 +68,8 @@ def sha256_of(
             done += len(block)
             progress(done)
     return digest.hexdigest()
+
+
+def megabytes(size: int, decimals: int = 1) -> str:
+    """A number of bytes for people: "12.3 MB"."""
+    return f"{size / 1e6:.{decimals}f} MB"

@@ -14,7 +14,6 @@ from skimage import data
 
 from videnhance.detectors.retinaface import OVERLAP, Network, RetinaFace
 from videnhance.errors import ModelError, UsageError
-from videnhance.models.torchvision_bridge import bridge
 
 Image = npt.NDArray[np.uint8]
 NETWORKS: tuple[Network, ...] = ("mobile0.25", "resnet50")
@@ -22,7 +21,6 @@ THRESHOLD = 0.55
 
 
 def published(network: Network) -> Any:
-    bridge()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from facexlib.detection.retinaface import RetinaFace as Published

@@ -247,6 +247,7 @@ def test_a_job_without_networks_does_not_depend_on_torch(clip: Path) -> None:
         ("retinaface", "fusion", "ellipse", "facexlib", LOOKS),
         ("centerface", "clarity", "ellipse", "torch", {"render"}),
         ("centerface", "gfpgan", "ellipse", "torch", {"render"}),
+        ("centerface", "restoreformer", "ellipse", "spandrel", {"render"}),
         ("centerface", "codeformer", "ellipse", "spandrel", {"render"}),
         ("centerface", "fusion", "parsing", "torch", {"render"}),
         ("centerface", "fusion", "parsing", "facexlib", {"render"}),

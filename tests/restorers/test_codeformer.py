@@ -26,7 +26,7 @@ def face() -> Tensor:
 
 @pytest.fixture(scope="module")
 def theirs() -> nn.Module:
-    pytest.importorskip("spandrel", reason="the extra codeformer is not installed")
+    pytest.importorskip("spandrel_extra_arches", reason="the extra codeformer is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from spandrel_extra_arches.architectures.CodeFormer import CodeFormer

@@ -15,6 +15,7 @@ import pytest
 import torch
 from skimage import data
 from torch import Tensor, nn
+from torchvision_bridge import bridge
 
 from tests.making.clips import decoded, square_frames, write_rgb
 from videnhance.errors import ModelError
@@ -22,7 +23,6 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
 from videnhance.models.loading import load_state
-from videnhance.models.torchvision_bridge import bridge
 from videnhance.restorers.gfpgan import build
 from videnhance.restorers.network import Execution, NetworkRestorer
 from videnhance.settings.groups import (

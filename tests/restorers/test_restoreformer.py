@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision_bridge import bridge
 
 from videnhance.errors import ModelError
 from videnhance.models.loading import load_state
-from videnhance.models.torchvision_bridge import bridge
 from videnhance.restorers.restoreformer import build
 
 
@@ -60,6 +60,15 @@ def test_it_equals_the_authors_network(theirs: nn.Module, ours: nn.Module) -> No
     assert (result - expected).abs().max() < 0.002 * expected.std()
     # the first face must tell in the first picture only, and the codes must differ
     assert (expected[0] - expected[1]).abs().mean() > 0.1 * expected.std()
+
+
+@torch.inference_mode()
+def test_spandrels_network_gives_the_authors_bits(theirs: nn.Module) -> None:
+    from spandrel.architectures.RestoreFormer import RestoreFormer
+
+    network = RestoreFormer().eval()
+    network.load_state_dict(theirs.state_dict(), strict=True)
+    assert torch.equal(network(faces())[0], theirs(faces())[0])
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ import typer
 from videnhance.cli import options
 from videnhance.cli.session import INTERRUPTED, session
 from videnhance.errors import ModelError, chosen
+from videnhance.files import megabytes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -140,4 +141,4 @@ def weights_text(facts: list[dict[str, Any]]) -> str:
 
 
 def _size(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.1f} MB"
+    return "" if size is None else megabytes(size)

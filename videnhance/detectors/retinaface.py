@@ -19,11 +19,10 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
 from videnhance.models.devices import device_named
 from videnhance.models.loading import load_into
-from videnhance.models.torchvision_bridge import bridge
 
 Network = Literal["resnet50", "mobile0.25"]
 
@@ -45,7 +44,6 @@ class RetinaFace:
     ) -> None:
         """Raises UsageError if the device cannot be used, and ModelError, naming the file, if
         `weights` are not for this network."""
-        bridge()
         self._device = device_named(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it
@@ -82,10 +80,9 @@ class RetinaFace:
             with torch.inference_mode():
                 boxes, scores, landmarks = self._answers(images)
         except RuntimeError as error:
-            text = " ".join(str(error).split())[:120]
             raise ModelError(
-                f"--detector retinaface: failed on {self._device} ({text}); use --devices cpu or "
-                "a smaller --detect-size"
+                f"--detector retinaface: failed on {self._device} ({line_of(error)}); "
+                "use --devices cpu or a smaller --detect-size"
             ) from error
         return [self._faces(*answer) for answer in zip(boxes, scores, landmarks, strict=True)]
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videnhance.errors import InputError, OutputError
+from videnhance.errors import InputError
 from videnhance.faces.tracklets import Tracklet, Tracks
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.imaging.frames import Zone
 from videnhance.media.clip import Clip
 from videnhance.media.timeline import Timeline
@@ -65,22 +65,11 @@ def write_tracks(path: Path, tracks: Tracks, clip: Clip, name: str | None = None
     source = {"name": name or clip.info.path.name, "size": list(clip.info.upright_size)}
     head = map(_line, (FORMAT, VERSION, source, str(clip.timeline.time_base)))
     values = (*([line] for line in head), _lines(zones), _lines(entries))
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="ascii", newline="\n") as file:
-            for key, lines in zip(KEYS, values, strict=True):
-                file.write(f'{"{" if key == KEYS[0] else ","}\n"{key}": ')
-                file.writelines(lines)
-            file.write("\n}\n")
-        put_in_place(part, path)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        cure = "make room or choose another folder"
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); {cure}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with written(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
+        for key, lines in zip(KEYS, values, strict=True):
+            file.write(f'{"{" if key == KEYS[0] else ","}\n"{key}": ')
+            file.writelines(lines)
+        file.write("\n}\n")
 
 
 def read_tracks(path: Path, clip: Clip) -> Tracks:

@@ -25,6 +25,8 @@ Crop: TypeAlias = Any
 """A crop, (S, S, 3) RGB nominally 0..1, or a crop's mask, (S, S); both float32. A NumPy array, or a
 torch tensor when pixels are processed on a GPU (render.pixels.Pixels)."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""The weights of R, G and B in luma, ITU-R BT.601."""
 LEFT = (1, 2)
 """The chroma site (PixelLayout.chroma_site) of H.264, H.265 and MPEG-2 unless the stream declares
 another."""

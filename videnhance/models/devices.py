@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from videnhance.errors import UsageError
+from videnhance.errors import UsageError, line_of
 
 
 def device_named(name: str) -> torch.device:
@@ -25,6 +25,6 @@ def device_named(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        text = " ".join(str(error).split())[:120]
-        raise UsageError(f"--devices {name}: not usable ({text}); use cpu") from error
+        said = line_of(error)
+        raise UsageError(f"--devices {name}: not usable ({said}); use cpu") from error
     return device

@@ -22,11 +22,9 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from videnhance import files
-from videnhance.errors import ModelError, Stopped
-from videnhance.files import sha256_of
-
-Progress = Callable[[str, int, int], None]
-"""Called with the step ("fetch", "hash") and the bytes done and in all, 0 where not known."""
+from videnhance.callbacks import Progress, Stop, never, silent
+from videnhance.errors import ModelError, Stopped, line_of
+from videnhance.files import megabytes, sha256_of
 
 _TRIES = 5
 """Failures in a row after which the download is given up."""
@@ -87,8 +85,8 @@ def fetch(
     *,
     size: int | None,
     sha256: str,
-    progress: Progress = lambda step, done, total: None,
-    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = silent,
+    stop: Stop = never,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Fetch `url` into the file `target`, whose folder is made; one process at a time.
@@ -113,7 +111,7 @@ def fetch(
             if failures >= _TRIES:
                 kept = ", goes on from there" if part.size else ""
                 raise ModelError(
-                    f"{url}: {fault}, {_TRIES} times in a row ({_megabytes(part.size)} have come"
+                    f"{url}: {fault}, {_TRIES} times in a row ({megabytes(part.size)} have come"
                     f"{kept}); {_ELSEWHERE}"
                 ) from fault
             if stop():
@@ -136,9 +134,7 @@ def fetch(
         part.discard()
 
 
-def _receive(
-    url: str, part: _Part, size: int | None, progress: Progress, stop: Callable[[], bool]
-) -> bool:
+def _receive(url: str, part: _Part, size: int | None, progress: Progress, stop: Stop) -> bool:
     """Bring the part to its full length; whether some of it had come before. Raises _Broken."""
     mark = part.mark(url)
     have = part.size if mark else 0
@@ -181,10 +177,10 @@ def _receive(
                 progress("fetch", have, total or 0)
                 if stop():
                     raise Stopped(
-                        f"{url}: stopped; {_megabytes(have)} have come, the same command goes on"
+                        f"{url}: stopped; {megabytes(have)} have come, the same command goes on"
                     )
         if total is not None and have < total:
-            raise _Broken(f"the connection broke off after {_megabytes(have)}")
+            raise _Broken(f"the connection broke off after {megabytes(have)}")
         if have > (_LARGEST if total is None else total):
             part.discard()
             raise ModelError(f"{url}: more came than the published file holds; {_ELSEWHERE}")
@@ -199,7 +195,7 @@ def _answer(request: Request, part: _Part) -> Iterator[HTTPResponse]:
         response = _opener(url).open(request, timeout=_SILENCE)
     except HTTPError as error:
         error.close()
-        said = f"the server says {error.code}, {_said(error.reason)}"
+        said = f"the server says {error.code}, {line_of(error.reason)}"
         if error.code == 416:  # what has come is longer than the server's file
             part.discard()
         if error.code in (408, 416, 425, 429) or error.code >= 500:
@@ -212,7 +208,7 @@ def _answer(request: Request, part: _Part) -> Iterator[HTTPResponse]:
                 f"{url}: the server's certificate is not believed ({reason.verify_message}); set "
                 "SSL_CERT_FILE to your certificates, or give the file with --weights FILE"
             ) from error
-        raise _Broken(f"cannot be reached ({_said(reason)})") from error
+        raise _Broken(f"cannot be reached ({line_of(reason)})") from error
     with response:
         if response.status not in (200, 206):
             raise ModelError(f"{url}: the server says {response.status}; {_ELSEWHERE}")
@@ -229,7 +225,7 @@ def _blocks(response: HTTPResponse, limit: int) -> Iterator[bytes]:
             if limit <= 1 and response.headers.get("Content-Length"):
                 return
     except (OSError, HTTPException) as error:
-        raise _Broken(f"the connection broke off ({_said(error)})") from error
+        raise _Broken(f"the connection broke off ({line_of(error)})") from error
 
 
 def _continues(response: HTTPResponse, have: int, mark: str) -> bool:
@@ -308,16 +304,6 @@ def _require_room(folder: Path, needed: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed + _SPARE:
         raise ModelError(
-            f"{folder}: the weights need {_megabytes(needed)} and {_megabytes(free)} are free; "
+            f"{folder}: the weights need {megabytes(needed)} and {megabytes(free)} are free; "
             "make room, or set VIDENHANCE_MODELS to another folder"
         )
-
-
-def _said(error: object) -> str:
-    """What a fault of the network says of itself, in one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:120]
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

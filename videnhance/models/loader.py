@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
@@ -23,10 +24,10 @@ class Equipment:
     settings: Settings = DEFAULTS
     device: str = "cpu"
     """Where networks are computed, as torch names it."""
-    progress: Callable[[str, int, int], None] = lambda step, done, total: None
+    progress: Progress = silent
     tell: Callable[[str], None] = _untold
     """Is given what the user should know at once: that weights are being fetched, say."""
-    stop: Callable[[], bool] = lambda: False
+    stop: Stop = never
     obtained: dict[str, Obtained] = field(default_factory=dict)
     """The weights that were asked for, by name."""
     coding: Coding = UNKNOWN_CODING

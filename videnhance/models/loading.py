@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # what a damaged file makes of a reader cannot be listed
         raise ModelError(
-            f"{path}: cannot be read as weights ({_line(error)}); fetch or copy the file again"
+            f"{path}: cannot be read as weights ({line_of(error)}); fetch or copy the file again"
         ) from error
     state = {}
     for key, value in found.items():
@@ -55,9 +55,17 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def check_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Raises ModelError that says which keys a network and a state do not have in common."""
-    wanted = module.state_dict()
+def check_state(
+    module: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    path: Path,
+    published: Callable[[str], str] = str,
+) -> None:
+    """Raises ModelError that says which keys a network and a state do not have in common.
+
+    `published`: what the file calls the weight that the network has under another key.
+    """
+    wanted = {published(key): value for key, value in module.state_dict().items()}
     faults = [
         _some("missing", [key for key in wanted if key not in state]),
         _some("unknown", [key for key in state if key not in wanted]),
@@ -116,9 +124,3 @@ def _some(what: str, keys: Sequence[str]) -> str:
     if not keys:
         return ""
     return f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-
-
-def _line(error: BaseException) -> str:
-    """What a library's error says, as part of a line."""
-    text = " ".join(str(error).split())
-    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__

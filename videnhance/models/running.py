@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -86,19 +86,21 @@ def is_memory(error: BaseException) -> bool:
     return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
 
 
-def line_of(error: BaseException) -> str:
-    """What an error of torch says, in one line."""
-    text = " ".join(str(error).split())
-    return text[:120] + "..." if len(text) > 120 else text or type(error).__name__
-
-
-def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+def fill(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    path: Path,
+    published: Callable[[str], str] = str,
+) -> None:
     """Give a network made on the device "meta" copies of weights, float32 on the CPU.
 
-    It is made quicker, too (`quicken`). Raises ModelError as `check_state` does.
+    `published`: the key in `state` of the weight that the network has under another. The network is
+    made quicker, too (`quicken`). Raises ModelError as `check_state` does.
     """
-    check_state(network, state, path)
-    copies = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
+    check_state(network, state, path, published)
+    copies = {
+        key: state[published(key)].to(torch.float32, copy=True) for key in network.state_dict()
+    }
     network.load_state_dict(copies, assign=True)
     quicken(network)
 

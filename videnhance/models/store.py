@@ -22,10 +22,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.errors import ModelError, Stopped, UsageError, chosen
-from videnhance.files import sha256_of
+from videnhance.files import megabytes, sha256_of, written
 from videnhance.models.catalog import BUNDLED, WEIGHTS, Weights, folder, located
-from videnhance.models.download import Progress, fetch, on_disk
+from videnhance.models.download import fetch, on_disk
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,6 @@ class Checked:
     """Whether it is the published file."""
 
 
-def _quiet(step: str, done: int, total: int) -> None:
-    """Progress that nobody wants to see."""
-
-
 def obtain(
     name: str,
     *,
@@ -82,9 +79,9 @@ def obtain(
     trust: bool = False,
     offline: bool = False,
     accepted: Collection[str] = (),
-    progress: Progress = _quiet,
+    progress: Progress = silent,
     tell: Callable[[str], None] = lambda line: None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = never,
 ) -> Obtained:
     """The weights of that name: as they lie here, else fetched once, with `tell` saying so.
 
@@ -112,7 +109,7 @@ def obtain(
             waits=lambda: tell(f"{name}: another process fetches it; waiting"),
         ):
             if not _is_published(weights, progress):  # that process may have just done it
-                size = "" if weights.size is None else f" ({weights.size / 1e6:.0f} MB)"
+                size = "" if weights.size is None else f" ({megabytes(weights.size, 0)})"
                 tell(f"{name}: fetching {weights.url}{size} into {path.parent}, once")
                 fetch(
                     weights.url,
@@ -126,7 +123,7 @@ def obtain(
     return Obtained(name, path, weights.sha256, False, licence)
 
 
-def verify(names: Collection[str] = (), progress: Progress = _quiet) -> list[Checked]:
+def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Checked]:
     """Hash the files that are here, all or those named, whatever was known of them before.
 
     Raises UsageError for an unknown name, ModelError where a file cannot be read.
@@ -229,9 +226,8 @@ def _agreed(weights: Weights, accepted: Collection[str]) -> str | None:
 def _write(path: Path, content: dict[str, object]) -> None:
     """A small JSON file, by one rename; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    part.replace(path)
+    with written(path, path.with_name(f"{path.name}.{os.getpid()}.part")) as part:
+        part.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 @contextmanager

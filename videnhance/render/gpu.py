@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.imaging import color_match, steadiness
 from videnhance.imaging.affine import blur_for, compose, covered, scaling, translation
 from videnhance.imaging.color import color_planes, frame_to_plane, rgb_to_samples, samples_to_rgb
 from videnhance.imaging.compositing import Box, Patch, ellipse_mask, keep, layered, spot_on
-from videnhance.imaging.frames import Array, Frame, Matrix
+from videnhance.imaging.frames import LUMA, Array, Frame, Matrix
 from videnhance.imaging.optical_flow import flow_between, flow_finder, flow_luma
 from videnhance.imaging.sharpness import luma_sharpness
 from videnhance.models.devices import device_named
@@ -77,9 +77,8 @@ def _there(method: M) -> M:
             with torch.inference_mode(), self._stream():
                 return method(self, *args)
         except RuntimeError as error:
-            text = " ".join(str(error).split())[:120]
             raise ModelError(
-                f"{self._device}: {text}; use a smaller --batch-size, or --devices cpu"
+                f"{self._device}: {line_of(error)}; use a smaller --batch-size, or --devices cpu"
             ) from error
 
     return run  # type: ignore[return-value]
@@ -302,7 +301,7 @@ def _enlarged(image: Tensor, side: int, how: str = "bilinear") -> Tensor:
 
 def _gray(rgb: Tensor) -> Tensor:
     """BT.601 luma (1, H, W) of (3, H, W)."""
-    return 0.299 * rgb[:1] + 0.587 * rgb[1:2] + 0.114 * rgb[2:]
+    return LUMA[0] * rgb[:1] + LUMA[1] * rgb[1:2] + LUMA[2] * rgb[2:]
 
 
 def _ycc(rgb: Tensor) -> Tensor:

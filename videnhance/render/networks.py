@@ -51,7 +51,7 @@ def _realesrgan(factor: int) -> Row[Upscaler]:
         precision = equipment.settings.compute.precision
         return Upscaler(load_state(path), factor, equipment.device, precision, path=path)
 
-    return Row(make, name, packages=("torch", "basicsr"))
+    return Row(make, name, packages=("torch", "spandrel"))
 
 
 PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"))

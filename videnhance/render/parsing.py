@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.imaging.frames import Crop, FloatArray
 from videnhance.models.devices import device_named
 from videnhance.models.loading import check_state
@@ -109,9 +109,9 @@ class Parser:
             try:
                 yield from self._run(crops[start : start + self._batch])
             except (RuntimeError, MemoryError) as error:
-                reason = " ".join(str(error).split())[:120] or type(error).__name__
                 raise ModelError(
-                    f"parsenet: the network failed on {self._device} ({reason}); use --devices cpu"
+                    f"parsenet: the network failed on {self._device} ({line_of(error)}); "
+                    "use --devices cpu"
                 ) from error
 
     @torch.inference_mode()

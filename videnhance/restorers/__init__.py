@@ -145,7 +145,7 @@ RESTORERS: dict[str, Row[Restorer]] = {
     "restoreformer": Row(
         _restoreformer,
         weights="restoreformer",
-        packages=("torch", "gfpgan"),
+        packages=("torch", "spandrel"),
         invents=True,
         on_gpu=True,
     ),

@@ -16,16 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
-from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.frames import LUMA, FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
 from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.devices import device_named
 from videnhance.models.loading import check_state
-from videnhance.models.running import line_of
-from videnhance.restorers.correction import LUMA, STEPS, Correction, corrections, observed
+from videnhance.restorers.correction import STEPS, Correction, corrections, observed
 from videnhance.restorers.fusion import Fusion
 from videnhance.restorers.network import MOST
 

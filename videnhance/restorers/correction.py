@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.frames import LUMA, FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
 from videnhance.restorers.fusion import Fused
 
@@ -26,7 +26,6 @@ _CELL = 4
 _MULTIPLE = 2 * _CELL
 """Sides must be multiples of this: half of the grid must be whole, too."""
 _WIDTH, _DEEP, _BLOCKS = 48, 96, 3
-LUMA = (0.299, 0.587, 0.114)
 _GAIN = 8.0
 """Differences between frames are small: they are multiplied by this for the network."""
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.errors import ModelError, UsageError
+from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import Crop
 from videnhance.models.devices import device_named
-from videnhance.models.running import _has_winograd, dtype_named, is_memory, line_of
+from videnhance.models.running import _has_winograd, dtype_named, is_memory
 
 SIDE = 512
 """Side of the networks' input, pixels."""

@@ -1,16 +1,15 @@
 """RestoreFormer's network: a VQGAN whose decoder attends to the features of the input face.
 
 Zhouxia Wang and others, "RestoreFormer: High-Quality Blind Face Restoration from Undegraded
-Key-Value Pairs", CVPR 2022. It is part of the gfpgan package, whose GFPGANer feeds it as here: RGB
-in [-1, 1]. Besides loading it, this module makes it choose its codes in float32 at any precision:
-in bfloat16 the distances to many codes are equal, and the choice would be arbitrary.
+Key-Value Pairs", CVPR 2022. The network comes from spandrel: bit for bit that of the authors'
+gfpgan package, without the training programs that importing gfpgan loads (2 seconds). It is fed
+as their GFPGANer feeds it: RGB in [-1, 1]. Besides loading it, this module makes it choose its
+codes in float32 at any precision: in bfloat16 the distances to many codes are equal, and the choice
+would be arbitrary.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videnhance.models.running import fill
-from videnhance.models.torchvision_bridge import bridge
 
 
 def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn.Module:
@@ -29,12 +27,9 @@ def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn
     ModelError if keys are missing, unknown or of another shape, naming them and `path`, the file
     they came from.
     """
-    bridge()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its libraries warn about their own code
-        from gfpgan.archs.restoreformer_arch import RestoreFormer
-    # 73 million random numbers would be drawn only to be replaced; and its decoder prints
-    with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()):
+    from spandrel.architectures.RestoreFormer import RestoreFormer
+
+    with torch.device("meta"):  # 73 million random numbers would be drawn only to be replaced
         network = RestoreFormer()
     fill(network, state, path)
     network.quantize = _Codebook(network.quantize.embedding.weight)

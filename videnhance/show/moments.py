@@ -15,7 +15,7 @@ import numpy.typing as npt
 from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.imaging.affine import compose, invert
 from videnhance.imaging.color import sample_rgb
-from videnhance.imaging.frames import FloatArray, Frame, Matrix
+from videnhance.imaging.frames import LUMA, FloatArray, Frame, Matrix
 from videnhance.media.timeline import Timeline
 
 Scores = npt.NDArray[np.float64]
@@ -40,8 +40,8 @@ _INSIDE = slice(20, 76)
 """Rows and columns of the crop that are face: brows to mouth."""
 _FLAT = 25.0
 """Variance of grey levels, 0..255, below which a face has no contrast to speak of."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32) * 255
-"""ITU-R BT.601, for RGB in 0..1."""
+_LUMA = np.array(LUMA, np.float32) * 255
+"""From RGB in 0..1 to grey levels."""
 
 _SHARP = 0.004
 """Sharpness that is worth half: the middle of seven clips as recorded (0.003 to 0.011)."""

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from videnhance.errors import ContainerError, OutputError
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import Frame
 from videnhance.media.clip import Clip
@@ -79,12 +79,8 @@ def write_png(path: Path, picture: Picture, folder: Path) -> None:
     done, content = cv2.imencode(".png", picture[..., ::-1])
     if not done:
         raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
-    part = folder / f"{path.name}.part"
-    try:
+    with written(path, folder / f"{path.name}.part") as part:
         part.write_bytes(content.tobytes())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    put_in_place(part, path)
 
 
 def container_that_fits(info: VideoInfo, codec: str, suffix: str) -> tuple[str, tuple[str, ...]]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError
-from videnhance.files import put_in_place, sha256_of
+from videnhance.files import megabytes, sha256_of, written
 from videnhance.job.directory.record import Record, read_record
 from videnhance.job.directory.seal import Seal, is_whole, read_seal
 from videnhance.media.timeline import Segment
@@ -130,11 +130,10 @@ class JobDirectory:
             return {}
 
     def keep_batches(self, batches: Mapping[str, int]) -> None:
-        """Raises OSError or OutputError."""
+        """Raises OutputError."""
         if batches and batches != self.found_batches():
-            part = self.batches.with_name(self.batches.name + ".part")
-            part.write_text(json.dumps(batches) + "\n", encoding="utf-8")
-            put_in_place(part, self.batches)
+            with written(self.batches) as part:
+                part.write_text(json.dumps(batches) + "\n", encoding="utf-8")
 
     def look(self, segment: Segment) -> Path:
         """The detections of a segment."""
@@ -265,9 +264,8 @@ def entered(
                 record = _agreed(job, lambda: wanted, restart=restart)
                 if record is None:
                     _remove_tracks(job)
-                    part = job.record.with_name("job.json.part")
-                    wanted.write(part)
-                    put_in_place(part, job.record)
+                    with written(job.record) as part:
+                        wanted.write(part)
                 for name in ("detections", "segments"):
                     (folder / name).mkdir(exist_ok=True)
                 yield job, record or wanted
@@ -332,10 +330,6 @@ def require_room(path: Path, needed: int, purpose: str) -> None:
     needed = max(needed, _LEAST_ROOM)
     if free < needed:
         raise OutputError(
-            f"{path}: {purpose} needs about {_megabytes(needed)} and {_megabytes(free)} are free; "
-            "make room or choose another disk"
+            f"{path}: {purpose} needs about {megabytes(needed, 0)} and {megabytes(free, 0)} are "
+            "free; make room or choose another disk"
         )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB"

@@ -10,10 +10,14 @@ file and proof are put in place by one rename.
 from __future__ import annotations
 
 import struct
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from videnhance.files import _BOX, _KIND, sha256_of
+from videnhance.files import sha256_of
+
+_KIND = uuid.UUID("5d3f2c1e-8a47-4b9e-9d06-76696465686e")
+_BOX = struct.Struct(">I4s16s32s32sdI")
 
 
 @dataclass(frozen=True)

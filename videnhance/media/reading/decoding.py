@@ -16,7 +16,7 @@ from av.video.reformatter import Interpolation
 
 from videnhance.errors import DamagedError, InputError
 from videnhance.imaging.color import samples_to_rgb
-from videnhance.imaging.frames import LEFT, Array, Frame, PixelLayout
+from videnhance.imaging.frames import LEFT, LUMA, Array, Frame, PixelLayout
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.numbered import frames_of
 from videnhance.media.reading.source import UNTAGGED_FULL, demuxed, open_source, video_stream
@@ -31,7 +31,6 @@ _LUMA_WEIGHTS = {
 }
 """(Kr, Kb) by matrix_coefficients of ITU-T H.273; all others, untagged too, are read as BT.601,
 which is how FFmpeg reads them."""
-_BT601 = (0.299, 0.114)
 
 FULL_RANGE_NAMES = {f"yuvj{n}p": f"yuv{n}p" for n in (420, 422, 444, 440, 411)}
 """FFmpeg's older names of full range, and what they name."""
@@ -176,7 +175,7 @@ def layout_of(
         depth=first.bits,
         chroma_shift=shift,
         full_range=full_range,
-        luma_weights=_LUMA_WEIGHTS.get(matrix, _BT601),
+        luma_weights=_LUMA_WEIGHTS.get(matrix, (LUMA[0], LUMA[2])),
         chroma_site=site,
     )
 

@@ -16,7 +16,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.media.check.frames import Check, Expected, checked, passes
 from videnhance.media.clip import Clip
 from videnhance.media.info import ColorTags, VideoInfo
@@ -86,35 +86,33 @@ def mux(
     below = window.start is None and timeline.pts[0] < 0
     if below and muxer in ("mp4", "mov"):
         window = moved_to_zero(window, clip)
-    try:
-        heard = _write(part, muxer, clip, segments, copying, progress, window)
-        expected = Expected(clip, window, span, copying.kept, heard)
-        # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
-        if below and not window.moved and not passes(part, expected):
-            window = moved_to_zero(window, clip)
+    with written(output, part):
+        try:
             heard = _write(part, muxer, clip, segments, copying, progress, window)
-            expected = replace(expected, window=window, heard=heard)
-        if _lacks_aspect(info, muxer):
-            write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
-        if muxer == "matroska":
-            g711.name_tracks(part)
-        found = checked(output, part, expected, checking)
-        lost = lost_from(info, part, output.suffix, window, copying.kept)
-        silent = [k for k, (begin, end) in heard.items() if begin == end]
-        lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
-        if window.origin:
-            lost += (
-                f"{output.suffix} has no times before 0, where its source begins: picture and "
-                f"sound are {float(-window.origin):.3f} s later, together",
-            )
-        found = replace(found, lost=lost)
-        complete(part, found)
-        put_in_place(part, output)
-        return found
-    except av.error.FFmpegError as error:
-        raise write_error(output, error) from error
-    finally:
-        part.unlink(missing_ok=True)
+            expected = Expected(clip, window, span, copying.kept, heard)
+            # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
+            if below and not window.moved and not passes(part, expected):
+                window = moved_to_zero(window, clip)
+                heard = _write(part, muxer, clip, segments, copying, progress, window)
+                expected = replace(expected, window=window, heard=heard)
+            if _lacks_aspect(info, muxer):
+                write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
+            if muxer == "matroska":
+                g711.name_tracks(part)
+            found = checked(output, part, expected, checking)
+            lost = lost_from(info, part, output.suffix, window, copying.kept)
+            silent = [k for k, (begin, end) in heard.items() if begin == end]
+            lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
+            if window.origin:
+                lost += (
+                    f"{output.suffix} has no times before 0, where its source begins: picture and "
+                    f"sound are {float(-window.origin):.3f} s later, together",
+                )
+            found = replace(found, lost=lost)
+            complete(part, found)
+        except av.error.FFmpegError as error:
+            raise write_error(output, error) from error
+    return found
 
 
 def _write(

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from videnhance.errors import OutputError
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.imaging.color import color_planes, sample_rgb
 from videnhance.imaging.frames import Array, Frame
 from videnhance.media.reading.pictures import NOTHING, Embedded
@@ -57,8 +57,8 @@ def write_png(
     `text`: keywords (Latin-1, 1 to 79 bytes) and texts. `part`: the file that is written and then
     renamed, on the same file system. Raises OutputError.
     """
-    write_part(path, picture, text, part, embedded)
-    put_in_place(part, path)
+    with written(path, part):
+        write_part(path, picture, text, part, embedded)
 
 
 def write_part(

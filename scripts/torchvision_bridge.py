@@ -1,9 +1,9 @@
-"""Lets basicsr, and so gfpgan and facexlib, be imported with a current torchvision.
+"""Lets basicsr, and so gfpgan, be imported with a current torchvision.
 
 basicsr 1.4.2 imports `rgb_to_grayscale` from `torchvision.transforms.functional_tensor`, a module
 that torchvision removed in 0.17; the function lives on in `torchvision.transforms.functional`
-(BasicSR pull request 624, unmerged). Call `bridge` before basicsr is first imported; nothing else
-in the package deals with this.
+(BasicSR pull request 624, unmerged). Call `bridge` before basicsr is first imported. The package
+itself does not import basicsr; the benches and the tests that compare with it do.
 """
 
 from __future__ import annotations
