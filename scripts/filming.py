@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.imaging.frames import FloatArray
-from videnhance.media.reading.coding import TELL, quantizer_of
+from videnhance.media.reading.coding import EXPORT_QUANTIZERS, quantizer_of
 
 Image = npt.NDArray[np.uint8]
 
@@ -170,7 +170,7 @@ def coded(pictures: Sequence[Image], camera: Camera) -> tuple[list[Image], float
         container.mux(stream.encode(None))
     file.seek(0)
     with av.open(file) as container:
-        container.streams.video[0].codec_context.options = TELL
+        container.streams.video[0].codec_context.options = EXPORT_QUANTIZERS
         frames = list(container.decode(video=0))
     steps = [q for frame in frames if (q := quantizer_of(frame)) is not None]
     pictures = [frame.to_ndarray(format="rgb24") for frame in frames]

@@ -1,9 +1,9 @@
-"""A clip: a source as it is worked on, frame by frame, and as it was recorded.
+"""A clip: a source as it is processed, frame by frame, together with its recording.
 
-A Clip is what detection, tracking, rendering and the pictures for people are given; a frame's index
-counts its frames everywhere. Where deinterlacing makes a picture of each field these are twice as
-many as the recorded frames, which have a timeline, a RecordedTimeline, that only the Recording and
-the functions that open its file take.
+Detection, tracking, rendering and the pictures for people all get a Clip, and a frame's index
+always counts the clip's frames. If deinterlacing makes a picture of each field, a clip has twice as
+many frames as its recording. The recorded frames have a type of timeline of their own,
+RecordedTimeline, which only the Recording and the functions that open its file accept.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from videnhance.media.timeline import Timeline
 from videnhance.settings.clean_up import CleanSettings
 
 _PLACES, _RUN = 6, 6
-"""Where a clip is looked at to settle what holds for all of it: places, and frames at each."""
+"""How many places are sampled to measure what holds for a whole clip, and frames at each."""
 _INTERLACED = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 """FFmpeg's AVFieldOrder of interlaced streams (TT, BB, TB, BT: coded, then shown first)."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A source as it is worked on."""
+    """A source as it is processed."""
 
     recorded: Recording
-    """The same before any clean-up."""
+    """The source before any clean-up."""
     pix_fmt: str
-    """Sample format in which frames are looked at."""
+    """Pixel format in which frames are read."""
     cleaning: Cleaning | None = None
-    """What frames go through before anything looks at them; None: nothing."""
+    """The clean-up of whole frames, before anything else; None: no clean-up."""
     notes: tuple[str, ...] = ()
-    """What the user should know of that, one sentence each."""
+    """What the user should know about the clean-up, one sentence each."""
 
     @property
     def info(self) -> VideoInfo:
@@ -50,22 +50,22 @@ class Clip:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """When each frame that is worked on is shown."""
+        """When each frame of the clip is shown."""
         return self.recorded.timeline.fields() if self._has_fields else self.recorded.timeline
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second on average, as declared or given; None where unknown."""
+        """Frames a second on average, as declared or given; None if unknown."""
         rate = self.info.average_rate
         return 2 * rate if rate and self._has_fields else rate
 
     def frames(
         self, start: int, stop: int, pix_fmt: str | None = None, *, limited: bool = False
     ) -> Iterator[Frame]:
-        """Frames start..stop (half-open) as they are worked on: cleaned up, in `pix_fmt` (by
-        default the clip's), and with `limited` converted from full range to limited.
+        """Frames start..stop (half-open), cleaned up, in `pix_fmt` (by default the clip's);
+        `limited` converts full range to limited range.
 
-        Raises InputError, and DamagedError where damage is met that is not known yet.
+        Raises InputError, and DamagedError for damage that is not known yet.
         """
         form = pix_fmt or self.pix_fmt
         if self.cleaning is None:
@@ -81,8 +81,8 @@ class Clip:
         )
 
     def recorded_frames(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames start..stop (half-open) of this clip as they were recorded: the recorded frame
-        that holds both fields comes twice where each is a frame of its own."""
+        """Frames start..stop (half-open) of this clip as they were recorded. If each field is a
+        frame of the clip, every recorded frame comes twice."""
         if not self._has_fields:
             yield from self.recorded.frames(start, stop, self.pix_fmt)
             return
@@ -96,21 +96,21 @@ class Clip:
         return self.cleaning is not None and self.cleaning.fields
 
 
-def cleaned_up(recorded: Recording, wish: CleanSettings, pix_fmt: str) -> Clip:
-    """The recording as it is worked on, cleaned up as `wish` says, looked at in `pix_fmt`.
+def cleaned_up(recorded: Recording, settings: CleanSettings, pix_fmt: str) -> Clip:
+    """A clip of the recording, cleaned up by the settings and read in `pix_fmt`.
 
-    What `wish` leaves to us is measured at a few places of the whole recording. Raises InputError
-    where these cannot be read, or where a filter does not take `pix_fmt`.
+    Settings of "auto" are measured at a few places of the whole recording. Raises InputError if
+    these cannot be read, or if a filter does not take `pix_fmt`.
     """
-    order, notes = _field_order(recorded, wish, pix_fmt)
+    order, notes = _field_order(recorded, settings, pix_fmt)
     cleaning = Cleaning(
         order=order,
-        fields=order is not None and wish.rate == "field",
-        deblock=wish.deblock,
-        denoise=wish.denoise,
-        lens=wish.lens if wish.lens and any(wish.lens) else None,
+        fields=order is not None and settings.rate == "field",
+        deblock=settings.deblock,
+        denoise=settings.denoise,
+        lens=settings.lens if settings.lens and any(settings.lens) else None,
     )
-    cleaning, measured = _with_tones(cleaning, recorded, wish, pix_fmt)
+    cleaning, measured = _with_tones(cleaning, recorded, settings, pix_fmt)
     notes += measured
     if cleaning == Cleaning():
         return Clip(recorded, pix_fmt, notes=tuple(notes))
@@ -120,11 +120,11 @@ def cleaned_up(recorded: Recording, wish: CleanSettings, pix_fmt: str) -> Clip:
 
 
 def _field_order(
-    recorded: Recording, wish: CleanSettings, pix_fmt: str
+    recorded: Recording, settings: CleanSettings, pix_fmt: str
 ) -> tuple[str | None, list[str]]:
-    """The order of fields by which to deinterlace, None where it is not to be; and notes."""
+    """The field order to deinterlace by, None for no deinterlacing; and notes."""
     declared = _INTERLACED.get(recorded.info.field_order)
-    if wish.deinterlace == "off":
+    if settings.deinterlace == "off":
         if declared is None:
             return None, []
         return None, [
@@ -135,35 +135,35 @@ def _field_order(
     scanning = Scanning.of(
         verdict(*run[k - 1 : k + 2]) for run in runs for k in range(1, len(run) - 1)
     )
-    if not scanning.is_interlaced and wish.deinterlace != "bwdif":
+    if not scanning.is_interlaced and settings.deinterlace != "bwdif":
         said = "it is declared so, but " if declared else ""
         return None, [
-            f"not deinterlaced: {said}no fields of different times were found ({scanning.told})"
+            f"not deinterlaced: {said}no fields of different times were found ({scanning.summary})"
         ]
     votes = [first_field(run) for run in runs]
     top, bottom = votes.count("tff"), votes.count("bff")
     order = "tff" if top > bottom else "bff" if bottom > top else declared or "tff"
     first = "top" if order == "tff" else "bottom"
-    twice = ", a picture for each field" if wish.rate == "field" else ""
-    return order, [f"deinterlaced by bwdif, {first} field first{twice} ({scanning.told})"]
+    twice = ", a picture for each field" if settings.rate == "field" else ""
+    return order, [f"deinterlaced by bwdif, {first} field first{twice} ({scanning.summary})"]
 
 
 def _with_tones(
-    cleaning: Cleaning, recorded: Recording, wish: CleanSettings, pix_fmt: str
+    cleaning: Cleaning, recorded: Recording, settings: CleanSettings, pix_fmt: str
 ) -> tuple[Cleaning, list[str]]:
-    """With white balance and levels as measured, where they are wanted; and notes."""
+    """`cleaning` with measured white balance and levels, if these are set to "auto"; and notes."""
     notes: list[str] = []
-    if "auto" not in (wish.levels, wish.white_balance):
+    if "auto" not in (settings.levels, settings.white_balance):
         return cleaning, notes
     seen = [
         frame for at in _places(recorded.timeline) for frame in recorded.frames(at, at + 1, pix_fmt)
     ]
-    if wish.white_balance == "auto":
+    if settings.white_balance == "auto":
         cleaning = replace(cleaning, balance=measured_balance(seen))
         seen = [toned(frame, Tones(balance=cleaning.balance)) for frame in seen]
         gains = ", ".join(f"{gain:.2f}" for gain in cleaning.balance or ())
         notes.append(f"white balance: red, green, blue times {gains}")
-    if wish.levels == "auto":
+    if settings.levels == "auto":
         cleaning = replace(cleaning, levels=measured_levels(seen))
         black, white, gamma = cleaning.levels or (0.0, 1.0, 1.0)
         notes.append(f"levels: {black:.0%} to {white:.0%} stretched, gamma {gamma:.2f}")
@@ -181,6 +181,6 @@ def _lumas(recorded: Recording, at: int, pix_fmt: str) -> list[Luma]:
 
 
 def _luma(frame: Frame) -> Luma:
-    """In 8-bit steps; of G, B, R planes the green."""
+    """The first plane in 8-bit steps: luma, or green for RGB formats."""
     scale = 1.0 / (1 << (frame.layout.depth - 8))
     return np.asarray(frame.planes[0].astype(np.float32) * np.float32(scale), np.float32)

@@ -1,4 +1,4 @@
-"""Facts about a source: its streams, their colour and orientation, how it was coded."""
+"""Facts about a source: its streams, their colour and orientation, and how it was coded."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class ColorTags:
 
 @dataclass(frozen=True)
 class PictureTags:
-    """What else is said of a picture, for players and encoders to know; None where nothing is."""
+    """What a stream declares about its picture besides colour; None if it declares nothing."""
 
     chroma: tuple[int, int] | None = None
-    """Where subsampled chroma lies, across and down: 1 on the first luma sample, 2 halfway."""
+    """Position of subsampled chroma, (x, y): 1 on the first luma sample, 2 halfway between two."""
     crop: tuple[int, int, int, int] | None = None
-    """Pixels that a player leaves out: left, top, right, bottom. The frames hold them."""
+    """Pixels that a player cuts off: left, top, right, bottom. Decoded frames contain them."""
     mastering: tuple[float, ...] | None = None
     """The mastering display (SMPTE ST 2086): x and y of red, green, blue and white, then its
     largest and least luminance in cd/m2."""
     light: tuple[int, int] | None = None
     """Content light level (CTA-861.3): MaxCLL and MaxFALL in cd/m2."""
     dynamic: bool = False
-    """Whether frames carry HDR metadata of their own (HDR10+, Dolby Vision)."""
+    """Whether single frames carry HDR metadata (HDR10+, Dolby Vision)."""
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """One stream of a container, as `probe` prints it."""
+    """One stream of a container, as printed by `probe`."""
 
     index: int
     kind: str
@@ -52,20 +52,21 @@ class StreamInfo:
     start: float | None
     """Seconds."""
     duration: float | None
-    """Seconds, as declared."""
+    """Declared, in seconds."""
     detail: str
     language: str | None
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """The video stream that is enhanced, and the container around it: facts only. What was settled
-    about reading it is a Recording's, what is done to its frames a Clip's."""
+    """The video stream to enhance, and its container: facts only. How it is read is decided in a
+    Recording, what is done to its frames in a Clip."""
 
     path: Path
     container: str
+    """FFmpeg's name of the demuxer."""
     duration: float | None
-    """Seconds, as the container declares it."""
+    """Declared by the container, in seconds."""
     stream: int
     """Index of the video stream in the container."""
     codec: str
@@ -76,18 +77,18 @@ class VideoInfo:
     time_base: Fraction
     """Seconds of one tick of the stream's times."""
     average_rate: Fraction | None
-    """Frames a second, as declared."""
+    """Declared frames a second."""
     declared_frames: int
-    """0 where the container does not say."""
+    """0 if the container does not say."""
     sample_aspect_ratio: Fraction
-    """1 where none is declared (see `declares_aspect`)."""
+    """1 if none is declared (see `declares_aspect`)."""
     declares_aspect: bool
     display_matrix: tuple[int, ...] | None
-    """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout, None where there is none."""
+    """Nine integers in FFmpeg's AV_PKT_DATA_DISPLAYMATRIX layout; None if there is none."""
     color: ColorTags
     streams: tuple[StreamInfo, ...]
     field_order: int = 0
-    """As declared, in FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2 to 5 interlaced."""
+    """Declared, as FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2 to 5 interlaced."""
     picture: PictureTags = PictureTags()
 
     @property
@@ -106,7 +107,7 @@ class VideoInfo:
 
     @property
     def rotation(self) -> int:
-        """Degrees clockwise that a player turns the coded picture by, before any mirroring."""
+        """Degrees clockwise by which a player turns the coded picture, before any mirroring."""
         if self.display_matrix is None:
             return 0
         a, b = self.display_matrix[0], self.display_matrix[1]
@@ -125,14 +126,15 @@ class Coding:
     """How coarsely a video was coded."""
 
     bits: float = 0.0
-    """Bits a pixel that a codec would need that predicts frames from others; 0: not told."""
+    """Bits a pixel, converted to what a codec with prediction between frames would need; 0:
+    unknown."""
     quantizer: float | None = None
-    """The quantizer of H.264, from 0, the finest, to 51: the median over some frames. None where it
-    is not told, as by other codecs."""
+    """H.264's quantizer, from 0, the finest, to 51: the median over some frames. None if unknown,
+    as for other codecs."""
 
 
 UNKNOWN_CODING = Coding()
-"""Nothing is known."""
+"""Nothing is known about the coding."""
 
 
 def upright_affine(
@@ -142,7 +144,7 @@ def upright_affine(
 
     A display matrix maps (x, y) to (a x + c y, b x + d y) in 16.16 fixed point (ISO/IEC 14496-12,
     6.2.2; FFmpeg's libavutil/display.h). Its translation is ignored, as players do: the picture is
-    moved so that its corner is at (0, 0). The aspect ratio stretches the coded width.
+    moved so that its corner is at (0, 0). `aspect` stretches the coded width.
     """
     linear = np.eye(2)
     if display_matrix is not None:

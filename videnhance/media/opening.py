@@ -1,4 +1,4 @@
-"""From a file to a Clip: what it is, what is right and wrong with it, how it is worked on."""
+"""Opening: from a file to a Clip, which is probed, scanned for damage and set up for clean-up."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def open_clip(
     progress: Callable[[int], None] = lambda done: None,
     examined: Examination | None = None,
 ) -> Clip:
-    """The source (a path, or what `probe` said of it) read and cleaned up as the settings say.
+    """A clip of the source (a path, or the result of `probe`), read and cleaned up by the settings.
 
-    Reads the packets; decodes only where they do not tell, or where clean-up has to be measured.
-    `examined` is what an earlier examination of the source found; `progress` gets the number of
+    Reads all packets. Decodes only if the packets are odd, or if clean-up must be measured.
+    `examined`: what an earlier examination of the source found. `progress` gets the number of
     packets, then of frames. Raises InputError, UsageError.
     """
     info = probe(source) if isinstance(source, Path) else source

@@ -1,7 +1,7 @@
 """Positions in a video as users write them, and the frames they mean.
 
-A position is a time or the number of a frame: "12.5" (seconds), "1:30.5" or "00:01:30.500"
-([hh:]mm:ss), "120f" (frame 120). Time counts from the first frame of the video, frames from 0.
+A position is a time or a frame number: "12.5" (seconds), "1:30.5" or "00:01:30.500" ([hh:]mm:ss),
+"120f" (frame 120). Times count from the first frame of the video, frames from 0.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from videnhance.media.timeline import Timeline
 
 TOLERANCE = Fraction(1, 2000)
 """Seconds by which a frame may miss a position and still be meant by it. Players, logs and this
-program print times in whole milliseconds, so a frame at 1/30 s is asked for as 0.033: before the
-frame, by less than half a millisecond. Frames closer to each other than that have their numbers."""
+program print times in whole milliseconds, so a frame at 1/30 s is asked for as 0.033: less than
+half a millisecond before the frame. Frames closer to each other than that can be named by number.
+"""
 
 _FRAME = re.compile(r"([0-9]{1,12})f")
-# No more digits than anyone needs, so that none makes Python refuse or dawdle.
+# Limited to as many digits as anyone needs: Python refuses, or takes long over, very long numbers.
 _TIME = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,8}):)?([0-9]{1,10}(?:\.[0-9]{1,30})?)")
 
 
@@ -35,10 +36,10 @@ class Position:
 
 
 def parse_position(option: str, text: str) -> Position:
-    """A position as written for `option`; raises UsageError saying what it takes.
+    """The position that `text` means; raises UsageError, naming `option` and what it takes.
 
-    A field of minutes or seconds with a larger one before it is below 60; "90:00" is an hour and
-    a half. Decimals are exact: "0.04" is 1/25 s.
+    Minutes or seconds after a larger field are below 60; "90:00" is an hour and a half. Decimals
+    are exact: "0.04" is 1/25 s.
     """
     if found := _FRAME.fullmatch(text):
         return Position(frame=int(found[1]))
@@ -54,12 +55,13 @@ def parse_position(option: str, text: str) -> Position:
 
 
 def span_of(timeline: Timeline, start: str | None, end: str | None) -> tuple[int, int]:
-    """The frames start..stop (half-open) between two positions, as `--start` and `--end` take them.
+    """The frames start..stop (half-open) between two positions, given by `--start` and `--end`.
 
-    A position in time means the first frame shown at or after it, within TOLERANCE. None is the
-    video's beginning or end; an end beyond the video is the video's end.
+    A time means the first frame shown at or after it, within TOLERANCE. None is the video's
+    beginning or end; an end beyond the video is the video's end.
 
-    Raises UsageError for what is no position, a start beyond the last frame and an empty range.
+    Raises UsageError for text that is not a position, a start beyond the last frame, and an empty
+    range.
     """
     frames = len(timeline)
     first = 0 if start is None else _first_from(timeline, parse_position("--start", start))
@@ -78,7 +80,7 @@ def span_of(timeline: Timeline, start: str | None, end: str | None) -> tuple[int
 def frame_at(timeline: Timeline, option: str, text: str) -> int:
     """The frame shown at a position: the last one that begins at or before it, within TOLERANCE.
 
-    Raises UsageError for what is no position and for one at which nothing is shown any more.
+    Raises UsageError for text that is not a position, and for a position beyond the end.
     """
     position = parse_position(option, text)
     last = len(timeline) - 1
@@ -91,7 +93,7 @@ def frame_at(timeline: Timeline, option: str, text: str) -> int:
 
 
 def _first_from(timeline: Timeline, position: Position) -> int:
-    """The first frame at or after a position; as many as there are frames where there is none."""
+    """The first frame at or after a position; the number of frames if there is none."""
     if position.frame is not None:
         return position.frame
     assert position.seconds is not None

@@ -1,4 +1,4 @@
-"""When frames are shown, and the segments in which they are worked on."""
+"""Timelines: when frames are shown, and the segments in which they are processed."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ class Entry:
     """A packet at which decoding can start."""
 
     packet: int
-    """Counted from the file's first video packet."""
+    """Its number among the file's video packets, from 0."""
     index: int
-    """The first frame that is shown from here on."""
+    """The first frame shown from here on."""
     isolated: bool
-    """Whether there is damage from here to the next entry: decoded alone, so that the result does
-    not depend on where decoding began."""
+    """Whether there is damage between here and the next entry. This part is then decoded alone, so
+    that the result does not depend on where decoding began."""
     place: int = -1
-    """The packet's byte in the file, -1 where the container does not say."""
+    """The packet's byte offset in the file; -1 if the container does not say."""
     size: int = 0
-    """Its bytes."""
+    """The packet's size in bytes."""
     time: int | None = None
-    """Its time as in the file, in ticks of the stream."""
+    """The packet's time in the file, in ticks of the stream."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """Which packet each frame comes from, where a decoder, not the packets' times, has to tell."""
+    """Which packet each frame comes from, for sources whose packets' times do not show it."""
 
     packets: tuple[int, ...]
-    """Of every frame, in the order shown."""
+    """The packet of every frame, in the order shown."""
     entries: tuple[Entry, ...]
-    """In order of both packet and index."""
+    """Sorted by packet, and so by index."""
 
     @property
     def is_intact(self) -> bool:
@@ -59,11 +59,11 @@ class Timeline:
         return len(self.pts)
 
     def seconds(self, index: int) -> float:
-        """When a frame is shown, in seconds since the first frame; a pts may begin elsewhere."""
+        """When a frame is shown, in seconds since the first frame, whose pts need not be 0."""
         return float((self.pts[index] - self.pts[0]) * self.time_base)
 
     def index_of(self, pts: int) -> int | None:
-        """The frame shown at exactly this pts, None where there is none."""
+        """The frame shown at exactly this pts; None if there is none."""
         at = bisect_left(self.pts, pts)
         return at if at < len(self.pts) and self.pts[at] == pts else None
 
@@ -74,7 +74,7 @@ class Timeline:
         return self.last_duration
 
     def end_of(self, index: int) -> float:
-        """When a frame is over, in seconds since the first frame."""
+        """When a frame ends, in seconds since the first frame."""
         return self.seconds(index) + float(self.duration_of(index) * self.time_base)
 
     def keyframe_before(self, index: int) -> int:
@@ -83,9 +83,9 @@ class Timeline:
         return self.keyframes[at] if at >= 0 else 0
 
     def part(self, start: int, stop: int) -> Timeline:
-        """Frames start..stop (half-open, at least one) alone, counted from 0; every pts as it is.
+        """The timeline of frames start..stop (half-open, at least one), counted from 0; pts stay.
 
-        Where none of them is a keyframe, the first is taken for one.
+        If none of them is a keyframe, the first counts as one.
         """
         return Timeline(
             time_base=self.time_base,
@@ -97,17 +97,18 @@ class Timeline:
 
 @dataclass(frozen=True)
 class RecordedTimeline(Timeline):
-    """The timeline of a video as its file has it, one frame for each picture that a decoder gives.
+    """The timeline of a video as stored in its file, one frame for each decoded picture.
 
-    Only this one can be decoded and sought by: a timeline that has a frame for each field is a
-    plain Timeline, which functions that open the file do not take.
+    Only this type can be used for decoding and seeking. A timeline with a frame for each field is a
+    plain Timeline, which functions that open the file do not accept.
     """
 
     decoding: Decoding | None = None
-    """None where a frame is known by the pts of its packet."""
+    """None if the pts of a packet identifies its frame."""
 
     def fields(self) -> Timeline:
-        """One frame for each field: as many again, halfway to the next, in half the time base."""
+        """The timeline with a frame for each field: twice as many, the second of each pair halfway
+        to the next frame, in half the time base."""
         nexts = [*self.pts[1:], self.pts[-1] + self.last_duration]
         return Timeline(
             time_base=self.time_base / 2,
@@ -123,7 +124,7 @@ class RecordedTimeline(Timeline):
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames start..stop (half-open), the unit of work and of resuming."""
+    """Frames start..stop (half-open): the unit of work and of resuming."""
 
     index: int
     start: int
@@ -138,10 +139,10 @@ class Segment:
 
 
 def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
-    """Split frames start..stop (half-open) into segments of `length`, counted from 0.
+    """Split frames start..stop (half-open) into segments of `length` frames, numbered from 0.
 
     Borders are multiples of `length`, so that a range and the whole video share the segments
-    within the range. A first or last one under half of `length` joins its neighbour.
+    within the range. A first or last segment shorter than half of `length` joins its neighbour.
     """
     borders = [start, *range((start // length + 1) * length, stop, length)]
     if len(borders) > 1 and borders[1] - start < length // 2:
@@ -155,11 +156,12 @@ def segments_of(start: int, stop: int, length: int) -> tuple[Segment, ...]:
 
 
 LONGEST = (1 << 31) - 1
-"""Ticks for which a frame may be shown: as FFmpeg's MP4 muxer, which writes segments too, holds."""
+"""Most ticks for which a frame may be shown: the limit of FFmpeg's MP4 muxer, which also writes the
+segments."""
 
 
 def apart(segments: Sequence[Segment], timeline: Timeline) -> tuple[Segment, ...]:
-    """The segments, divided where two frames are further apart than LONGEST."""
+    """The segments, split where two frames are further apart than LONGEST."""
     borders = {segment.start for segment in segments}
     steps = np.diff(np.array(timeline.pts[segments[0].start : segments[-1].stop], np.int64))
     borders |= {segments[0].start + int(k) + 1 for k in np.flatnonzero(steps > LONGEST)}

@@ -1,1 +1,1 @@
-"""Opening a source, decoding its frames, cleaning them up."""
+"""Reading: opening a source, decoding its frames, and cleaning them up."""

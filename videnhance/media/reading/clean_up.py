@@ -1,8 +1,8 @@
-"""Frames cleaned up, by libavfilter and imaging/grading.py.
+"""Clean-up of whole frames, by libavfilter and imaging/grading.py.
 
-The order is that of the fields of Cleaning: deinterlaced, deblocked, denoised, then tones, then the
-lens. Filters that look at neighbours are given them beyond the run that is asked for, so a frame is
-the same wherever reading begins.
+The order is that of the fields of Cleaning: deinterlacing, deblocking, denoising, then tones, then
+the lens. Filters that use neighbouring frames also get those beyond the range that is asked for, so
+a frame is the same wherever reading begins.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from videnhance.media.reading.decoding import picture_of, planes_of
 from videnhance.media.timeline import Timeline
 
 RUN_UP = 8
-"""Frames read beyond each end: bwdif looks at one neighbour, atadenoise at three on each side."""
+"""Frames read beyond each end: bwdif uses one neighbour on each side, atadenoise three."""
 _WINDOW = 7
-"""Frames that denoising looks at."""
+"""Number of frames that denoising uses."""
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What CleanSettings come to for one video: numbers that hold for all its frames."""
+    """CleanSettings applied to one video: numbers that hold for all its frames."""
 
     order: str | None = None
-    """Deinterlaced, the field shown first being "tff" top or "bff" bottom; None: not."""
+    """Deinterlace, with the field shown first: "tff" top, "bff" bottom. None: do not."""
     fields: bool = False
-    """A picture for each field: twice as many as there are frames."""
+    """Make a picture of each field: twice as many as there are frames."""
     deblock: float = 0.0
     denoise: float = 0.0
     levels: tuple[float, float, float] | None = None
@@ -46,7 +46,7 @@ class Cleaning:
     lens: tuple[float, float] | None = None
 
     def refuse_unfit(self, pix_fmt: str, path: Path) -> None:
-        """Raises InputError for samples that libavfilter would convert for one of the filters."""
+        """Raises InputError if libavfilter would convert `pix_fmt` for one of the filters."""
         for name, _ in _chain(self):
             if pix_fmt in UNFIT[name]:
                 raise InputError(
@@ -56,7 +56,7 @@ class Cleaning:
 
 
 Read = Callable[[int, int], Iterator[Frame]]
-"""Gives recorded frames start..stop (half-open)."""
+"""Returns recorded frames start..stop (half-open)."""
 
 
 def cleaned(
@@ -68,10 +68,10 @@ def cleaned(
     stop: int,
     path: Path,
 ) -> Iterator[Frame]:
-    """Frames start..stop (half-open) of `timeline`, which has one for each field where
-    `cleaning.fields`, made of the recorded frames that `read` gives, of which there are `count`.
+    """Frames start..stop (half-open) of `timeline`, cleaned up.
 
-    Raises InputError naming the file `path`, and what `read` does.
+    `read` returns recorded frames; there are `count` of them. `timeline` has a frame for each field
+    if `cleaning.fields`. Raises InputError, naming the file `path`, and the errors of `read`.
     """
     tones = Tones(cleaning.levels, cleaning.balance)
     for frame in _filtered(read, count, timeline, cleaning, start, stop, path):
@@ -88,7 +88,7 @@ def _filtered(
     stop: int,
     path: Path,
 ) -> Iterator[Frame]:
-    """As `cleaned`, as far as libavfilter does it."""
+    """The part of `cleaned` that libavfilter does."""
     chain = _chain(cleaning)
     if not chain:
         yield from read(start, stop)
@@ -107,7 +107,7 @@ def _filtered(
             return
         for planes in _through(graph, picture, layout, path):
             if start <= index < stop:
-                # libavfilter keeps no order of ours: the n-th out belongs to the n-th in
+                # libavfilter does not keep our indices: the n-th out belongs to the n-th in
                 yield Frame(index, timeline.pts[index], planes, layout)
             index += 1
     if index < stop:
@@ -120,18 +120,18 @@ def _with_end(frames: Iterator[Frame]) -> Iterator[Frame | None]:
 
 
 def _chain(cleaning: Cleaning) -> list[tuple[str, str]]:
-    """(filter, options) in order."""
+    """(filter, options) for libavfilter, in order."""
     chain = []
     if cleaning.order is not None:
         mode = "send_field" if cleaning.fields else "send_frame"
         chain.append(("bwdif", f"mode={mode}:parity={cleaning.order}:deint=all"))
     if cleaning.deblock > 0:
-        # the filter's own defaults, for its "weak", are reached at a half
+        # a strength of 0.5 gives the filter's own defaults, which are for its "weak"
         alpha, beta = min(0.196 * cleaning.deblock, 1.0), min(0.1 * cleaning.deblock, 1.0)
         rest = f"beta={beta:.4f}:gamma={beta:.4f}:delta={beta:.4f}"
         chain.append(("deblock", f"filter=strong:block=8:alpha={alpha:.4f}:{rest}"))
     if cleaning.denoise > 0:
-        # thresholds of a difference to one frame, and of their sum outwards, in 0..1
+        # thresholds, 0..1, for the difference to one frame, and for the sum of differences outwards
         one, many = 0.3 * cleaning.denoise, 0.9 * cleaning.denoise
         pairs = ":".join(f"{k}a={one:.4f}:{k}b={many:.4f}" for k in range(3))
         chain.append(("atadenoise", f"{pairs}:s={_WINDOW}:a=p"))
@@ -144,7 +144,7 @@ def _graph(chain: Sequence[tuple[str, str]], like: Frame) -> Graph:
     form = VideoFormat(name, like.width, like.height)
     source = graph.add_buffer(width=like.width, height=like.height, format=form, time_base=_TICK)
     nodes = [source, *(graph.add(name, options) for name, options in chain)]
-    same = graph.add("format", f"pix_fmts={name}")  # none may change it
+    same = graph.add("format", f"pix_fmts={name}")  # no filter may change the format
     nodes += [same, graph.add("buffersink")]
     try:
         graph.link_nodes(*nodes).configure()
@@ -160,14 +160,14 @@ _OPTIONS = {"bwdif": "--deinterlace", "deblock": "--deblock", "atadenoise": "--d
 
 _WIDE = {f"gray{bits}le": "gray16le" for bits in (9, 10, 12, 14)}
 _WIDE |= {f"gbrap{bits}le": "gbrap16le" for bits in (10, 12, 14)}
-"""Formats that libavfilter would convert to other planes for some filter, and what they are shown
-to it as: the samples are shifted up to 16 bits, and back."""
+"""Formats that libavfilter would convert for some filter, and the formats given to it instead: the
+samples are shifted up to 16 bits, and back."""
 _UNTAKEN = {"yuv440p10le", "yuv440p12le"}
 UNFIT = {"bwdif": _UNTAKEN, "deblock": {"yuv440p10le"}, "atadenoise": set[str]()}
-"""Formats that libavfilter would convert for a filter, and so change every sample."""
+"""Formats that libavfilter would convert for a filter, which would change every sample."""
 
 _TICK = Fraction(1, 25)
-"""libavfilter's time, which says no more than the order here."""
+"""time_base for libavfilter; times only count frames here."""
 
 
 def _taken_as(layout: PixelLayout) -> str:
@@ -177,7 +177,7 @@ def _taken_as(layout: PixelLayout) -> str:
 def _through(
     graph: Graph, picture: Frame | None, layout: PixelLayout, path: Path
 ) -> Iterator[tuple[Array, ...]]:
-    """The planes that come out for one more frame of `layout`; for None, the rest."""
+    """The planes that come out after one more frame of `layout` goes in; for None, the rest."""
     spare = 16 - layout.depth if layout.pix_fmt in _WIDE else 0
     try:
         if picture is None:
@@ -190,7 +190,7 @@ def _through(
             graph.vpush(pushed)
         while True:
             yield tuple(_narrowed(plane, spare) for plane in planes_of(graph.vpull()))
-    except (BlockingIOError, EOFError):  # more is needed, or that was all
+    except (BlockingIOError, EOFError):  # it needs more frames, or that was the last
         return
     except av.error.FFmpegError as error:
         raise InputError(
@@ -200,7 +200,7 @@ def _through(
 
 
 def _narrowed(plane: Array, spare: int) -> Array:
-    """A copy, its samples back from 16 bits, rounded."""
+    """A copy of the plane with its samples shifted back from 16 bits, rounded."""
     if not spare:
         return np.array(plane)
     levels = (plane.astype(np.uint32) + (1 << (spare - 1))) >> spare

@@ -1,9 +1,8 @@
-"""Times of packets where FFmpeg is misled about them.
+"""Corrections of packet times that FFmpeg gets wrong.
 
-MPEG-TS and MPEG-PS: a clock that is set back by more than a minute is taken for one that has run
-through its 33 bits, and a day is added. AVI: frames have no times but their place among the others,
-so that after a damaged one, which is not found, all that follow would be early; the file's index
-tells their true places.
+MPEG-TS and MPEG-PS: if a clock is set back by more than a minute, FFmpeg takes it for a clock that
+has run through its 33 bits, and adds a day. AVI: a frame's time is its number, so if a damaged
+frame is not found, all later ones would be early; the file's index gives their true numbers.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from av.index import IndexEntries
 from av.packet import Packet
 
 _TURN = 2**33
-"""Ticks after which the clock of MPEG-TS and MPEG-PS begins anew (ISO/IEC 13818-1, 2.4.3.7)."""
+"""Ticks after which the clock of MPEG-TS and MPEG-PS wraps around (ISO/IEC 13818-1, 2.4.3.7)."""
 _HEADER = 8
-"""Bytes of a chunk of AVI before its data."""
+"""Bytes of an AVI chunk before its data."""
 
 Correction = Callable[["Packet[Any]"], None]
-"""Gives a packet its time; to be called for all packets, in the order of the file."""
+"""Corrects a packet's time, in place; must be called for all packets, in file order."""
 
 
 def correction_of(container: InputContainer) -> Correction | None:
-    """What the times of a container's packets need, None of most."""
+    """The correction that a container's packets need; None for most containers."""
     if container.format.name in ("mpegts", "mpeg"):
         return _Turns()
     return _Places(container) if container.format.name == "avi" else None
 
 
 class _Turns:
-    """Takes whole turns of the clock off where a packet seems to follow its predecessor by more
-    than half of one."""
+    """Subtracts whole turns of the clock if a packet seems to be later than its predecessor by more
+    than half a turn."""
 
     def __init__(self) -> None:
         self._last: dict[int, int] = {}
@@ -49,7 +48,8 @@ class _Turns:
 
 
 class _Places:
-    """Gives each packet the time of its chunk in the index, those that are not in it as far on."""
+    """Gives each packet the time that the index has for its chunk. A packet that is not in the
+    index is moved by as much as the one before it."""
 
     def __init__(self, container: InputContainer) -> None:
         self._streams = {
@@ -74,10 +74,10 @@ class _Places:
             found = entries.search_timestamp(packet.dts * unit, any_frame=True)
             if found >= 0:
                 begin = entries[found].pos + _HEADER
-                # FFmpeg cuts long chunks of sound into packets.
+                # FFmpeg splits long chunks of sound into several packets.
                 if begin <= packet.pos < begin + max(entries[found].size, 1):
                     return
-            # Made only where something is amiss: long files have long indices.
+            # Built only if a time is wrong: long files have long indices.
             self._times[index] = {e.pos + _HEADER: e.timestamp // unit for e in entries}
         time = self._times[index].get(packet.pos)
         if time is not None:
@@ -86,20 +86,20 @@ class _Places:
 
 
 def _unit(entries: IndexEntries, packet: Packet[Any]) -> int:
-    """Ticks of a stream's index in one of its packets' ticks, 0 where this one does not tell.
+    """Ticks of a stream's index per tick of its packets; 0 if this packet does not show it.
 
-    The index counts as its packets do, but for sound in blocks of one size, as PCM is, of which it
+    The index counts like the packets, except for sound in blocks of one size, such as PCM: there it
     counts bytes (FFmpeg, libavformat/avidec.c: get_duration and avi_read_packet).
     """
     if packet.stream.type != "audio":
         return 1
-    # A file without an index, as of a recorder that was cut off, gets one while it is read.
+    # A file without an index, as from a recorder that lost power, gets one while it is read.
     if len(entries) < 2 or not packet.duration:
         return 0
     if entries[1].timestamp - entries[0].timestamp != entries[0].size:
         return 1
     unit = max(round(packet.size / packet.duration), 1)
-    return 0 if entries[0].size % unit else unit  # a block that was cut off is no measure
+    return 0 if entries[0].size % unit else unit  # a truncated block does not show it
 
 
 def _move(packet: Packet[Any], ticks: int) -> None:

@@ -1,4 +1,4 @@
-"""How coarsely a video was coded, as its decoder tells."""
+"""How coarsely a video was coded: its bits a pixel, and the quantizers its decoder reports."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from videnhance.media.timeline import RecordedTimeline
 
 _PREDICTING = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "vvc"}
 _ALONE = 10.0
-"""How many times as many bits frames need that stand for themselves, roughly: JPEG of one bit a
-pixel has about the faults of H.264 of a tenth."""
+"""Factor, roughly, by which codecs without prediction between frames need more bits: JPEG at one
+bit a pixel looks about as bad as H.264 at a tenth."""
 
-TELL = {"export_side_data": "venc_params"}
-"""The option by which a decoder tells the quantizers of its frames."""
+EXPORT_QUANTIZERS = {"export_side_data": "venc_params"}
+"""The option that makes a decoder report the quantizers of its frames."""
 
 _PLACES, _FRAMES = 3, 12
-"""Keyframes that are gone to, spread over the video, and frames decoded after each: a keyframe is
-finer than those that follow it, and a rate that is held changes with what is seen."""
+"""Number of keyframes sampled, spread over the video, and of frames decoded from each: a keyframe
+is finer than the frames after it, and under rate control the quantizer follows the content."""
 
 
 def coding_of(info: VideoInfo, timeline: RecordedTimeline) -> Coding:
@@ -44,29 +44,29 @@ def _quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
     for key in {timeline.keyframes[round(step)] for step in steps}:
         with suppress(av.error.FFmpegError), open_source(info.path) as container:
             stream = video_stream(container, info.path)
-            stream.codec_context.options = TELL
+            stream.codec_context.options = EXPORT_QUANTIZERS
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)
             frames = (frame for packet in demuxed(container, stream) for frame in packet.decode())
             for quantizer in map(quantizer_of, islice(frames, _FRAMES)):
                 if quantizer is not None:
-                    found.append(quantizer)  # one by one: damage that follows costs none of them
+                    found.append(quantizer)  # one by one: later damage must not lose earlier ones
     return float(np.median(found)) if found else None
 
 
 def quantizer_of(frame: VideoFrame) -> float | None:
-    """The mean over the frame's blocks, if its decoder was opened with TELL and tells it."""
-    told = frame.side_data.get("VIDEO_ENC_PARAMS")
-    if isinstance(told, VideoEncParams) and told.nb_blocks:
-        return float(told.qp + _deltas(told).mean())
+    """The mean over the frame's blocks; None unless its decoder was opened with EXPORT_QUANTIZERS
+    and reports them."""
+    params = frame.side_data.get("VIDEO_ENC_PARAMS")
+    if isinstance(params, VideoEncParams) and params.nb_blocks:
+        return float(params.qp + _deltas(params).mean())
     return None
 
 
-def _deltas(told: VideoEncParams) -> npt.NDArray[np.int32]:
-    """How much coarser than the frame each of its blocks is: the fifth number of an
-    AVVideoBlockParams (libavutil/video_enc_params.h). PyAV's qp_map fails where they are
-    interlaced."""
-    size = told.block_size // 4
-    data = bytes(cast(Any, told))  # a Buffer, which its stub does not say
-    numbers = np.frombuffer(data, np.int32, told.nb_blocks * size, told.blocks_offset)
+def _deltas(params: VideoEncParams) -> npt.NDArray[np.int32]:
+    """How much coarser each block is than its frame: the fifth number of AVVideoBlockParams
+    (libavutil/video_enc_params.h). PyAV's qp_map fails for interlaced blocks."""
+    size = params.block_size // 4
+    data = bytes(cast(Any, params))  # it is a Buffer, but its stub does not say so
+    numbers = np.frombuffer(data, np.int32, params.nb_blocks * size, params.blocks_offset)
     return numbers.reshape(-1, size)[:, 4]

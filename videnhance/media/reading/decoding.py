@@ -1,4 +1,4 @@
-"""Decoding a run of frames into their own planes, in order, each with its pts."""
+"""Decoding a range of frames into planes, in order, each with its pts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _LUMA_WEIGHTS = {
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
-"""(Kr, Kb) by matrix_coefficients of ITU-T H.273; all others, untagged too, are read as BT.601,
-which is how FFmpeg reads them."""
+"""(Kr, Kb) by matrix_coefficients of ITU-T H.273. All others, and untagged video, count as BT.601,
+as in FFmpeg."""
 
 FULL_RANGE_NAMES = {f"yuvj{n}p": f"yuv{n}p" for n in (420, 422, 444, 440, 411)}
-"""FFmpeg's older names of full range, and what they name."""
+"""FFmpeg's older names for full-range formats, and the formats they mean."""
 _PACKED = {"bgr0": (4, (1, 0, 2)), "bgra": (4, (1, 0, 2, 3)), "ya8": (2, (0, 1))}
-"""Packed formats handled as planes G, B, R or Y (and alpha): bytes of a pixel, place of each."""
+"""Packed formats handled as planes G, B, R or Y (and alpha): bytes per pixel, offset of each."""
 
 
 def read_frames(
@@ -48,15 +48,15 @@ def read_frames(
     limited: bool = False,
     hwaccel: str | None = None,
 ) -> Iterator[Frame]:
-    """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if need be, and
-    from full range to limited if that is wanted.
+    """Frames start..stop (half-open) in presentation order, converted to `pix_fmt` if necessary.
 
-    `hwaccel`: what decodes them, as FFmpeg names it; None is the processor.
+    `limited`: also convert full range to limited range. `hwaccel`: FFmpeg's name of the device to
+    decode with; None is the CPU.
 
-    Decoding begins at the keyframe before `start`. Of a source that was examined (the timeline has
-    a `decoding`), the same frames come from every reading, whatever their size made that of the
-    stream; of another one, raises DamagedError, naming the time, where a frame is missing, damaged,
-    or of another size than the stream declares.
+    Decoding begins at the keyframe before `start`. If the source was examined (its timeline has a
+    `decoding`), every reading gives the same frames, each scaled to the declared size. Otherwise
+    raises DamagedError, naming the time, if a frame is missing, damaged, or of another size than
+    the stream declares.
     """
     framed = partial(
         to_frame,
@@ -94,7 +94,7 @@ def read_frames(
 
 
 def _fitted(decoded: VideoFrame, info: VideoInfo) -> VideoFrame:
-    """The whole picture at the size that the stream declares."""
+    """The picture scaled to the size that the stream declares."""
     if (decoded.width, decoded.height) == (info.width, info.height):
         return decoded
     return decoded.reformat(info.width, info.height, interpolation=Interpolation.BICUBIC, threads=1)
@@ -110,10 +110,10 @@ def to_frame(
     full: bool = False,
     limited: bool = False,
 ) -> Frame:
-    """A decoded picture as planes; views of the decoder's memory, never to be written to.
+    """A decoded picture as planes: views of the decoder's memory, which must not be written to.
 
-    `site` is where its chroma lies (PixelLayout.chroma_site); `full`: whether its range is full
-    though it does not say; `limited`: whether full range is to become limited.
+    `site`: its chroma site (PixelLayout.chroma_site). `full`: its range is full, though it does not
+    declare it. `limited`: convert full range to limited range.
     """
     source_full = full or decoded.format.name in FULL_RANGE_NAMES or decoded.color_range == 2
     name = FULL_RANGE_NAMES.get(decoded.format.name, decoded.format.name)
@@ -122,8 +122,8 @@ def to_frame(
         decoded = _colored(decoded, pix_fmt, source_full, source_full and not limited)
         source_full = source_full and not limited
     elif name != pix_fmt or (source_full and limited):
-        # swscale is told both ranges and both matrices, or it guesses: BT.601, limited. On several
-        # threads it gives other samples once in some hundred small pictures of odd sizes.
+        # Give swscale both ranges and both matrices, or it guesses BT.601, limited. One thread: on
+        # several, about one in hundreds of small pictures of odd sizes gets other samples.
         from_rgb = decoded.format.is_rgb or decoded.format.has_palette
         was = "JPEG" if from_rgb or source_full else "MPEG"
         becomes = "JPEG" if source_full and not (from_rgb or limited) else "MPEG"
@@ -142,7 +142,7 @@ def to_frame(
 
 
 def _colored(gray: VideoFrame, pix_fmt: str, was_full: bool, full: bool) -> VideoFrame:
-    """A gray picture with chroma added. FFmpeg would read any gray as of full range."""
+    """A gray picture with chroma added. FFmpeg would read every gray as full range."""
     if not is_handled(gray.format.name):
         deep = gray.format.components[0].bits > 8
         gray = gray.reformat(format="gray16le" if deep else "gray", threads=1)
@@ -161,7 +161,7 @@ def _colored(gray: VideoFrame, pix_fmt: str, was_full: bool, full: bool) -> Vide
 def layout_of(
     pix_fmt: str, *, full_range: bool, matrix: int, site: tuple[int, int] = LEFT
 ) -> PixelLayout:
-    """What arithmetic needs to know of a pixel format; `matrix` by its H.273 number."""
+    """What arithmetic must know about a pixel format; `matrix`: its H.273 number."""
     form = VideoFormat(pix_fmt, 64, 64)
     first = form.components[0]
     kind = "gray" if len(form.components) < 3 else "gbr" if form.is_rgb else "yuv"
@@ -181,7 +181,7 @@ def layout_of(
 
 
 def is_handled(pix_fmt: str) -> bool:
-    """Whether frames of this format can be worked on as they are."""
+    """Whether frames of this format can be processed without conversion."""
     if pix_fmt in _PACKED:
         return True
     form = VideoFormat(pix_fmt)
@@ -217,7 +217,7 @@ def planes_of(picture: VideoFrame) -> tuple[Array, ...]:
 
 
 def picture_of(frame: Frame) -> VideoFrame:
-    """The frame as FFmpeg takes it, without its time."""
+    """The frame as a picture for FFmpeg, without its time."""
     picture = VideoFrame(frame.width, frame.height, frame.layout.pix_fmt)
     for target, plane in zip(planes_of(picture), frame.planes, strict=True):
         np.copyto(target, plane)
@@ -227,7 +227,7 @@ def picture_of(frame: Frame) -> VideoFrame:
 def _decode(
     info: VideoInfo, timeline: RecordedTimeline, start: int, hwaccel: str | None
 ) -> Iterator[tuple[int | None, VideoFrame]]:
-    """Decoded pictures from at or before frame `start`, with their pts."""
+    """(pts, picture) of decoded pictures, from frame `start` or earlier on."""
     key = timeline.keyframe_before(start)
     with open_source(info.path, hwaccel) as container:
         stream = video_stream(container, info.path)
@@ -240,8 +240,8 @@ def _decode(
                 if not entered and (packet.is_keyframe or packet.size == 0):
                     at = None if packet.pts is None else timeline.index_of(packet.pts)
                     if at is None or at > key or timeline.keyframe_before(at) != at:
-                        # The container cannot seek this far back (GIF, some streams), or gives
-                        # other times after seeking (MPEG-PS): from the top.
+                        # The container cannot seek this far back (GIF, some streams), or has other
+                        # times after seeking (MPEG-PS): start from the top.
                         from_top = replace(timeline, keyframes=(0,))
                         yield from _decode(info, from_top, start, hwaccel)
                         return
@@ -259,7 +259,7 @@ def _decode(
 def _decode_examined(
     info: VideoInfo, timeline: RecordedTimeline, decoding: Decoding, start: int, stop: int
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """(index, picture) of the frames start..stop, each part with damage decoded alone."""
+    """(index, picture) of the frames start..stop; each damaged part is decoded alone."""
     entries, following = decoding.entries, start
     while following < stop:
         begin = bisect_right(entries, following, key=lambda entry: entry.index) - 1

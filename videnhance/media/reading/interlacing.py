@@ -1,11 +1,12 @@
-"""Whether the two fields of a frame were taken at different times, and which of them first.
+"""Interlacing: whether the two fields of a frame were taken at different times, and which first.
 
-The measure is that of FFmpeg's idet (libavfilter/vf_idet.c), on those pixels that move. Let a line
-be set among its neighbours in the same frame, and the same line as it was one frame earlier or
-later. Of a progressive frame the earlier and the later line fit alike, and worse than its own. In a
-woven one the lines of one field fit better with the later frame, those of the other with the
-earlier, as that is nearer in time; and its own line fits no better than these: that is the comb.
-Noise fits nowhere better than elsewhere, so it is none.
+The measure is that of FFmpeg's idet (libavfilter/vf_idet.c), applied to the pixels that move. Take
+a line, and test how well it fits between its neighbours of the same frame; then put the same line
+of the frame before, or after, in its place. In a progressive frame, the earlier and the later line
+fit equally well, and worse than the frame's own. In an interlaced frame, the lines of one field fit
+better when taken from the later frame, those of the other from the earlier one, as these are nearer
+in time; and its own lines fit no better than these: that is combing. Noise fits equally badly
+everywhere, so it does not count as combing.
 """
 
 from __future__ import annotations
@@ -20,31 +21,32 @@ import numpy.typing as npt
 
 Luma = npt.NDArray[np.float32]
 Verdict = Literal["tff", "bff", "progressive", "unknown"]
-"""The field shown first; "unknown" where too little moves."""
+"""The field shown first; "unknown" if too little moves."""
 
 _MOTION = 10.0
-"""8-bit steps from which a pixel moves: above usual noise."""
+"""Change in 8-bit steps from which a pixel counts as moving: above usual noise."""
 _LEAST = 0.002
-"""Share of pixels that must move."""
+"""Smallest share of pixels that must move."""
 _RATIO = 1.15
-"""How much better one field order must fit than the other. idet takes 1.04, of all pixels."""
+"""How much better one field order must fit than the other. idet uses 1.04, over all pixels."""
 _COMB = 0.8
-"""A frame is combed where the misfit of its own lines is at least this much of the better of the
-two others. Of a progressive one it is far less: `_PLAIN`, which is idet's."""
+"""A frame is combed if the misfit of its own lines is at least this share of the misfit of the
+better field order. In a progressive frame it is far less: at most `_PLAIN`, idet's value."""
 _PLAIN = 1 / 1.5
 _SHARE = 0.25
-"""Share of moving frames that are combed, from which a clip is: film shown by 3:2 pulldown has
-0.4."""
+"""A clip is interlaced if at least this share of its moving frames is combed: film with 3:2
+pulldown has 0.4."""
 _FRAMES = 3
-"""Combed frames, at least."""
+"""Smallest number of combed frames."""
 
 
 def verdict(before: Luma, luma: Luma, after: Luma) -> Verdict:
-    """How the middle one of three frames in a row was scanned, by luma (H, W) in 8-bit steps.
+    """How the middle one of three consecutive frames was scanned, from luma (H, W) in 8-bit steps.
 
-    Six clips, progressive and with successive frames woven together, with noise of 0, 8 and 16
-    levels: of 18 progressive none is called interlaced; of 36 woven all 12 without noise are, 9 of
-    12 at 8 and 3 of 12 at 16. Where noise hides the motion nothing is claimed.
+    Measured on six clips, progressive and with successive frames interlaced, with noise of 0, 8 and
+    16 levels: of 18 progressive ones none is called interlaced; of 36 interlaced ones all 12
+    without noise are, 9 of 12 at 8 and 3 of 12 at 16. If noise hides the motion, the answer is
+    "unknown".
     """
     if len(luma) < 6:
         return "unknown"
@@ -57,7 +59,7 @@ def verdict(before: Luma, luma: Luma, after: Luma) -> Verdict:
         np.where(moves, np.abs(around - 2.0 * other), 0.0).sum(axis=1, dtype=np.float64)
         for other in (before[rows], after[rows], own)
     )
-    # These begin with row 2 of the picture: a line of the top field.
+    # `past` and `later` begin with row 2 of the picture: a line of the top field.
     if_bottom = float(past[0::2].sum() + later[1::2].sum())
     if_top = float(past[1::2].sum() + later[0::2].sum())
     best, comb = min(if_top, if_bottom), float(here.sum())
@@ -68,7 +70,7 @@ def verdict(before: Luma, luma: Luma, after: Luma) -> Verdict:
 
 @dataclass(frozen=True)
 class Scanning:
-    """What was seen of some frames: how many of each verdict."""
+    """How many of some frames got each verdict."""
 
     tff: int
     bff: int
@@ -81,31 +83,31 @@ class Scanning:
 
     @property
     def moving(self) -> int:
-        """Frames that tell anything."""
+        """Number of frames with a verdict."""
         return self.tff + self.bff + self.progressive
 
     @property
     def combed(self) -> int:
-        """Frames woven the way most woven ones are."""
+        """Number of combed frames, of the more frequent field order."""
         return max(self.tff, self.bff)
 
     @property
     def is_interlaced(self) -> bool:
-        """Whether there really is combing, nearly all of one field order."""
+        """Whether enough frames are combed, nearly all with the same field order."""
         return self.combed >= max(_FRAMES, _SHARE * self.moving) and self.combed >= 4 * min(
             self.tff, self.bff
         )
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"{self.combed} of {self.moving} moving frames looked at are combed"
 
 
 def first_field(frames: Sequence[Luma]) -> str | None:
-    """ "tff" or "bff", by successive frames of a clip; None where nothing tells.
+    """ "tff" or "bff", from consecutive frames of a clip; None if they do not show it.
 
-    The later field of a frame is nearer in time to the earlier one of the next frame than the
-    earlier field is to the next frame's later one, so it differs less from it.
+    The later field of a frame is nearer in time to the next frame's earlier field than the earlier
+    field is to the next frame's later one, so it differs less from it.
     """
     bottom_first = top_first = 0.0
     for one, other in pairwise(frames):
@@ -122,10 +124,10 @@ def first_field(frames: Sequence[Luma]) -> str | None:
 
 
 def _lowered(bottom: Luma) -> Luma:
-    """A bottom field where the top field's rows are, from the second on."""
+    """A bottom field, interpolated at the rows of the top field, from the second on."""
     return np.asarray((bottom[:-1] + bottom[1:]) / 2.0, np.float32)
 
 
 def _raised(top: Luma) -> Luma:
-    """A top field where the bottom field's rows are, up to the last but one."""
+    """A top field, interpolated at the rows of the bottom field, up to the last but one."""
     return np.asarray((top[:-1] + top[1:]) / 2.0, np.float32)

@@ -1,8 +1,8 @@
-"""Matroska's header of a picture: read of any stream, and written where PyAV has no word for it.
+"""Picture tags by way of Matroska headers: read from any stream, and written, as PyAV cannot.
 
-What FFmpeg knows of a picture beside its samples (where chroma is sited, cropping, the mastering
-display) cannot be asked for through PyAV, but FFmpeg writes it all into a Matroska header, and
-reads it there again. So a header in memory is what carries it (RFC 9559, 5.1.4; RFC 8794).
+PyAV gives no access to some of what FFmpeg knows about a picture (chroma site, cropping, mastering
+display). But FFmpeg writes all of it into a Matroska header, and reads it back from there. So a
+Matroska header in memory is used to read and set it (RFC 9559, 5.1.4; RFC 8794).
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ _COLOUR, _MASTERING = 0x55B0, 0x55D0
 _SITING = (0x55B7, 0x55B8)
 _LIGHT = (0x55BC, 0x55BD)
 _PRIMARIES = tuple(range(0x55D1, 0x55DB))
-"""R, G, B, white as x and y, then the largest and the least luminance."""
+"""x and y of R, G, B and white, then the largest and the least luminance."""
 _CROP = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
-"""PixelCrop of left, top, right, bottom."""
+"""PixelCropLeft, -Top, -Right and -Bottom."""
 _DISPLAY = (0x54B0, 0x54BA)
 _UNIT = 0x54B2
 _PIXELS, _RATIO = 0, 3
 
 FILLER = "." * 48
-"""Appended to the name of a track whose aspect is written later: room that it will need."""
+"""Appended to the name of a track whose aspect ratio is written later: it keeps the room for it."""
 
 
 class Element(NamedTuple):
-    """One element of EBML: its id, and its content as bytes."""
+    """One EBML element: its id, and its content as bytes."""
 
     id: int
     data: bytes
 
 
 _NO_PACKETS = Element(0x1F43B675, b"\xe7\x81\x00")
-"""A cluster at time 0: without one FFmpeg takes a file for cut off."""
+"""An empty cluster at time 0: without one, FFmpeg takes a file for truncated."""
 
 
 def elements_of(data: bytes) -> list[Element]:
-    """The elements that follow each other in `data`; the last may be of unknown length."""
+    """The sequence of elements in `data`; the last may have an unknown length."""
     found, at = [], 0
     while at < len(data):
         identifier, at = _number(data, at, marked=True)
@@ -66,7 +66,7 @@ def elements_of(data: bytes) -> list[Element]:
 
 
 def encoded(elements: Iterable[Element]) -> bytes:
-    """The bytes of elements, each length in as few as can be."""
+    """The elements as bytes, each length in as few bytes as possible."""
     return b"".join(
         e.id.to_bytes((e.id.bit_length() + 7) // 8, "big") + _length(len(e.data)) + e.data
         for e in elements
@@ -74,9 +74,9 @@ def encoded(elements: Iterable[Element]) -> bytes:
 
 
 def picture_tags(stream: VideoStream) -> PictureTags:
-    """What the header of a stream's container and its first packets say of its picture.
+    """The tags of a stream's picture, from its container's header and its first packets.
 
-    Nothing where Matroska cannot hold the codec under a name of its own.
+    No tags if Matroska has no name for the codec.
     """
     try:
         video = _inside(_header_of(stream), _SEGMENT, _TRACKS, _TRACK, _VIDEO)
@@ -100,13 +100,13 @@ def picture_tags(stream: VideoStream) -> PictureTags:
 
 @contextmanager
 def with_tags(stream: VideoStream, tags: PictureTags) -> Iterator[VideoStream]:
-    """The stream again, without packets, its container saying `tags` of the picture too."""
+    """A copy of the stream without packets, whose container also declares `tags`."""
     if tags == PictureTags():
         yield stream
         return
-    said: list[Element] = []
+    crop: list[Element] = []
     if tags.crop is not None:
-        said += [Element(k, _whole(n)) for k, n in zip(_CROP, tags.crop, strict=True) if n]
+        crop += [Element(k, _whole(n)) for k, n in zip(_CROP, tags.crop, strict=True) if n]
     colour: list[Element] = []
     if tags.chroma is not None:
         colour += [Element(k, _whole(n)) for k, n in zip(_SITING, tags.chroma, strict=True)]
@@ -123,7 +123,7 @@ def with_tags(stream: VideoStream, tags: PictureTags) -> Iterator[VideoStream]:
             kept = [e for e in elements if e.id != _COLOUR]
             known = elements_of(dict(elements).get(_COLOUR, b""))
             known = [e for e in known if e.id not in dict(colour)]
-            return encoded([*kept, *said, Element(_COLOUR, encoded([*known, *colour]))])
+            return encoded([*kept, *crop, Element(_COLOUR, encoded([*known, *colour]))])
         return encoded(
             Element(e.id, rewritten(elements_of(e.data), path[1:])) if e.id == path[0] else e
             for e in elements
@@ -141,8 +141,8 @@ def with_tags(stream: VideoStream, tags: PictureTags) -> Iterator[VideoStream]:
 def write_aspect(path: Path, aspect: Fraction, *, ratio: bool) -> None:
     """Write the sample aspect ratio of a track into a finished file, in place.
 
-    PyAV does not hand it to the muxer. The track is that whose name ends in FILLER, which goes.
-    `ratio`: whether the aspect may stand as such; else the shown size is rounded to pixels (WebM).
+    PyAV does not pass it to the muxer. The track is the one whose name ends in FILLER, which is
+    removed. `ratio`: write it as a ratio; otherwise as a display size in whole pixels (WebM).
     """
 
     def with_aspect(track: Element) -> Element:
@@ -154,7 +154,7 @@ def write_aspect(path: Path, aspect: Fraction, *, ratio: bool) -> None:
 
 
 def rewrite_tracks(path: Path, change: Callable[[Element], Element]) -> None:
-    """Change tracks of a finished file in place; together they must not become longer."""
+    """Change the tracks of a finished file in place; in total they must not become longer."""
     with path.open("r+b") as file:
         start, size = _find_tracks(file)
         file.seek(start)
@@ -166,7 +166,7 @@ def rewrite_tracks(path: Path, change: Callable[[Element], Element]) -> None:
         data = encoded(changed)
         summed = before[0].id == _CRC
         room = size - len(data) - (6 if summed else 0) - 9
-        # The length of the void in eight bytes, so that what is left over is filled to the byte.
+        # The void's length takes eight bytes, so that it fills any remaining room exactly.
         data += _VOID.to_bytes(1, "big") + (room | 1 << 56).to_bytes(8, "big") + bytes(room)
         if summed:
             data = b"\xbf\x84" + zlib.crc32(data).to_bytes(4, "little") + data
@@ -199,7 +199,7 @@ def _with_aspect(track: bytes, aspect: Fraction, *, ratio: bool) -> bytes:
 
 
 def _header_of(stream: VideoStream) -> bytes:
-    """A Matroska file in memory that holds the stream's header and no packet."""
+    """A Matroska file in memory with the stream's header and no packets."""
     memory = io.BytesIO()
     with av.open(memory, "w", format="matroska") as container:
         container.add_stream_from_template(stream, opaque=True)
@@ -208,7 +208,7 @@ def _header_of(stream: VideoStream) -> bytes:
 
 
 def _inside(data: bytes, *path: int) -> list[Element]:
-    """The elements within the first element of each id, from the outside in."""
+    """The elements inside the element at `path`: ids from the outside in, the first of each."""
     elements = elements_of(data)
     for wanted in path:
         elements = elements_of(next(e.data for e in elements if e.id == wanted))
@@ -216,7 +216,7 @@ def _inside(data: bytes, *path: int) -> list[Element]:
 
 
 def _find_tracks(file: BinaryIO) -> tuple[int, int]:
-    """Where the content of the Tracks of a file begins, and its length."""
+    """The byte offset and length of the content of a file's Tracks element."""
     at = 0
     while True:
         file.seek(at)
@@ -229,14 +229,15 @@ def _find_tracks(file: BinaryIO) -> tuple[int, int]:
 
 
 def _number(data: bytes, at: int, *, marked: bool) -> tuple[int, int]:
-    """A number of variable length, with or without the bit that marks its length; what follows."""
+    """A number of variable length, with or without the bit that marks its length, and the offset of
+    what follows."""
     length = 9 - data[at].bit_length()
     value = int.from_bytes(data[at : at + length], "big")
     return value if marked else value & ((1 << 7 * length) - 1), at + length
 
 
 def _length(size: int) -> bytes:
-    # A length of ones alone means that it is unknown.
+    # A length with all bits set would mean an unknown length.
     length = next(n for n in range(1, 9) if size < (1 << 7 * n) - 1)
     return (size | 1 << 7 * length).to_bytes(length, "big")
 

@@ -1,5 +1,5 @@
-"""Decoding by number: each packet's number in the file is its time, so that every frame tells which
-packet it comes from, whatever times the file has."""
+"""Decoding by packet number: each packet gets its number in the file as its time, so that every
+decoded frame shows which packet it comes from, whatever times the file has."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from videnhance.media.reading.source import has_no_times, open_source, packets_o
 from videnhance.media.timeline import Entry
 
 _SOUGHT = 2000
-"""Packets read after seeking, before the entry is looked for from the top: more than FFmpeg lands
-ahead of what it was asked for."""
+"""Packets searched for the entry after seeking; if it is not among them, reading starts from the
+top. FFmpeg never lands that far ahead of where it should."""
 
 
 def frames_of(
@@ -32,10 +32,10 @@ def frames_of(
     *,
     threads: bool = False,
 ) -> Iterator[VideoFrame]:
-    """Frames from an entry on (None: from the top), their pts being the numbers of their packets.
+    """Frames from an entry on (None: from the top); the pts of each is the number of its packet.
 
-    Ends before the frame of packet `stop`; packets from `until` on are not decoded. The number of
-    a packet that does not decode is told to `failed`.
+    Ends before the frame of packet `stop`; packets from `until` on are not decoded. `failed` is
+    called with the number of each packet that does not decode.
     """
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
@@ -74,10 +74,11 @@ def frames_of(
 def _numbered(
     container: InputContainer, stream: VideoStream, entry: Entry | None
 ) -> Iterator[tuple[int, Packet[Any]]] | None:
-    """(number, packet) from the entry on; None where seeking does not lead to it.
+    """(number, packet) from the entry on; None if seeking does not lead to it.
 
-    After seeking, the entry is known by its place in the file and its size. Raw streams and MPEG-TS
-    are entered by byte, others by time; where the container says neither, from the top.
+    After seeking, the entry is recognised by its place in the file and its size. Raw streams and
+    MPEG-TS are sought by byte, others by time; if the container gives neither, reading starts from
+    the top.
     """
     if entry is None or entry.packet == 0 or entry.place < 0:
         begin = 0 if entry is None else entry.packet

@@ -1,8 +1,8 @@
-"""Sources that are pictures: one, a folder of them, or those that a numbered or * name stands for.
+"""Sources made of pictures: one picture, a folder, or the matches of a name with %d or *.
 
-FFmpeg's image2 demuxer reads pictures of one kind whose names count without a gap. So that it
-reads any, it is shown links with such names, in a folder that lasts as long as the source is open.
-The n-th picture is frame n, whatever its number.
+FFmpeg's image2 demuxer only reads pictures of one kind whose names count without a gap. To make it
+read any pictures, it is given links with such names, in a folder that exists as long as the source
+is open. The n-th picture is frame n, whatever its number.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 from videnhance.errors import InputError
 
 DEMUXER = "image2"
-"""What FFmpeg reads them by."""
+"""FFmpeg's demuxer for pictures."""
 KINDS = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".webp": "WebP"}
 SUFFIXES = {".jpeg": ".jpg", ".jpe": ".jpg", ".tiff": ".tif", **{s: s for s in KINDS}}
-"""What a picture may be called, in lower case, and its kind."""
+"""Suffixes of pictures, in lower case, and their kinds."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -33,7 +33,7 @@ _SIGNATURES = (
 )
 _NUMBER = re.compile(r"%(0?)(\d*)d")
 _ORIENTATION = 0x0112
-"""The tag of EXIF 2.32, which TIFF 6.0 calls Orientation."""
+"""The tag Orientation of EXIF 2.32 and TIFF 6.0."""
 _TURNS = {
     2: (-1, 0, 0, 1),
     3: (-1, 0, 0, -1),
@@ -43,7 +43,7 @@ _TURNS = {
     7: (0, -1, -1, 0),
     8: (0, -1, 1, 0),
 }
-"""By orientation: where the coded picture's x and y go, as (a, b, c, d) of a display matrix."""
+"""Orientation to (a, b, c, d) of a display matrix: where the coded picture's x and y go."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Pictures:
     files: tuple[Path, ...]
     """In order; at least one."""
     kind: str
-    """One of KINDS, which all of them are."""
+    """The one of KINDS that all of them are."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a picture says of itself, as it is stored; None where it does not."""
+    """Metadata stored in a picture, as bytes; None if it has none."""
 
     exif: bytes | None
     """A TIFF header and its directories (EXIF 2.32, 4.5.2)."""
@@ -70,19 +70,19 @@ NOTHING = Embedded(None, None)
 
 
 def pictures_of(source: Path) -> Pictures | None:
-    """The pictures a source is; None of any other file. Raises InputError."""
+    """The pictures that a source consists of; None for any other file. Raises InputError."""
     named = _named(source)
     if named is None:
         kind = _kind_of(source) if source.suffix.lower() in SUFFIXES else None
         return Pictures((source,), kind) if kind is not None else None
     kinds = Counter(SUFFIXES[file.suffix.lower()] for file in named)
     if len(kinds) > 1:
-        told = " and ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common())
+        each = " and ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common())
         raise InputError(
-            f"{source}: holds pictures of several kinds ({told}); name one kind in quotes, such as "
+            f"{source}: holds pictures of several kinds ({each}); name one kind in quotes, such as "
             f"'{(source if source.is_dir() else source.parent) / '*'}{kinds.most_common()[0][0]}'"
         )
-    # Of many only the first is opened: what is no such picture is met when it is decoded.
+    # Only the first is opened here: a file that is not such a picture is found when decoding.
     kind = _kind_of(named[0])
     if kind is None:
         raise InputError(f"{named[0]}: is no picture that can be read; take it out of the folder")
@@ -96,20 +96,20 @@ def files_of(source: Path) -> tuple[Path, ...]:
 
 
 def is_row(source: Path) -> bool:
-    """Whether the source is no file, but a folder or a name that stands for many."""
+    """Whether the source is not a single file, but a folder or a name that matches several."""
     return source.is_dir() or (not source.exists() and _NUMBER.search(source.name) is not None)
 
 
 def title_of(source: Path) -> str:
-    """What a file made of the source is named after: its name, that of a row's folder."""
+    """The name for files made from the source: its own without suffix, or that of its folder."""
     if not is_row(source):
         return source.stem
     return (source if source.is_dir() else source.parent).resolve().name or "pictures"
 
 
 def natural(path: Path) -> tuple[tuple[tuple[str | int, ...], ...], str]:
-    """Sorts numbers by value and letters without case: cam2 before cam10."""
-    # Text and numbers alternate, text first, so that only like is compared with like.
+    """Sort key: numbers by value, letters without case, so cam2 comes before cam10."""
+    # Text and numbers alternate, text first, so that text is never compared with numbers.
     parts = (re.split(r"(\d+)", part.casefold()) for part in path.parts)
     return tuple(
         tuple(int(piece) if k % 2 else piece for k, piece in enumerate(pieces)) for pieces in parts
@@ -118,19 +118,19 @@ def natural(path: Path) -> tuple[tuple[tuple[str | int, ...], ...], str]:
 
 @contextmanager
 def counted(pictures: Pictures) -> Iterator[str]:
-    """The name by which image2 reads the pictures, for as long as the context lasts."""
+    """A name by which image2 can read the pictures; valid within the context."""
     with tempfile.TemporaryDirectory(prefix="videnhance-") as folder:
         for number, file in enumerate(pictures.files):
             link = Path(folder) / f"{number:08d}{pictures.kind}"
             try:
                 link.symlink_to(file.absolute())
-            except OSError:  # Windows allows links to few
+            except OSError:  # on Windows, few users may make links
                 shutil.copyfile(file, link)
         yield str(Path(folder) / f"%08d{pictures.kind}")
 
 
 def embedded(picture: Path) -> Embedded:
-    """What the picture holds beside its pixels."""
+    """The EXIF data and the colour profile of a picture."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -144,7 +144,7 @@ def embedded(picture: Path) -> Embedded:
 
 
 def display_matrix_of(picture: Path) -> tuple[int, ...] | None:
-    """How a viewer turns the picture, as VideoInfo.display_matrix; None where it does not."""
+    """How a viewer turns the picture, as VideoInfo.display_matrix; None if it does not."""
     from PIL import Image
 
     exif = embedded(picture).exif
@@ -166,7 +166,7 @@ def matrix(a: int, b: int, c: int, d: int) -> tuple[int, ...]:
 
 
 def exif_of(display_matrix: tuple[int, ...] | None) -> bytes | None:
-    """The EXIF that turns a picture so; None where nothing is turned."""
+    """EXIF data that makes viewers turn a picture like this matrix; None if nothing is turned."""
     for orientation, turn in _TURNS.items():
         if display_matrix is not None and matrix(*turn)[:5] == display_matrix[:5]:
             return _exif_of(orientation)
@@ -182,7 +182,7 @@ def _exif_of(orientation: int) -> bytes | None:
 
 
 def _named(source: Path) -> tuple[Path, ...] | None:
-    """The pictures of a folder, or those that a pattern stands for; None for one file's name."""
+    """The pictures in a folder, or those that match a pattern; None for the name of one file."""
     if source.is_dir():
         found = [file for file in source.iterdir() if _is_picture(file)]
         if not found:
@@ -202,7 +202,7 @@ def _named(source: Path) -> tuple[Path, ...] | None:
 
 
 def _numbered(source: Path, zero: str, digits: str) -> tuple[Path, ...]:
-    """The pictures that a name with one %d, %5d or %05d stands for, by their numbers."""
+    """The pictures that match a name with one %d, %5d or %05d, sorted by number."""
     before, after = _NUMBER.split(source.name)[0], _NUMBER.split(source.name)[-1]
     found = {}
     for file in source.parent.iterdir():
@@ -226,7 +226,7 @@ def _is_picture(file: Path) -> bool:
 
 
 def _kind_of(file: Path) -> str | None:
-    """By what it begins with; None where it is no picture, or moves."""
+    """The kind of a picture, by its first bytes; None if it is not a picture, or an animation."""
     try:
         with file.open("rb") as opened:
             head = opened.read(4096)

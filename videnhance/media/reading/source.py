@@ -1,6 +1,6 @@
-"""Opening a source, and saying what it is.
+"""Opening a source, and probing what it is.
 
-The source is opened for reading only. FFmpeg's errors become ours here and nowhere else.
+The source is opened for reading only. FFmpeg's errors on opening become ours here, nowhere else.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from videnhance.media.reading.pictures import (
 )
 
 UNTAGGED_FULL = {"tiff"}
-"""Codecs of full range whose decoders do not say so."""
+"""Codecs of full range whose decoders do not declare it."""
 
 _RETRIES = 16
-"""Failed reads in a row after which the rest of a file is given up."""
+"""Consecutive failed reads after which the rest of a file is given up."""
 
 
 _NO_TIMESTAMPS = 0x80
@@ -56,7 +56,7 @@ _NO_TIMESTAMPS = 0x80
 def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
     """Open for demuxing; raises InputError with the cause and the cure.
 
-    `hwaccel`: what decodes it, one that `decodes_by` found to work.
+    `hwaccel`: the device to decode with, as returned by `decodes_by`.
     """
     with ExitStack() as stack:
         container = stack.enter_context(_opened(path, hwaccel, stack))
@@ -83,8 +83,8 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
 
 
 def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
-    """As container.demux, which ends with an empty packet for every stream, and fails there for one
-    that appeared midway, as in a damaged MPEG-TS."""
+    """Like container.demux. That ends with an empty packet for every stream, and fails there for a
+    stream that appeared midway, as in a damaged MPEG-TS; here it just ends."""
     with suppress(IndexError):
         yield from container.demux(*streams)
 
@@ -92,9 +92,10 @@ def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]
 def packets_of(
     container: InputContainer, *streams: Stream, failed: Callable[[], None] = lambda: None
 ) -> Iterator[Packet[Any]]:
-    """Every packet with content (of all streams if none is named), whatever lies between.
+    """Every packet with content (of all streams if none is given), past any errors between them.
 
-    A read that fails is told to `failed`, and tried further on. Times are as clocks.py has them.
+    `failed` is called for each read that fails; reading then goes on further ahead. Times are
+    corrected by clocks.py.
     """
     failures, correct = 0, correction_of(container)
     while failures < _RETRIES:
@@ -112,12 +113,12 @@ def packets_of(
 
 
 def has_no_times(container: InputContainer) -> bool:
-    """Whether it is a raw stream, whose times FFmpeg makes up. Pictures, it counts."""
+    """Whether it is a raw stream, whose times FFmpeg makes up. Pictures do not count as one."""
     return bool(container.format.flags & _NO_TIMESTAMPS) and container.format.name != DEMUXER
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of moving pictures; a cover picture inside an audio file is none."""
+    """The first video stream that is not a cover picture, such as audio files have."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None or stream.codec_context.width == 0:
@@ -125,7 +126,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
                     f"{path}: its video stream has no picture size, so the file is damaged or cut "
                     "off near its start; copy it again from its source"
                 )
-            # Else FFmpeg rounds what a stream crops on the left, and hands over wider frames.
+            # Otherwise FFmpeg rounds the crop on the left, and returns wider frames.
             stream.codec_context.flags |= Flags.unaligned
             return stream
     kinds = sorted({str(stream.type) for stream in container.streams}) or ["no streams"]
@@ -133,7 +134,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def probe(path: Path) -> VideoInfo:
-    """What the file is. Reads headers and decodes one frame; raises InputError."""
+    """Facts about a file. Reads headers and decodes one frame; raises InputError."""
     with open_source(path) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
@@ -168,10 +169,10 @@ def probe(path: Path) -> VideoInfo:
                 transfer=context.color_trc,
             ),
             streams=tuple(_describe(s) for s in container.streams),
-            field_order=getattr(context, "field_order", 0),  # PyAV 17 cannot tell
+            field_order=getattr(context, "field_order", 0),  # PyAV 17 does not have it
             display_matrix=None,
         )
-        # Only now: a decoder, which may know less than the container, overwrites what is above.
+        # Only now: a decoder overwrites the fields above, and may know less than the container.
         first, says_more = _first_frame(container, stream, path)
         if info.container == DEMUXER:
             turned = display_matrix_of(files_of(path)[0])
@@ -181,24 +182,23 @@ def probe(path: Path) -> VideoInfo:
 
 
 def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
-    """0 where the container does not tell."""
-    # The samples of MP4 and MOV that an edit list leaves out as a whole, FFmpeg takes out of its
-    # index.
+    """Number of frames that the container declares; 0 if it does not."""
+    # In MP4 and MOV, FFmpeg removes the samples that an edit list discards from its index.
     if "mov" in container.format.name:
         return min(stream.frames, len(stream.index_entries))
     return stream.frames
 
 
-def decodes_by(info: VideoInfo, wish: str) -> str | None:
-    """What a source is to be decoded by: `wish` as in settings.ComputeSettings.hwaccel, None the
-    processor. One frame is decoded for the proof.
+def decodes_by(info: VideoInfo, wanted: str) -> str | None:
+    """FFmpeg's name of the device to decode a source with; None is the CPU. One frame is decoded to
+    prove that it works. `wanted`: as in settings.ComputeSettings.hwaccel.
 
-    Raises UsageError where that is asked for by name and cannot be.
+    Raises UsageError if a device is wanted by name and cannot be used.
     """
-    if wish == "off":
+    if wanted == "off":
         return None
     reason = "not in this build of FFmpeg"
-    for name in hwdevices_available() if wish == "auto" else [wish]:
+    for name in hwdevices_available() if wanted == "auto" else [wanted]:
         if name not in hwdevices_available():
             continue
         try:
@@ -211,9 +211,9 @@ def decodes_by(info: VideoInfo, wish: str) -> str | None:
         except (InputError, av.error.FFmpegError, RuntimeError, StopIteration) as error:
             cause = error.__cause__ or error
             reason = getattr(cause, "strerror", None) or str(cause) or "no device"
-    if wish == "auto":
+    if wanted == "auto":
         return None
-    raise UsageError(f"--hwaccel {wish}: not usable ({reason}); leave it out, or use auto")
+    raise UsageError(f"--hwaccel {wanted}: not usable ({reason}); leave it out, or use auto")
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
@@ -233,13 +233,13 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 def codec_name(stream: Stream) -> str:
-    """FFmpeg's name of the codec, not of the decoder chosen for it (av1, not libdav1d)."""
+    """FFmpeg's name for the codec, not for its decoder (av1, not libdav1d)."""
     context = stream.codec_context
     return str(context.codec.canonical_name) if context is not None else "unknown codec"
 
 
 def _pix_fmt(context: VideoCodecContext) -> str | None:
-    # Not context.pix_fmt: where there is none, PyAV 17 crashes the interpreter.
+    # Not context.pix_fmt: if there is none, PyAV 17 crashes the interpreter.
     return context.format.name if context.format is not None else None
 
 
@@ -270,7 +270,7 @@ def _describe(stream: Stream) -> StreamInfo:
 def _first_frame(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> tuple[VideoFrame, bool]:
-    """The first that decodes, and whether it can be asked for its side data."""
+    """The first frame that decodes, and whether its side data can be read safely."""
     for packet in chain(packets_of(container, stream), (None,)):
         with suppress(av.error.FFmpegError):
             for frame in stream.codec_context.decode(packet):
@@ -284,10 +284,10 @@ def _first_frame(
 
 
 _STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
-"""Codecs of pictures, which may hold more than pixels."""
+"""Codecs of pictures, whose packets may hold EXIF or an ICC profile."""
 _EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
-"""What such packets hold then. PyAV 18.1 refuses all side data of a frame that has EXIF, and where
-it has an ICC profile crashes the interpreter: these are not asked for any."""
+"""Marks of EXIF and ICC profiles in such packets. PyAV 18.1 refuses all side data of a frame with
+EXIF, and crashes the interpreter for one with an ICC profile: their side data is not read."""
 
 
 def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
@@ -297,7 +297,7 @@ def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
 
 
 def _display_matrix(frame: VideoFrame, says_more: bool) -> tuple[int, ...] | None:
-    """The matrix as the first frame carries it; PyAV's `rotation` alone loses mirroring."""
+    """The first frame's display matrix; PyAV's `rotation` alone would lose mirroring."""
     if says_more:
         numbers = _numbers(frame, "DISPLAYMATRIX")
         return None if numbers is None else tuple(int(n) for n in numbers[:9])
@@ -310,11 +310,12 @@ _DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_
 
 
 def _picture_tags(stream: VideoStream, frame: VideoFrame, says_more: bool) -> PictureTags:
-    """What the header says, and what H.264 and H.265 say in their first frame only."""
+    """The tags in the header, and those that H.264 and H.265 carry only in their first frame."""
     tags = picture_tags(stream)
     if not says_more:
         return tags
-    # AVMasteringDisplayMetadata: ten rationals (least before largest), then what of them is known.
+    # AVMasteringDisplayMetadata: ten rationals (least luminance before largest), then two flags
+    # that say which of them are set.
     mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
     if mastering is not None and all(mastering[20:22]) and all(mastering[1:20:2]):
         *points, least, most = (float(n) for n in mastering[:20:2] / mastering[1:20:2])

@@ -1,1 +1,1 @@
-"""What is odd or damaged about a source, and the times its frames get."""
+"""Odd and damaged sources: what is wrong with them, and the times their frames get."""

@@ -1,9 +1,9 @@
-"""Which frames an odd or damaged source really holds: one decoding of all of it settles that.
+"""Examination: which frames an odd or damaged source really holds, found by decoding all of it.
 
-Where packets and decoded frames may disagree, each packet is given its number as its time, and
-frames are known by the packet they come from. Damage stays between two entries, packets at which
-decoding can start: there it is decoded alone, by one thread, so that every reading of the same file
-gives the same frames, wherever it begins.
+Each packet gets its number as its time, so every decoded frame names the packet it comes from.
+Damage is confined between two entries (packets at which decoding can start): a damaged part is
+always decoded alone, by one thread, so that every reading of the file gives the same frames,
+wherever it begins.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from videnhance.media.repair.scan import Scan
 from videnhance.media.timeline import Decoding, Entry
 
 _HIDING = ("vp8", "vp9", "av1", "mpeg4", "msmpeg4v3")
-"""Codecs with packets that are only referred to, or that repeat the frame before."""
+"""Codecs with packets that show no frame: they are only referred to, or repeat the frame before."""
 
 
 _NEVER = -(2**62)
-"""Stands for no time."""
+"""Stands for a missing time."""
 
 
-class Look(NamedTuple):
-    """How a frame looks that differs from what the stream declares."""
+class Variant(NamedTuple):
+    """A size and pixel format that frames have from some frame on."""
 
     begin: int
-    """The first frame that looks so."""
+    """The first frame that has them."""
     width: int
     height: int
     pix_fmt: str
@@ -44,21 +44,21 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Examination:
-    """What decoding all of a source showed."""
+    """What decoding a whole source showed."""
 
     packets: int
-    """How many there were."""
+    """Number of its packets."""
     decoding: Decoding
     damaged: tuple[int, ...]
-    """Frames that are shown as the decoder conceals what is damaged or missing in them, and those
-    that may be built on them."""
+    """Frames in which the decoder conceals damaged or missing data, and frames that may be
+    predicted from these."""
     lost: tuple[int, ...]
     """Packets whose frame does not decode."""
-    looks: tuple[Look, ...]
-    """Where size or pixel format changes, and back."""
+    variants: tuple[Variant, ...]
+    """Every change of size or pixel format, away from the declared one and back."""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values; `from_json` is the way back."""
+        """As plain JSON values; `from_json` reads them back."""
         entries = self.decoding.entries
         return {
             "packets": self.packets,
@@ -71,12 +71,12 @@ class Examination:
             "times": _packed([_NEVER if e.time is None else e.time for e in entries]),
             "damaged": _packed(self.damaged),
             "lost": _packed(self.lost),
-            "looks": [list(look) for look in self.looks],
+            "looks": [list(variant) for variant in self.variants],
         }
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Examination:
-        """Raises KeyError, TypeError or ValueError where `values` are not those of `as_json`."""
+        """Raises KeyError, TypeError or ValueError if `values` are not from `as_json`."""
         names = ("entries", "indices", "isolated", "places", "sizes", "times")
         entries = tuple(
             Entry(packet, index, bool(alone), place, size, None if time == _NEVER else time)
@@ -89,14 +89,14 @@ class Examination:
             decoding=Decoding(_unpacked(values["order"]), entries),
             damaged=_unpacked(values["damaged"]),
             lost=_unpacked(values["lost"]),
-            looks=tuple(Look(*look) for look in values["looks"]),
+            variants=tuple(Variant(*variant) for variant in values["looks"]),
         )
 
 
 def examine(
     info: VideoInfo, found: Scan, progress: Callable[[int], None] = lambda frames: None
 ) -> Examination:
-    """Decode all of a source; `progress` gets the number of frames. Raises InputError where nothing
+    """Decode a whole source; `progress` gets the number of frames. Raises InputError if nothing
     decodes."""
     first = _decoded_whole(info, found, progress)
     keys = _entries(found, first.shown)
@@ -121,7 +121,7 @@ def examine(
         decoding=Decoding(tuple(picture.packet for picture in shown), tuple(entries)),
         damaged=_damaged(keys, bad, shown),
         lost=tuple(_unshown(info, found, keys, shown)),
-        looks=_looks(info, shown),
+        variants=_variants(info, shown),
     )
 
 
@@ -153,7 +153,7 @@ def _collected(
     shown: dict[int, _Shown] = {}
     for picture in pictures:
         if picture.pts is None or picture.pts >= len(found.packets):
-            continue  # damage may be read otherwise from the middle of a file than from its top
+            continue  # damage may be read differently from the middle of a file than from its top
         if picture.pts not in shown:
             shown[picture.pts] = _Shown(
                 picture.pts,
@@ -169,9 +169,9 @@ def _collected(
 
 
 def _entries(found: Scan, shown: Sequence[_Shown]) -> list[int]:
-    """Packets at which decoding can start: said so by the container and by the decoder.
+    """Packets at which decoding can start, according to both the container and the decoder.
 
-    Where there is none, the first packet has to do.
+    If there is none, the first packet is used.
     """
     keys = [
         picture.packet
@@ -186,8 +186,8 @@ def _entries(found: Scan, shown: Sequence[_Shown]) -> list[int]:
 
 
 def _from_own(shown: list[_Shown], entry: int) -> list[_Shown]:
-    """Without the frames that are shown before an entry's own: what comes before the entry has
-    taken care of them, or is not there, so that they may not decode."""
+    """`shown` without the frames that are shown before the entry's own frame: they belong to the
+    part before the entry, or cannot be decoded because that is missing."""
     if entry == 0:
         return shown
     own = next((k for k, picture in enumerate(shown) if picture.packet == entry), len(shown))
@@ -200,7 +200,7 @@ def _entry(found: Scan, packet: int, index: int, isolated: bool = False) -> Entr
 
 
 def _part_of(keys: Sequence[int], packet: int) -> int:
-    """The number of the entry a packet follows, -1 before the first."""
+    """The number of the entry that a packet follows; -1 before the first."""
     return bisect_right(keys, packet) - 1
 
 
@@ -211,7 +211,8 @@ def _decoded_in_parts(
     broken: set[int],
     progress: Callable[[int], None],
 ) -> tuple[list[_Shown], list[Entry]]:
-    """What is shown where each broken part is decoded alone, the sound ones between together."""
+    """The frames shown, and the entries: each damaged part is decoded alone, intact parts in
+    between are decoded together."""
     shown: list[_Shown] = []
     entries: list[Entry] = []
     begin = 0
@@ -238,7 +239,7 @@ def _at(keys: Sequence[int], part: int) -> int | None:
 
 
 def _damaged(keys: Sequence[int], bad: set[int], shown: Sequence[_Shown]) -> tuple[int, ...]:
-    """Frames from the first that is damaged, or decoded after what is, up to the next entry's."""
+    """Frames that are damaged, or decoded after damage, up to the next entry's frame."""
     first: dict[int, int] = {}
     for packet in sorted(bad, reverse=True):
         first[_part_of(keys, packet)] = packet
@@ -254,10 +255,10 @@ def _damaged(keys: Sequence[int], bad: set[int], shown: Sequence[_Shown]) -> tup
 def _unshown(
     info: VideoInfo, found: Scan, keys: Sequence[int], shown: Sequence[_Shown]
 ) -> Iterator[int]:
-    """Packets without a frame that should have one.
+    """Packets that should have a frame, but have none.
 
-    A packet may have none where nothing is wrong: the second field of a frame, or one that the
-    codec does not mean to be shown.
+    A packet may rightly have none: the second field of a frame, or one that the codec does not
+    show.
     """
     interlaced = {picture.packet: picture.is_interlaced for picture in shown}
     for number, packet in enumerate(found.packets):
@@ -270,8 +271,8 @@ def _unshown(
 
 
 def _leads(found: Scan, keys: Sequence[int], number: int) -> bool:
-    """Whether a packet's frame is shown before that of the entry it follows, or follows none: it
-    may need what lies before, and nothing after the entry needs it."""
+    """Whether a packet's frame is shown before the frame of the entry it follows, or it follows no
+    entry: it may need what lies before the entry, and nothing after the entry needs it."""
     part = _part_of(keys, number)
     if part < 0:
         return True
@@ -279,18 +280,18 @@ def _leads(found: Scan, keys: Sequence[int], number: int) -> bool:
     return own is not None and entry is not None and own < entry
 
 
-def _looks(info: VideoInfo, shown: Sequence[_Shown]) -> tuple[Look, ...]:
-    looks: list[Look] = []
+def _variants(info: VideoInfo, shown: Sequence[_Shown]) -> tuple[Variant, ...]:
+    variants: list[Variant] = []
     now = (info.width, info.height, info.pix_fmt)
     for index, picture in enumerate(shown):
         if picture[3:6] != now:
             now = picture[3:6]
-            looks.append(Look(index, *now))
-    return tuple(looks)
+            variants.append(Variant(index, *now))
+    return tuple(variants)
 
 
 def _packed(numbers: Sequence[int]) -> str:
-    """As text: differences, deflated. Frames of regular video take next to nothing."""
+    """Numbers as text: their differences, deflated. Regular video takes almost no space."""
     steps = np.diff(np.array(numbers, np.int64), prepend=0).astype("<i8")
     return base64.b64encode(zlib.compress(steps.tobytes())).decode()
 

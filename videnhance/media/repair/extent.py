@@ -1,7 +1,7 @@
-"""How large a file says it is, where its container tells: what was cut off is smaller.
+"""The size a file should have according to its container: a truncated file is smaller.
 
-MP4 and MOV: boxes of ISO/IEC 14496-12, 4.2. AVI: RIFF chunks. Matroska: the Segment of RFC 9559,
-5.1. ASF: the File Properties Object, 3.2 of Microsoft's specification.
+Read from: MP4 and MOV, boxes of ISO/IEC 14496-12, 4.2. AVI, RIFF chunks. Matroska, the Segment of
+RFC 9559, 5.1. ASF, the File Properties Object, 3.2 of Microsoft's specification.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 _BOXES = b"ftyp styp moov moof mdat mfra free skip wide uuid sidx emsg prft meta pdin".split()
-"""Those of the highest level; what follows another is not trusted."""
+"""Known boxes of the top level; the size is not trusted if there is another one."""
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _LIVE = 1
-"""Flag of an ASF file whose sizes are not known."""
+"""Flag of an ASF file whose sizes are not valid."""
 
 
 def bytes_missing(path: Path, container: str) -> int:
-    """How many bytes a file lacks of what it says it holds; `container` as FFmpeg names it."""
+    """Number of bytes missing at a file's end; 0 if its container does not say. `container`:
+    FFmpeg's name."""
     kinds = {"mov": _boxes, "avi": _riff, "matroska": _segment, "asf": _asf}
     measure = next((end_of for name, end_of in kinds.items() if name in container), None)
     if measure is None:
@@ -29,7 +30,7 @@ def bytes_missing(path: Path, container: str) -> int:
     with path.open("rb") as file:
         try:
             return max(measure(file, size) - size, 0)
-        except (struct.error, OSError, ValueError):  # cut off in a header, or a senseless length
+        except (struct.error, OSError, ValueError):  # truncated in a header, or an absurd length
             return 0
 
 
@@ -71,7 +72,7 @@ def _segment(file: BinaryIO, size: int) -> int:
 
 
 def _vint(file: BinaryIO, *, marked: bool) -> int | None:
-    """A number of EBML (RFC 8794, 4), None where all its bits are set: a length that is unknown."""
+    """An EBML number (RFC 8794, 4); None if all its bits are set, which means an unknown length."""
     (first,) = struct.unpack("B", file.read(1))
     rest = 8 - first.bit_length()
     value = int.from_bytes(bytes([first]) + file.read(rest), "big")

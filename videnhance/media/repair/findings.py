@@ -1,4 +1,4 @@
-"""What is not right with a source, in words: kind, place, and what was done about it."""
+"""Findings: what is wrong with a source, in words: kind, place, and what was done about it."""
 
 from __future__ import annotations
 
@@ -17,34 +17,33 @@ from videnhance.media.repair.timing import Repaired
 from videnhance.media.timeline import RecordedTimeline
 
 _EVEN = 0.9
-"""Share of equal steps from which a rate is even, so that a longer step is worth a word."""
+"""Share of equal steps from which a rate counts as even; only then are longer steps reported."""
 _GAP = 1.75
-"""Usual steps from which frames are missing; containers round times by less."""
+"""A step longer than this many usual steps is a gap; containers round times by less."""
 _NAMED = 6
-"""Stretches of one kind that are told one by one; the rest is counted."""
+"""Number of findings of one kind that are listed one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not right with a source, and what was done about it."""
+    """Something that is wrong with a source, and what was done about it."""
 
     kind: str
-    """rate, times, lost, gap, damaged, size, hidden, cut off, sound,
-    unread."""
+    """rate, times, lost, gap, damaged, size, hidden, cut off, sound or unread."""
     text: str
     """One sentence."""
     start: float | None = None
     end: float | None = None
-    """Where, in seconds since the first frame."""
+    """From where to where, in seconds since the first frame."""
     frames: int = 0
 
 
-def told_rate(rate: Fraction, what: str = "frames carry no usable times") -> Finding:
-    """Times made up by a rate."""
+def rate_finding(rate: Fraction, what: str = "frames carry no usable times") -> Finding:
+    """Times were made from a frame rate."""
     return Finding("rate", f"{what}: shown at {float(rate):g} a second")
 
 
-def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
+def time_findings(mended: Repaired, base: Fraction) -> Iterator[Finding]:
     def seconds(index: int) -> float:
         return float((mended.pts[index] - mended.pts[0]) * base)
 
@@ -68,7 +67,7 @@ def told_times(mended: Repaired, base: Fraction) -> Iterator[Finding]:
         )
 
 
-def told_lost(
+def lost_findings(
     info: VideoInfo, found: Scan, examined: Examination, timeline: RecordedTimeline
 ) -> Iterator[Finding]:
     shown = sorted(zip(examined.decoding.packets, timeline.pts, strict=True))
@@ -76,14 +75,14 @@ def told_lost(
     usual = usual_step(info, timeline.pts)
     for first, last in _runs(examined.lost):
         own = [found.packets[n].pts for n in range(first, last + 1)]
-        told = [time for time in own if time is not None]
-        if len(told) == len(own) and found.has_good_times:
-            start, end = min(told), max(told) + usual
+        known = [time for time in own if time is not None]
+        if len(known) == len(own) and found.has_good_times:
+            start, end = min(known), max(known) + usual
         else:
             before, after = bisect_left(numbers, first) - 1, bisect_left(numbers, last)
             start = shown[before][1] + usual if before >= 0 else timeline.pts[0]
             end = shown[after][1] if after < len(shown) else timeline.pts[-1] + usual
-            # Where frames are shown in another order than stored, the one before may be the later.
+            # If frames are not stored in the order shown, the one stored before may be shown later.
             start, end = min(start, end), max(start, end)
         count = last + 1 - first
         a, b = (float((ticks - timeline.pts[0]) * timeline.time_base) for ticks in (start, end))
@@ -94,8 +93,8 @@ def told_lost(
         yield Finding("lost", text, a, b, count)
 
 
-def told_gaps(timeline: RecordedTimeline, lost: Sequence[Finding] = ()) -> Iterator[Finding]:
-    """Where frames of an even rate are not there, and nothing tells whether they ever were."""
+def gap_findings(timeline: RecordedTimeline, lost: Sequence[Finding] = ()) -> Iterator[Finding]:
+    """Where frames of an even rate are missing, and it is not known whether they ever existed."""
     steps = np.diff(timeline.pts)
     usual = float(np.median(steps)) if len(steps) else 0.0
     if not len(steps) or np.mean(np.abs(steps - usual) <= max(1.0, usual / 10)) < _EVEN:
@@ -111,9 +110,11 @@ def told_gaps(timeline: RecordedTimeline, lost: Sequence[Finding] = ()) -> Itera
                 yield Finding("gap", text, begin, stop, count)
 
 
-def _without(start: float, end: float, told: Sequence[Finding]) -> Iterator[tuple[float, float]]:
-    """What is left of a stretch where these findings are told already."""
-    spans = sorted((f.start, f.end) for f in told if f.start is not None and f.end is not None)
+def _without(
+    start: float, end: float, reported: Sequence[Finding]
+) -> Iterator[tuple[float, float]]:
+    """The parts of a span that these findings do not cover."""
+    spans = sorted((f.start, f.end) for f in reported if f.start is not None and f.end is not None)
     for begin, stop in spans:
         if begin < end and start < stop:
             if start < begin:
@@ -123,7 +124,7 @@ def _without(start: float, end: float, told: Sequence[Finding]) -> Iterator[tupl
         yield start, end
 
 
-def told_damaged(examined: Examination, timeline: RecordedTimeline) -> Iterator[Finding]:
+def damage_findings(examined: Examination, timeline: RecordedTimeline) -> Iterator[Finding]:
     for first, last in _runs(examined.damaged):
         start, end = timeline.seconds(first), timeline.end_of(last)
         yield Finding(
@@ -136,26 +137,26 @@ def told_damaged(examined: Examination, timeline: RecordedTimeline) -> Iterator[
         )
 
 
-def told_looks(
+def variant_findings(
     info: VideoInfo, examined: Examination, timeline: RecordedTimeline
 ) -> Iterator[Finding]:
-    ends = [*(look.begin for look in examined.looks[1:]), len(timeline)]
-    for look, stop in zip(examined.looks, ends, strict=False):
-        size = (look.width, look.height)
-        if (*size, look.pix_fmt) == (info.width, info.height, info.pix_fmt):
+    ends = [*(variant.begin for variant in examined.variants[1:]), len(timeline)]
+    for variant, stop in zip(examined.variants, ends, strict=False):
+        size = (variant.width, variant.height)
+        if (*size, variant.pix_fmt) == (info.width, info.height, info.pix_fmt):
             continue
-        start, end = timeline.seconds(look.begin), timeline.end_of(stop - 1)
+        start, end = timeline.seconds(variant.begin), timeline.end_of(stop - 1)
         yield Finding(
             "size",
-            f"{_frames(stop - look.begin)} {_from_to(start, end)}: {size[0]}x{size[1]} "
-            f"{look.pix_fmt}, made {info.width}x{info.height} {info.pix_fmt} as declared",
+            f"{_frames(stop - variant.begin)} {_from_to(start, end)}: {size[0]}x{size[1]} "
+            f"{variant.pix_fmt}, made {info.width}x{info.height} {info.pix_fmt} as declared",
             start,
             end,
-            stop - look.begin,
+            stop - variant.begin,
         )
 
 
-def told_hidden(found: Scan, examined: Examination) -> Iterator[Finding]:
+def hidden_findings(found: Scan, examined: Examination) -> Iterator[Finding]:
     left_out = sum(packet.is_discard for packet in found.packets)
     count = len(found.packets) - left_out - len(examined.lost) - len(examined.decoding.packets)
     if count > 0:
@@ -164,7 +165,7 @@ def told_hidden(found: Scan, examined: Examination) -> Iterator[Finding]:
         yield Finding("hidden", text, frames=count)
 
 
-def told_end(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> Iterator[Finding]:
+def end_findings(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> Iterator[Finding]:
     if found.cut_off is not None:
         end = timeline.end_of(len(timeline) - 1)
         text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
@@ -187,7 +188,7 @@ def _from_to(start: float, end: float) -> str:
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of every run of successive numbers."""
+    """First and last of each run of consecutive numbers."""
     first = last = None
     for number in numbers:
         if last is not None and number != last + 1:
@@ -200,12 +201,12 @@ def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def summed(findings: Sequence[Finding]) -> Iterator[str]:
     kinds = Counter(finding.kind for finding in findings)
-    told: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for finding in findings:
-        told[finding.kind] += 1
-        if told[finding.kind] <= _NAMED:
+        seen[finding.kind] += 1
+        if seen[finding.kind] <= _NAMED:
             yield finding.text
-        elif told[finding.kind] == kinds[finding.kind]:
+        elif seen[finding.kind] == kinds[finding.kind]:
             rest = [f for f in findings if f.kind == finding.kind][_NAMED:]
             yield (
                 f"and {len(rest)} more such stretches ({finding.kind}), "

@@ -1,15 +1,16 @@
-"""A source as it was recorded: which frames it has, when they are shown, and what is not right.
+"""A source as it was recorded: which frames it has, when they are shown, and what is wrong with it.
 
-A plain file is known by its packets. Where they are odd (no or repeated times, a file cut off,
-packets the container calls damaged), or where decoding showed that they mislead, all of it is
-decoded once (examination.py), times are repaired by the rule of timing.py, and what was found is
-told:
+Of a plain file, the packets say everything. If they are odd (missing or repeated times, a truncated
+file, packets marked as damaged), or if decoding showed that they are misleading, the whole file is
+decoded once (examination.py), times are repaired by the rules of timing.py, and the findings are
+reported:
 
-- A frame that does not decode is left out; all others keep their times, so that the one before is
-  shown on.
-- A frame the decoder conceals damage in is kept, and told with those up to the next keyframe, which
-  may be built on it.
-- A picture of another size or pixel format than the stream declares is scaled or converted to that.
+- A frame that does not decode is dropped. All others keep their times, so the frame before it is
+  shown longer.
+- A frame in which the decoder conceals damage is kept. It is reported together with the frames up
+  to the next keyframe, which may be predicted from it.
+- A picture of another size or pixel format than the stream declares is converted to the declared
+  one.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination, examine
 from videnhance.media.repair.findings import (
     Finding,
+    damage_findings,
+    end_findings,
+    gap_findings,
+    hidden_findings,
+    lost_findings,
+    rate_finding,
     summed,
-    told_damaged,
-    told_end,
-    told_gaps,
-    told_hidden,
-    told_looks,
-    told_lost,
-    told_rate,
-    told_times,
+    time_findings,
+    variant_findings,
 )
 from videnhance.media.repair.scan import Scan, plain_timeline, refuse_odd, scan, usual_step
 from videnhance.media.repair.timing import even, repaired
@@ -52,18 +53,18 @@ class Recording:
     """With the time base and rate that hold for the timeline."""
     timeline: RecordedTimeline
     hwaccel: str | None = None
-    """What its video is decoded by, as FFmpeg names it; None is the processor."""
+    """FFmpeg's name of the device that decodes its video; None is the CPU."""
     clock: tuple[Fraction, ...] = ()
-    """Seconds by which times are moved after each time the clock is set back (timing.py)."""
+    """Seconds by which times are moved, for each time the clock is set back (timing.py)."""
     findings: tuple[Finding, ...] = ()
     """What is odd or damaged."""
     examination: Examination | None = None
-    """What decoding all of it showed; None where packets told everything."""
+    """What decoding the whole file showed; None if the packets were enough."""
 
     def frames(
         self, start: int, stop: int, pix_fmt: str, *, limited: bool = False
     ) -> Iterator[Frame]:
-        """Recorded frames start..stop (half-open), as decoding.read_frames gives them."""
+        """Recorded frames start..stop (half-open), from decoding.read_frames."""
         return read_frames(
             self.info,
             self.timeline,
@@ -76,11 +77,11 @@ class Recording:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The findings for a person, many of a kind summed up."""
+        """The findings as sentences; many of one kind are summed up."""
         return tuple(summed(self.findings))
 
     def as_json(self) -> dict[str, Any] | None:
-        """What a job's record keeps of it; None of a plain source."""
+        """What a job's record stores about it; None for a plain source."""
         if self.examination is None and not self.findings:
             return None
         return {
@@ -91,7 +92,7 @@ class Recording:
 
 
 def examination_in(values: Mapping[str, Any] | None) -> Examination | None:
-    """What `Recording.as_json` kept of an examination; None where there is none."""
+    """The examination stored by `Recording.as_json`; None if there is none."""
     try:
         kept = values["examination"] if values else None
         return None if kept is None else Examination.from_json(kept)
@@ -101,54 +102,55 @@ def examination_in(values: Mapping[str, Any] | None) -> Examination | None:
 
 def recording_of(
     info: VideoInfo,
-    wish: SourceSettings = DEFAULTS.source,
+    settings: SourceSettings = DEFAULTS.source,
     progress: Callable[[int], None] = lambda done: None,
     known: Examination | None = None,
     *,
     thorough: bool = False,
     hwaccel: str | None = None,
 ) -> Recording:
-    """Look at the packets; where they do not tell, or if `thorough`, at all frames.
+    """Read all packets; if they are odd, or if `thorough`, decode all frames too.
 
-    `known` is what an earlier examination of the same file found; `hwaccel` what is to decode the
-    video, which the processor does where it was examined. `progress` gets the number of
-    packets, then of frames. Raises InputError for a source that holds nothing or needs a rate that
-    nobody tells, and with `wish.strict` for any that is not right; UsageError for a rate where all
-    frames have times.
+    `known`: what an earlier examination of the same file found. `hwaccel`: the device to decode
+    with; a file that was examined is always decoded by the CPU. `progress` gets the number of
+    packets, then of frames. Raises InputError for a source without frames, or without a frame rate
+    if it needs one, and with `settings.strict` for any source that is not plain; UsageError if a
+    rate is given but all frames have times.
     """
     found = scan(info, progress)
-    given = rate_of(wish.fps) if wish.fps is not None else None
-    if info.container == DEMUXER:  # which counts pictures, so that any rate will do
+    given = rate_of(settings.fps) if settings.fps is not None else None
+    if info.container == DEMUXER:  # it only counts pictures, so any rate will do
         shown = given or info.average_rate or Fraction(25)
         info, given = replace(info, time_base=1 / shown, average_rate=shown), None
     if given is not None and found.has_times and found.has_good_times:
         raise UsageError(
-            f"--fps {wish.fps}: all frames of {info.path} have times of their own; leave --fps out"
+            f"--fps {settings.fps}: all frames of {info.path} have times of their own; "
+            "leave --fps out"
         )
     rate = given if given is not None else None if found.has_times else found.own_rate
     if not found.has_times and rate is None:
         raise InputError(
-            f"{info.path}: its frames carry no times, and the {info.codec} stream does not tell "
+            f"{info.path}: its frames carry no times, and the {info.codec} stream does not declare "
             "its rate; say how many frames there are in a second with --fps RATE, such as 25"
         )
-    if wish.strict and not (rate is not None and _only_lacks_times(found)):
+    if settings.strict and not (rate is not None and _only_lacks_times(found)):
         refuse_odd(info, found)
     if known is not None and known.packets != len(found.packets):
         known = None
     if found.is_plain and known is None and not thorough:
         timeline = plain_timeline(info, found)
-        findings = (*_told_pictures(info, found), *told_gaps(timeline))
+        findings = (*_picture_findings(info, found), *gap_findings(timeline))
         return Recording(info, timeline, hwaccel, findings=findings)
     examined = known if known is not None else examine(info, found, progress)
     recording = _understood(info, found, examined, rate)
-    if wish.strict:
+    if settings.strict:
         _refuse_bad(recording)
     return recording
 
 
-def _told_pictures(info: VideoInfo, found: Scan) -> Iterator[Finding]:
+def _picture_findings(info: VideoInfo, found: Scan) -> Iterator[Finding]:
     if info.container == DEMUXER and info.average_rate is not None and len(found.packets) > 1:
-        yield told_rate(info.average_rate, "pictures carry no times")
+        yield rate_finding(info.average_rate, "pictures carry no times")
 
 
 def _only_lacks_times(found: Scan) -> bool:
@@ -169,7 +171,7 @@ def _refuse_bad(recording: Recording) -> None:
 def _understood(
     info: VideoInfo, found: Scan, examined: Examination, rate: Fraction | None
 ) -> Recording:
-    """Times for the frames that were found, and what is to be told."""
+    """The recording, with repaired times and all findings, after an examination."""
     clock: tuple[Fraction, ...] = ()
     numbers = examined.decoding.packets
     packets = [found.packets[number] for number in numbers]
@@ -179,7 +181,7 @@ def _understood(
         step = int(1 / (rate * base))
         pts = even(len(packets), int(own * info.time_base / base), step)
         info, last_duration = replace(info, average_rate=rate, time_base=base), step
-        times = [told_rate(rate)]
+        times = [rate_finding(rate)]
     else:
         own_times = [packet.pts for packet in packets]
         if all(time is None for time in own_times):
@@ -191,27 +193,27 @@ def _understood(
         if found.has_good_times:
             plain = plain_timeline(info, found)
             last_duration = plain.last_duration if plain.pts[-1] == pts[-1] else last_duration
-        times = [*told_times(mended, info.time_base)]
+        times = [*time_findings(mended, info.time_base)]
         clock = tuple(ticks * info.time_base for ticks in mended.moved)
     indices = sorted({e.index for e in examined.decoding.entries if e.index < len(pts)})
     timeline = RecordedTimeline(
         info.time_base, pts, tuple(indices), last_duration, examined.decoding
     )
     findings = (
-        *_told_pictures(info, found),
+        *_picture_findings(info, found),
         *times,
-        *(lost := list(told_lost(info, found, examined, timeline))),
-        *told_gaps(timeline, lost),
-        *told_damaged(examined, timeline),
-        *told_looks(info, examined, timeline),
-        *told_hidden(found, examined),
-        *told_end(info, found, timeline),
+        *(lost := list(lost_findings(info, found, examined, timeline))),
+        *gap_findings(timeline, lost),
+        *damage_findings(examined, timeline),
+        *variant_findings(info, examined, timeline),
+        *hidden_findings(found, examined),
+        *end_findings(info, found, timeline),
     )
-    # The processor examined it, and decodes it.
+    # The CPU examined it, so the CPU decodes it: damage may decode differently elsewhere.
     return Recording(info, timeline, None, clock, findings, examined)
 
 
 def _common(one: Fraction, other: Fraction) -> Fraction:
-    """The largest time base in which both are whole."""
+    """The largest time base in which both are whole numbers."""
     across = gcd(one.numerator * other.denominator, other.numerator * one.denominator)
     return Fraction(across, one.denominator * other.denominator)

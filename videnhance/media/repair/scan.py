@@ -1,4 +1,4 @@
-"""What the packets of a source tell, without decoding: when its frames are shown, what is odd."""
+"""What a source's packets say without decoding: when its frames are shown, and what is odd."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
 
 TRUNCATION_SLACK = 0.75
-"""Seconds by which the packets may fall short of the declared duration: containers round, and
-count the last frame's or audio packet's length differently."""
+"""Seconds by which the packets may end before the declared duration: containers round, and count
+the length of the last frame or audio packet differently."""
 
 
 class PacketFacts(NamedTuple):
@@ -30,9 +30,9 @@ class PacketFacts(NamedTuple):
     is_keyframe: bool
     is_corrupt: bool
     is_discard: bool
-    """Left out by the container's edit list."""
+    """Whether the container's edit list discards it."""
     place: int
-    """Its byte in the file, -1 where the container does not say."""
+    """Its byte offset in the file; -1 if the container does not say."""
     size: int
 
     @property
@@ -42,21 +42,21 @@ class PacketFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """All packets of the video, and what the container says beside them."""
+    """All packets of the video, and what the container declares besides."""
 
     packets: tuple[PacketFacts, ...]
     has_times: bool
     """False for raw streams."""
     own_rate: Fraction | None
-    """Frames a second, where the coded stream itself tells."""
+    """Frames a second, if the coded stream itself declares it."""
     end: int
-    """Where the stream's end is declared, in ticks; 0 where it is not."""
+    """Declared end of the stream, in ticks; 0 if there is none."""
     cut_off: str | None
-    """How far a file goes that ends before it should."""
+    """How far the file goes, in words, if it ends too early."""
     unread: int
-    """Reads that failed."""
+    """Number of reads that failed."""
     broken_sound: tuple[tuple[Fraction, Fraction], ...]
-    """Where sound is left out, being damaged (mending.py): from and to, in seconds of the file."""
+    """Where damaged sound is dropped (mending.py): begin and end, in seconds of the file."""
 
     @property
     def shown(self) -> list[PacketFacts]:
@@ -64,12 +64,12 @@ class Scan:
 
     @property
     def lacking(self) -> int:
-        """Frames without a time."""
+        """Number of frames without a time."""
         return sum(p.pts is None for p in self.shown) if self.has_times else len(self.packets)
 
     @property
     def repeated(self) -> int:
-        """Frames with the time of another one."""
+        """Number of frames with the same time as another one."""
         times = [p.pts for p in self.shown if p.pts is not None]
         return len(times) - len(set(times)) if self.has_times else 0
 
@@ -79,13 +79,13 @@ class Scan:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is odd, as far as packets tell."""
+        """Whether nothing is odd, as far as packets show."""
         broken = self.unread or self.broken_sound or any(p.is_corrupt for p in self.packets)
         return self.has_good_times and self.cut_off is None and not broken
 
 
 def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None) -> Scan:
-    """Read all packets; `progress` gets their number. Raises InputError where there are none."""
+    """Read all packets; `progress` gets their number. Raises InputError if there are none."""
     found: list[PacketFacts] = []
     end, unread = 0.0, 0
 
@@ -134,7 +134,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
 
 
 def oddity(found: Scan) -> str | None:
-    """What is not right with a source's packets, the worst of it; None of a plain source."""
+    """The worst thing that is wrong with a source's packets; None for a plain source."""
     if found.cut_off is not None:
         return f"the file is cut off: it {found.cut_off}"
     if not found.has_times:
@@ -147,7 +147,7 @@ def oddity(found: Scan) -> str | None:
 
 
 def refuse_odd(info: VideoInfo, found: Scan) -> None:
-    """Raises TruncatedError or another InputError where a source is not plain."""
+    """Raises TruncatedError or another InputError if a source is not plain."""
     what = oddity(found)
     if what is not None:
         kind = TruncatedError if found.cut_off is not None else InputError
@@ -162,8 +162,8 @@ def read_timeline(
 ) -> RecordedTimeline:
     """Every frame's pts and the keyframes, from the packets alone, without decoding.
 
-    Raises InputError where frames have no or repeated times or packets are damaged, TruncatedError
-    where the file ends before its own frame count or duration says: recording.py can do more.
+    Raises InputError if times are missing or repeated or packets are damaged, and TruncatedError if
+    the file ends before its declared frame count or duration. recording.py can read such files.
     """
     found = scan(info, progress)
     refuse_odd(info, found)
@@ -171,14 +171,14 @@ def read_timeline(
 
 
 def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
-    """Of a source whose packets all have times of their own."""
+    """The timeline of a source whose packets all have their own times."""
     decoded_last = found.shown[-1].pts
     shown = sorted(found.shown, key=lambda packet: packet.pts or 0)
     pts = tuple(packet.pts or 0 for packet in shown)
     length = shown[-1].duration
     if "mov" in info.container and decoded_last != pts[-1]:
-        # MP4 has lengths from one decoding to the next: with B-frames another frame's. The track's
-        # end is that of the frame shown last.
+        # MP4 stores durations in decoding order: with B-frames, the last packet's belongs to
+        # another frame. The end of the track is the end of the frame shown last.
         to_end = found.end - pts[-1]
         if 0 < to_end <= max(packet.duration for packet in shown):
             length = to_end
@@ -191,26 +191,26 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
-    """Ticks from one frame to the next: the median, else what the average rate gives."""
+    """Ticks from one frame to the next: the median, or what the average rate gives."""
     usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
     one = int(1 / (info.average_rate * info.time_base)) if info.average_rate else 1
     return usual or max(one, 1)
 
 
 def _cut_off(info: VideoInfo, packets: int, end: float, start: float) -> str | None:
-    # FFmpeg counts Matroska's duration from 0, wherever the first frame is; others' from there.
+    # FFmpeg counts Matroska's duration from 0, other containers' from the first frame.
     reached = end if "matroska" in info.container else end - start
     missing = 0.0 if info.duration is None else info.duration - reached
-    if info.container in ("mpegts", "mpeg"):  # which declare none: FFmpeg takes it from the end
+    if info.container in ("mpegts", "mpeg"):  # they declare none: FFmpeg derives it from the end
         missing = 0.0
     if info.declared_frames > packets:
-        # AVI may declare frames that it stores nothing for: the one before is shown on.
+        # AVI may declare frames without data: the frame before is shown longer.
         frame = float(1 / info.average_rate) if info.average_rate else 0.0
         if info.container != "avi" or missing > frame / 2 or bytes_missing(info.path, "avi"):
             return f"holds {packets} of {info.declared_frames} frames"
     if missing > TRUNCATION_SLACK:
         return f"ends at {reached:.2f} s of {info.duration:.2f} s"
-    # Of AVI, many recorders write a wrong size.
+    # Not for AVI: many recorders write a wrong size.
     if info.container != "avi" and (lost := bytes_missing(info.path, info.container)):
         return f"lacks its last {lost} bytes"
     return None

@@ -1,19 +1,20 @@
-"""Frames whose times are missing, repeated or out of order get times again, by one rule.
+"""Repair of times: frames whose times are missing, repeated or out of order get new ones.
 
-The rule, for frames in the order in which they are shown:
+The rules, for frames in the order in which they are shown:
 
-1. Times that rise as the frames are stored, while the decoder shows these in another order (AVI
-   with B-frames), are those of storing: the n-th frame shown gets the n-th smallest.
-2. A frame keeps its own time where that is later than the last time kept, unless more of the WINDOW
-   frames after it could keep theirs without it (then it is a stray).
-3. Where a time is not later, and no time of the WINDOW frames after it is, the clock was set back:
-   from there on all times are moved so that they follow after one usual step.
-4. All other frames are spread evenly between the neighbours that kept their times; before the
-   first and after the last of those, a usual step apart.
-5. Where that leaves less than a tick between two frames, the later one is moved to the next tick.
+1. If times rise in the order in which frames are stored, but the decoder shows the frames in
+   another order (AVI with B-frames), the times are those of storing: the n-th frame shown gets the
+   n-th smallest time.
+2. A frame keeps its own time if that is later than the last time kept. Exception: if more of the
+   WINDOW frames after it could keep theirs without it, it is a stray and loses its time.
+3. If a frame's time is not later, and neither is any time of the WINDOW frames after it, the clock
+   was set back: from there on, all times are moved so that they continue after one usual step.
+4. All other frames are spread evenly between the nearest frames that kept their times; before the
+   first and after the last of these, one usual step apart.
+5. If that leaves less than a tick between two frames, the later one is moved to the next tick.
 
-The usual step is the median of those between frames that kept their times, shared out where frames
-without lie between them; else the stream's rate.
+The usual step is the median step between frames that kept their times (a step across frames without
+a time is divided among them); if there are none, it follows from the stream's rate.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from itertools import pairwise
 import numpy as np
 
 WINDOW = 16
-"""Frames looked ahead to tell one wrong time from a clock that was set back: more than any
-decoder reorders, less than a second of most video."""
+"""Number of frames to look ahead, to tell a single wrong time from a clock that was set back: more
+than any decoder reorders, less than a second of most video."""
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """Times for every frame, strictly increasing, and which of them were not its own."""
+    """Times for every frame, strictly increasing, and which of them were changed."""
 
     pts: tuple[int, ...]
     spread: tuple[int, ...]
@@ -40,14 +41,14 @@ class Repaired:
     set_back: tuple[int, ...]
     """Frames at which the clock was set back (rule 3)."""
     moved: tuple[int, ...]
-    """Ticks by which times were moved from each of these frames on."""
+    """Ticks by which times were moved, from each of those frames on."""
     sorted: bool
-    """Whether rule 1 was followed."""
+    """Whether rule 1 was applied."""
 
 
 def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> Repaired:
-    """Follow the rule. `times`: of the frames in the order shown, in ticks; `stored`: each one's
-    place in the file; `step`: ticks between frames if the times do not tell."""
+    """Apply the rules. `times`: of the frames in the order shown, in ticks; `stored`: the position
+    of each in the file; `step`: ticks between frames, if the times do not show it."""
     by_rank = _of_storing(times, stored)
     known = by_rank if by_rank is not None else list(times)
     kept, set_back, moved = _kept(known, step)
@@ -62,7 +63,7 @@ def repaired(times: Sequence[int | None], stored: Sequence[int], step: int) -> R
 
 
 def _usual(kept: Sequence[int | None], step: int) -> int:
-    """Ticks from one frame to the next; `step` where no two kept their times."""
+    """Ticks from one frame to the next; `step` if no two frames kept their times."""
     known = [(k, time) for k, time in enumerate(kept) if time is not None]
     steps = [(after - before) / (k - j) for (j, before), (k, after) in pairwise(known)]
     return max(int(np.median(steps)), 1) if steps else step
@@ -74,7 +75,7 @@ def even(count: int, first: int = 0, step: int = 1) -> tuple[int, ...]:
 
 
 def _of_storing(times: Sequence[int | None], stored: Sequence[int]) -> list[int | None] | None:
-    """Rule 1: the times by rank, None where it does not apply."""
+    """Rule 1: the times by rank; None if it does not apply."""
     placed = [times[k] for k in np.argsort(stored)]
     known = [time for time in placed if time is not None]
     if len(known) < len(placed):
@@ -87,8 +88,8 @@ def _of_storing(times: Sequence[int | None], stored: Sequence[int]) -> list[int 
 def _kept(
     times: Sequence[int | None], step: int
 ) -> tuple[list[int | None], tuple[int, ...], tuple[int, ...]]:
-    """Rules 2 and 3: the times that are kept, moved where the clock was set back; where, and by
-    how much."""
+    """Rules 2 and 3: the times that are kept, with clock resets undone; the frames at which the
+    clock was set back; and the ticks by which times are moved from there on."""
     kept: list[int | None] = []
     set_back: list[tuple[int, int]] = []
     moved, last, at, before = 0, None, 0, float(step)
@@ -117,7 +118,8 @@ def _kept(
 
 
 def _is_stray(now: int, last: int | None, ahead: Sequence[int]) -> bool:
-    """Whether more of the times ahead rise without `now`; at the beginning, from the next on."""
+    """Whether more of the times ahead can rise without `now` than with it. The first frame of all
+    can only be a stray if the next time is earlier."""
     if last is None and not (ahead and ahead[0] < now):
         return False
     free = [t for t in ahead if last is None or t > last]
@@ -127,7 +129,7 @@ def _is_stray(now: int, last: int | None, ahead: Sequence[int]) -> bool:
 
 
 def _most_rising(times: Sequence[int]) -> int:
-    """How many can be kept so that they rise: the longest increasing subsequence (Fredman 1975)."""
+    """Length of the longest increasing subsequence (Fredman 1975): how many times can be kept."""
     ends: list[int] = []
     for time in times:
         place = bisect_left(ends, time)

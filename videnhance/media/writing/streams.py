@@ -99,7 +99,7 @@ def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:
     if muxer in ("mp4", "mov") and furthest > LONGEST:
         raise ContainerError(
             f"{path}: two of its frames are {float(furthest * timeline.time_base) / 3600:.1f} "
-            f"hours apart, more than {_suffix(muxer)} can store; name the output .mkv, or choose a "
+            f"hours apart, more than {_suffix(muxer)} can tell; name the output .mkv, or choose a "
             "part with --start and --end"
         )
     steps = len(timeline) - 1
