@@ -9,11 +9,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from videnhance.cli.options import cleaning, finishing, layers, looking, networks, restoring, takes
+from videnhance.cli.options import takes
 from videnhance.cli.parse import settings_of
-from videnhance.cli.presets import PRESETS, layered
+from videnhance.cli.presets import layered
 from videnhance.errors import UsageError
 from videnhance.settings.groups import Settings
+from videnhance.settings.panels import CLEANING, DETECTING, FINISHING, NETWORKS, RESTORING
+from videnhance.settings.presets import PRESETS
 
 
 def chosen(*arguments: str) -> tuple[Settings, str | None]:
@@ -22,7 +24,7 @@ def chosen(*arguments: str) -> tuple[Settings, str | None]:
     found: list[Any] = []
 
     @app.command()
-    @takes(layers, looking, cleaning, restoring, finishing, networks)
+    @takes(DETECTING, CLEANING, RESTORING, FINISHING, NETWORKS)
     def command(context: typer.Context, overwrite: bool = False) -> None:
         given, told = layered(context)
         found.append((settings_of(given), told))

@@ -21,6 +21,7 @@ from videnhance.job.directory.fingerprints import (
     render_fingerprint,
     tracks_fingerprint,
 )
+from videnhance.job.directory.folder import entered
 from videnhance.job.directory.record import PACKAGES, Record, make_record, read_record
 from videnhance.job.plan import make_plan
 from videnhance.models.registry import Row
@@ -28,6 +29,7 @@ from videnhance.models.store import Obtained
 from videnhance.render.networks import looking_weights, rendering_weights
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
+from videnhance.settings.groups import SETTINGS as DECLARED
 from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
 
 DEFAULTS = Settings()
@@ -79,6 +81,8 @@ def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
     return {key for key in one if one[key] != other[key]}
 
 
+STEPS = {"detect": "look", "track": "track", "render": "render"}
+"""The step of a declaration to its fingerprint."""
 LOOKS = {"look", "track"}
 """What is rendered follows from the tracks themselves, which are then compared."""
 
@@ -147,6 +151,19 @@ def test_a_setting_makes_anew_what_it_touches(
     before = Settings()
     after = replace(before, **{group: replace(getattr(before, group), **{name: value})})
     assert changed(fingerprints(recorded(clip)), fingerprints(recorded(clip, after))) == steps
+
+
+@pytest.mark.parametrize(("field", "value", "steps"), SETTINGS)
+def test_a_setting_s_declaration_says_which_steps_it_touches(
+    field: str, value: Any, steps: set[str]
+) -> None:
+    known = DECLARED[field]
+    sure, maybe = ({STEPS[step] for step in own} for own in (known.remakes, known.may_remake))
+    if "look" in sure:
+        sure.add("track")  # new detections are new tracks
+    if "look" in maybe:
+        maybe.add("track")
+    assert sure <= steps <= sure | maybe
 
 
 @pytest.mark.parametrize(
@@ -347,6 +364,21 @@ def test_differences_are_named_by_option(clip: Path) -> None:
     # A content that has not been read yet is no difference.
     unread = Record({**one.document, "source": {**one.document["source"], "sha256": None}})
     assert one.differences(unread) == []
+
+
+def test_a_job_of_the_version_before_is_refused_in_one_line(tmp_path: Path, clip: Path) -> None:
+    """Its finished work would not be recognized, and hours of it begun anew in silence."""
+    now = recorded(clip)
+    before = {key: value for key, value in now.document.items() if key != "fingerprints"}
+    Record(before).write(tmp_path / "job.json")
+    with (
+        pytest.raises(JobError, match="was begun otherwise: by another version of vid") as refused,
+        entered(tmp_path, lambda complete: now, restart=False),
+    ):
+        pass
+    assert "--restart" in str(refused.value) and "\n" not in str(refused.value)
+    with entered(tmp_path, lambda complete: now, restart=True) as (_, record):
+        assert record == now
 
 
 def test_it_is_written_and_read(tmp_path: Path, clip: Path) -> None:

@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videnhance.cli import models, options
-from videnhance.cli.options import (
-    cleaning,
-    finishing,
-    layers,
-    looking,
-    networks,
-    part,
-    persons,
-    pictures,
-    reading,
-    restoring,
-    takes,
-)
+from videnhance.cli.options import takes
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.presets import layered
 from videnhance.cli.session import INTERRUPTED, session
 from videnhance.errors import UsageError
 from videnhance.media.reading.pictures import title_of
+from videnhance.settings.panels import (
+    CLEANING,
+    DETECTING,
+    FINISHING,
+    NETWORKS,
+    PART,
+    PERSONS,
+    PICTURES,
+    READING,
+    RESTORING,
+)
 
 if TYPE_CHECKING:
     from videnhance.job.summary import Summary
@@ -49,7 +48,7 @@ app.add_typer(models.app, name="models")
 
 
 @app.command()
-@takes(layers, reading, part, persons, pictures, restoring, looking, cleaning, finishing, networks)
+@takes(READING, PART, PERSONS, PICTURES, RESTORING, DETECTING, CLEANING, FINISHING, NETWORKS)
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -156,7 +155,7 @@ def enhance(
 
 
 @app.command()
-@takes(layers, reading, part, looking, cleaning, networks)
+@takes(READING, PART, DETECTING, CLEANING, NETWORKS)
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -198,7 +197,7 @@ def detect(
 
 
 @app.command()
-@takes(layers, reading, part, persons, restoring, looking, cleaning, finishing, networks)
+@takes(READING, PART, PERSONS, RESTORING, DETECTING, CLEANING, FINISHING, NETWORKS)
 def preview(
     context: typer.Context,
     source: options.Source,

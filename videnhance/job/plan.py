@@ -88,7 +88,6 @@ def make_scope(
 
     Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
     """
-    settings.check()
     detector = detectors.resolved(settings.detect.detector)
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
     clip = open_clip(info, settings, progress, examined)
@@ -120,7 +119,6 @@ def make_plan(
     Raises UsageError, InputError, OutputError or ContainerError: whatever can be known to fail is
     known here, before the first frame.
     """
-    settings.check()
     alone = output.suffix.lower() == f".{PICTURE}"
     if alone:  # its one frame is kept as it is until it is written
         kept = replace(settings.output, codec="ffv1", crf=None, preset=None)

@@ -224,7 +224,6 @@ def _detect_as(
     refuse_inside(JobDirectory(folder), source, output, None)
     ready = is_finished(JobDirectory(folder), output) and not restart
     with run.step("plan"):
-        settings.check()
         if output.suffix.lower() != ".json":
             raise UsageError(f"{output}: tracks are written as JSON; name it with .json")
         info = probe(source)

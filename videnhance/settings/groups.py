@@ -2,87 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
 from videnhance.errors import UsageError
-from videnhance.settings.clean_up import OPTIONS as CLEAN_UP_OPTIONS
 from videnhance.settings.clean_up import CleanSettings, FinishSettings
+from videnhance.settings.detecting import DetectSettings, TrackSettings
+from videnhance.settings.panels import (
+    CLEANING,
+    DETECTING,
+    FINISHING,
+    NETWORKS,
+    PART,
+    PERSONS,
+    PICTURES,
+    READING,
+    RESTORING,
+)
+from videnhance.settings.restoring import GateLimits, Limit, RestoreSettings
+from videnhance.settings.table import declared, group, setting
+from videnhance.settings.text import COUNT, DEVICES, FILES, FOLDER, IDS, NAMES
 
-SCALES = (1, 2, 4)
-ON_ERROR = ("fail", "keep")
-MASKS = ("ellipse", "box", "parsing")
-UPSCALERS = ("lanczos", "realesrgan-x2", "realesrgan-x4")
-HWACCELS = ("off", "auto", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va")
-AUDIO = ("copy", "aac", "none")
-PRECISIONS = ("auto", "f32", "bf16", "fp16")
-
-OPTIONS = {
-    "source.fps": "--fps",
-    "source.strict": "--strict",
-    "detect.detector": "--detector",
-    "detect.threshold": "--threshold",
-    "detect.every": "--detect-every",
-    "detect.long_side": "--detect-size",
-    "track.max_gap": "--max-gap",
-    "track.min_eyes": "--min-eyes",
-    "track.smoothness": "--smoothness",
-    "restore.restorer": "--restorer",
-    "restore.strength": "--strength",
-    "restore.ease": "--ease",
-    "restore.fidelity": "--fidelity",
-    "restore.steady": "--steady",
-    "restore.mask": "--mask",
-    "restore.match_color": "--match-color",
-    "restore.on_error": "--on-error",
-    "gate.eyes": "--gate-eyes",
-    "gate.sharpness": "--gate-sharpness",
-    "gate.turned": "--gate-turned",
-    "gate.misfit": "--gate-misfit",
-    "gate.score": "--gate-score",
-    "compute.devices": "--devices",
-    "compute.precision": "--precision",
-    "compute.batch_size": "--batch-size",
-    "compute.compile": "--compile",
-    "compute.hwaccel": "--hwaccel",
-    "models.files": "--weights",
-    "models.trust": "--trust-weights",
-    "models.offline": "--offline",
-    "models.accepted": "--accept-license",
-    **CLEAN_UP_OPTIONS,
-    "output.codec": "--codec",
-    "output.crf": "--crf",
-    "output.preset": "--encoder-preset",
-    "output.scale": "--scale",
-    "output.upscaler": "--upscaler",
-    "output.audio": "--audio",
-    "output.frames": "--frames",
-    "output.stills": "--stills",
-    "part.start": "--start",
-    "part.end": "--end",
-    "part.only": "--only",
-    "part.skip": "--skip",
-}
-"""The option of the command line that sets each field, for messages."""
-
-
-Limit = tuple[float, float] | None
-"""(none, full): at `none` and beyond strength is 0, at `full` and beyond 1, between them it rises
-smoothly; None: not judged."""
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """How a source is read (media.repair.recording)."""
-
-    fps: str | None = None
-    """Frames a second, such as 25 or 30000/1001, of a source whose frames carry no usable times."""
-    strict: bool = False
-    """Whether damage, and times that have to be repaired, are errors."""
+__all__ = [
+    "CleanSettings",
+    "ComputeSettings",
+    "DEFAULTS",
+    "DetectSettings",
+    "FinishSettings",
+    "GateLimits",
+    "Limit",
+    "ModelSettings",
+    "OutputSettings",
+    "PartSettings",
+    "RestoreSettings",
+    "SETTINGS",
+    "Settings",
+    "SourceSettings",
+    "TrackSettings",
+    "rate_of",
+    "settings_with",
+]
 
 
 def rate_of(text: str) -> Fraction:
@@ -96,164 +57,172 @@ def rate_of(text: str) -> Fraction:
     return rate
 
 
-@dataclass(frozen=True)
-class TrackSettings:
-    """How detections become smoothed tracks (tracking.track)."""
-
-    max_gap: float = 0.5
-    """Seconds without a detection after which a face has left."""
-    min_eyes: float = 6.0
-    """Pixels between the eyes, in the source, under which a face is left alone."""
-    smoothness: float = 0.1
-    """Seconds: movements faster than about this, and as small as the detector's noise, are taken
-    for it (kalman.smooth)."""
+def _rate(option: str, text: str) -> None:
+    rate_of(text)
 
 
 @dataclass(frozen=True)
-class DetectSettings:
-    """Where and how faces are looked for (detect.detect)."""
+class SourceSettings:
+    """How a source is read (media.repair.recording)."""
 
-    detector: str = "centerface"
-    threshold: float = 0.4
-    """Score of the detector, 0..1, from which something is a face. Of faces with 7 pixels between
-    the eyes CenterFace finds 83 % at 0.4 and 75 % at 0.5; false alarms are as rare."""
-    every: int = 3
-    """Look at every N-th frame; the first and last of every shot are always looked at. Measured on
-    seven clips, mean distance of smoothed to raw landmarks in % of the face's width: 0.3 to 3.3 at
-    3, 0.4 to 5.8 at 5, 0.5 to 15 at 10 (a dancer is the worst, a talking head the best)."""
-    long_side: int = 0
-    """Longest side in pixels of the picture the detector sees; 0 chooses it by the faces found in
-    a few frames (detect.suited_size). Smaller videos are looked at as they are."""
-
-
-@dataclass(frozen=True)
-class RestoreSettings:
-    """What is done to a face (restorers, render)."""
-
-    restorer: str = "auto"
-    strength: float = 1.0
-    """0 leaves the source, 1 the restored face; between them a blend."""
-    ease: float = 0.2
-    """Seconds over which strength rises and falls at the ends of a track."""
-    fidelity: float = 0.5
-    """CodeFormer's w: 0 is the prettiest face, 1 the one most like the source."""
-    steady: float = 0.7
-    """How far made-up texture is averaged along the track (steady.steady): 0 not at all, 1 fully.
-    Only for restorers that invent."""
-    mask: str = "ellipse"
-    """Where a face is painted: "ellipse" from hairline to chin, "box" the whole crop, "parsing"
-    what a network takes for face (parsing.Parser)."""
-    match_color: bool = True
-    """Give a restored face the colours of its source (colormatch). Only for those restorers."""
-    on_error: str = "fail"
-    """What a crop that cannot be restored does: "fail" ends the job, "keep" leaves it as it was
-    recorded and lists it."""
-
-
-@dataclass(frozen=True)
-class GateLimits:
-    """What holds a restorer that invents back (faces/gate.py), as (none, full).
-
-    Raises UsageError where they are in the wrong order.
-
-    Defaults follow what the networks were trained on: GFPGAN's training (TencentARC/GFPGAN,
-    options/train_gfpgan_v1.yml) shrinks faces of 126 pixels between the eyes up to 8 times, so to
-    16, and blurs them with sigma up to 10, which takes the sharpness of faces as recorded (eight
-    clips, medians of 0.6 to 1) to 0.48 to 0.67.
-    """
-
-    eyes: Limit = (8.0, 16.0)
-    """Pixels between the eyes, in the source."""
-    sharpness: Limit = (0.22, 0.4)
-    """`gate.sharpness`. Tracks of eight clips: medians of 0.61 to 1, single frames from 0.48."""
-    turned: Limit = (65.0, 45.0)
-    """Degrees by which the face looks away (`gate.turned_away`). A three-quarter view has about
-    40."""
-    misfit: Limit = (0.10, 0.05)
-    """`gate.landmark_misfit`. Eight clips: 0.03 at most."""
-    score: Limit = (0.3, 0.5)
-    """The detector's score. CenterFace gives sharp frontal faces 0.9, those of 6 pixels between
-    the eyes 0.53 and more."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            limit: Limit = getattr(self, field.name)
-            if limit is None:
-                continue
-            none, full = limit
-            falls = field.name in ("turned", "misfit")
-            if not (all(map(isfinite, limit)) and (none > full if falls else none < full)):
-                order = "above" if falls else "below"
-                raise UsageError(
-                    f"{OPTIONS[f'gate.{field.name}']} {none:g},{full:g}: the first, where "
-                    f"strength is 0, must be {order} the second, where it is full"
-                )
+    fps: str | None = setting(
+        None,
+        "--fps",
+        "Frames a second, such as 25, where a file's frames carry no usable times.",
+        rule=_rate,
+        may_remake=("detect", "render"),
+    )
+    """Such as 25 or 30000/1001."""
+    strict: bool = setting(False, "--strict", "Damage, or times that need repair, are an error.")
 
 
 @dataclass(frozen=True)
 class ComputeSettings:
     """Where and how networks are computed (restorers.network)."""
 
-    devices: tuple[str, ...] = ("auto",)
-    """cpu, cuda:0, mps...: segments are shared among them; auto is the first GPU, else the CPU."""
-    precision: str = "auto"
-    """f32, bf16, fp16; auto is bf16 where the device gains from it, else f32."""
-    batch_size: int = 0
-    """Faces in a batch; 0 chooses it by the device and its memory."""
-    compile: bool = False
-    """Use torch.compile: slow to begin, faster for long videos."""
-    hwaccel: str = "off"
-    """What decodes the video: "off" the processor, "cuda" NVDEC, and so on as FFmpeg names them;
-    "auto" the first that can, else the processor."""
+    devices: tuple[str, ...] = setting(
+        ("auto",),
+        "--devices",
+        "AI: cpu, cuda, mps, or several GPUs: cuda:0,cuda:1; auto: by itself.",
+        form=DEVICES,
+    )
+    """Segments are shared among them; auto is the first GPU, else the CPU."""
+    precision: str = setting(
+        "auto",
+        "--precision",
+        "AI: f32, bf16, fp16; auto: the fastest that serves.",
+        choices=("auto", "f32", "bf16", "fp16"),
+    )
+    """auto is bf16 where the device gains from it, else f32."""
+    batch_size: int = setting(
+        0,
+        "--batch-size",
+        "AI: faces computed at once; auto: what fits.",
+        within=(0, 1024),
+        form=COUNT,
+        remakes=(),
+    )
+    """0 chooses it by the device and its memory."""
+    compile: bool = setting(False, "--compile", "AI: torch.compile; slow to begin, then faster.")
+    hwaccel: str = setting(
+        "off",
+        "--hwaccel",
+        "Decode the video by a GPU: cuda (NVDEC), qsv, vaapi...; auto; off.",
+        choices=("off", "auto", "cuda", "qsv", "vaapi", "videotoolbox", "d3d11va"),
+    )
+    """As FFmpeg names them; "auto" is the first that can, else the processor."""
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Where the weights of networks come from (models.obtain)."""
+    """Where the weights of networks come from (models.store.obtain)."""
 
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = setting(
+        (),
+        "--weights",
+        "Weights to use instead of fetching them; default NAME: of the restorer.",
+        form=FILES,
+        metavar="[NAME=]FILE",
+        may_remake=("detect", "render"),
+    )
     """(name of the weights, path of a file to use for them)."""
-    trust: bool = False
-    """Take given files even if they are not the published ones."""
-    offline: bool = False
-    """Never use the network."""
-    accepted: tuple[str, ...] = ()
-    """Names of weights whose licence is accepted."""
+    trust: bool = setting(
+        False, "--trust-weights", "Use given weights that are not those published."
+    )
+    offline: bool = setting(False, "--offline", "Never fetch anything.")
+    accepted: tuple[str, ...] = setting(
+        (),
+        "--accept-license",
+        "Accept the licence of these weights; it is remembered.",
+        form=NAMES,
+        metavar="NAME",
+    )
 
 
 @dataclass(frozen=True)
 class OutputSettings:
     """How the result is encoded (media.writing.codecs)."""
 
-    codec: str = "h264"
-    crf: int | None = None
-    """Constant rate factor; None is the codec's default in media.writing.codecs."""
-    preset: str | None = None
-    scale: int = 1
-    """Whole factor by which the picture is enlarged: 1, 2 or 4."""
-    upscaler: str = "lanczos"
-    """How: "lanczos", or a network that invents texture, "realesrgan-x2" or "realesrgan-x4"."""
-    audio: str = "copy"
-    """What becomes of sound: "copy" copies every packet and refuses a container that cannot hold
-    it, "aac" encodes anew what the container cannot hold, "none" leaves all sound out."""
-    frames: str | None = None
-    """Absolute path of a folder for every finished frame as PNG."""
-    stills: str | None = None
-    """Absolute path of a folder for each track's best moments as PNG, original beside result."""
+    codec: str = setting("h264", "--codec", "{table}", table="codecs", may_remake=("render",))
+    crf: int | None = setting(
+        None, "--crf", "Quality, lower is better ({crf}).", may_remake=("render",)
+    )
+    """Constant rate factor; None is the codec's default."""
+    preset: str | None = setting(
+        None, "--encoder-preset", "Of the encoder ({encoder_presets}).", may_remake=("render",)
+    )
+    scale: int = setting(
+        1, "--scale", "Enlarge the video: {choices}.", choices=(1, 2, 4), remakes=("render",)
+    )
+    upscaler: str = setting(
+        "lanczos",
+        "--upscaler",
+        "How --scale is done: lanczos, or AI: realesrgan-x2, realesrgan-x4.",
+        choices=("lanczos", "realesrgan-x2", "realesrgan-x4"),
+        remakes=("render",),
+    )
+    """The networks invent texture."""
+    audio: str = setting(
+        "copy",
+        "--audio",
+        "Sound: copy it, aac (encode anew what the output's container cannot hold), or none.",
+        choices=("copy", "aac", "none"),
+    )
+    """"copy" copies every packet and refuses a container that cannot hold it."""
+    frames: str | None = setting(
+        None,
+        "--frames",
+        "Every finished frame as PNG, lossless.",
+        form=FOLDER,
+        metavar="DIR",
+        panel=PICTURES,
+    )
+    """Absolute path of a folder."""
+    stills: str | None = setting(
+        None,
+        "--stills",
+        "Each track's best moments as PNG, original beside result.",
+        form=FOLDER,
+        metavar="DIR",
+        panel=PICTURES,
+    )
+    """Absolute path of a folder."""
 
 
 @dataclass(frozen=True)
 class PartSettings:
     """Which part of a video: a range of its frames, and which of the persons in it."""
 
-    start: str | None = None
-    """Position (ranges.parse_position) of the first frame; None is the video's first."""
-    end: str | None = None
-    """Position of the first frame left out; None is the video's end."""
-    only: tuple[int, ...] = ()
-    """Ids of the tracks to enhance; none named is all."""
-    skip: tuple[int, ...] = ()
-    """Ids of the tracks to leave alone."""
+    start: str | None = setting(
+        None,
+        "--start",
+        "First frame: seconds, hh:mm:ss.mmm or a frame number such as 120f.",
+        may_remake=("detect", "render"),
+    )
+    """Position (positions.parse_position)."""
+    end: str | None = setting(
+        None,
+        "--end",
+        "First frame left out, written as --start is.",
+        may_remake=("detect", "render"),
+    )
+    only: tuple[int, ...] = setting(
+        (),
+        "--only",
+        "Enhance these tracks only: ids such as 1,3.",
+        form=IDS,
+        panel=PERSONS,
+        may_remake=("render",),
+    )
+    """None named is all."""
+    skip: tuple[int, ...] = setting(
+        (),
+        "--skip",
+        "Leave these tracks alone: ids such as 2.",
+        form=IDS,
+        panel=PERSONS,
+        may_remake=("render",),
+    )
 
     @property
     def persons(self) -> bool:
@@ -263,54 +232,36 @@ class PartSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a job."""
+    """All settings of a job.
 
-    source: SourceSettings = SourceSettings()
-    detect: DetectSettings = DetectSettings()
-    track: TrackSettings = TrackSettings()
-    restore: RestoreSettings = RestoreSettings()
-    gate: GateLimits = GateLimits()
-    compute: ComputeSettings = ComputeSettings()
-    models: ModelSettings = ModelSettings()
-    clean: CleanSettings = dataclasses.field(default_factory=CleanSettings)
-    finish: FinishSettings = dataclasses.field(default_factory=FinishSettings)
-    output: OutputSettings = OutputSettings()
-    part: PartSettings = PartSettings()
+    Raises UsageError naming the option and what it takes.
+    """
+
+    source: SourceSettings = group(SourceSettings(), READING)
+    detect: DetectSettings = group(DetectSettings(), DETECTING, remakes=("detect",))
+    track: TrackSettings = group(TrackSettings(), DETECTING, remakes=("track",))
+    restore: RestoreSettings = group(RestoreSettings(), RESTORING, remakes=("render",))
+    gate: GateLimits = group(GateLimits(), RESTORING, remakes=("render",))
+    compute: ComputeSettings = group(ComputeSettings(), NETWORKS, may_remake=("detect", "render"))
+    models: ModelSettings = group(ModelSettings(), NETWORKS)
+    clean: CleanSettings = group(CleanSettings(), CLEANING, may_remake=("detect", "render"))
+    finish: FinishSettings = group(FinishSettings(), FINISHING, remakes=("render",))
+    output: OutputSettings = group(OutputSettings(), RESTORING)
+    part: PartSettings = group(PartSettings(), PART)
+
+    def __post_init__(self) -> None:
+        self.check()
 
     def check(self) -> None:
-        """Raises UsageError naming the option and what it takes."""
-        ranges: tuple[tuple[str, float, float, float], ...] = (
-            ("detect.threshold", self.detect.threshold, 0.05, 1.0),
-            ("detect.every", self.detect.every, 1, 1000),
-            ("detect.long_side", self.detect.long_side or 64, 64, 8192),
-            ("track.max_gap", self.track.max_gap, 0.0, 60.0),
-            ("track.min_eyes", self.track.min_eyes, 1.0, 10000.0),
-            ("track.smoothness", self.track.smoothness, 0.001, 10.0),
-            ("restore.strength", self.restore.strength, 0.0, 1.0),
-            ("restore.ease", self.restore.ease, 0.0, 60.0),
-            ("restore.fidelity", self.restore.fidelity, 0.0, 1.0),
-            ("restore.steady", self.restore.steady, 0.0, 1.0),
-            ("compute.batch_size", self.compute.batch_size, 0, 1024),
-        )
-        if self.source.fps is not None:
-            rate_of(self.source.fps)
-        for field, value, low, high in ranges:
-            if not low <= value <= high:
-                raise UsageError(f"{OPTIONS[field]} {value:g}: takes {low:g} to {high:g}")
-        self.clean.check()
-        self.finish.check()
-        if self.output.scale not in SCALES:
-            raise UsageError(f"--scale {self.output.scale}: takes 1, 2 or 4")
-        for field, wish, choices in (
-            ("restore.on_error", self.restore.on_error, ON_ERROR),
-            ("restore.mask", self.restore.mask, MASKS),
-            ("compute.precision", self.compute.precision, PRECISIONS),
-            ("compute.hwaccel", self.compute.hwaccel, HWACCELS),
-            ("output.upscaler", self.output.upscaler, UPSCALERS),
-            ("output.audio", self.output.audio, AUDIO),
-        ):
-            if wish not in choices:
-                raise UsageError(f"{OPTIONS[field]} {wish}: takes {', '.join(choices)}")
+        """Raises UsageError naming the option and what it takes. It has run where there is a
+        Settings: nothing needs to call it again."""
+        for known in SETTINGS.values():
+            known.check(self.value(known.name))
+
+    def value(self, name: str) -> Any:
+        """Of the setting of that name, such as detect.every."""
+        part, _, field = name.partition(".")
+        return getattr(getattr(self, part), field)
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values; `from_json` is the way back."""
@@ -321,13 +272,24 @@ class Settings:
     def from_json(values: Mapping[str, Any]) -> Settings:
         """Raises KeyError or TypeError where `values` are not those of `as_json`."""
         groups: dict[str, Any] = {
-            name: type(getattr(DEFAULTS, name))(**{key: _tupled(v) for key, v in group.items()})
-            for name, group in values.items()
+            name: type(getattr(DEFAULTS, name))(**{key: _tupled(v) for key, v in part.items()})
+            for name, part in values.items()
         }
         return Settings(**groups)
 
 
+SETTINGS = declared(Settings)
+"""Every setting there is, by name, such as detect.every, in the order of declaration."""
 DEFAULTS = Settings()
+
+
+def settings_with(values: Mapping[str, Any]) -> Settings:
+    """Settings with these values by name, such as detect.every, and else the defaults; raises
+    UsageError."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        parts.setdefault(SETTINGS[name].group, {})[SETTINGS[name].field] = value
+    return Settings(**{part: type(getattr(DEFAULTS, part))(**own) for part, own in parts.items()})
 
 
 def _listed(value: Any) -> Any:

@@ -22,6 +22,8 @@ from videnhance.render.networks import (
     weights_of,
 )
 from videnhance.render.stages import overlapping
+from videnhance.settings.groups import SETTINGS
+from videnhance.settings.table import Step
 
 
 def look_fingerprint(record: Record, segment: Segment) -> str:
@@ -33,7 +35,7 @@ def look_fingerprint(record: Record, segment: Segment) -> str:
     return digest_of(
         *_origin(record, "detect", rows),
         [segment.start, segment.stop, record.document["frames"]],
-        asdict(wish.detect),
+        _chosen(record, "detect"),
         _networks(record, rows),
         smallest,
         record.document["pix_fmt"],
@@ -43,7 +45,7 @@ def look_fingerprint(record: Record, segment: Segment) -> str:
 def tracks_fingerprint(record: Record) -> str:
     """Of the tracks: of all detections, and of how they are followed."""
     looks = [look_fingerprint(record, segment) for segment in record.looks]
-    return digest_of("track", looks, asdict(record.settings.track))
+    return digest_of("track", looks, _chosen(record, "track"))
 
 
 def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
@@ -56,15 +58,18 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
     return digest_of(
         *_origin(record, "render", rows),
         [segment.start, segment.stop],
-        asdict(record.settings.restore),
-        asdict(record.settings.gate),
+        _chosen(record, "render"),
         _networks(record, rows),
-        [record.settings.output.scale, record.settings.output.upscaler],
-        asdict(record.settings.finish),
         record.document["encoding"],
         faces,
         [asdict(zone) for zone in tracks.zones],
     )
+
+
+def _chosen(record: Record, step: Step) -> dict[str, Any]:
+    """The settings that a step's work is a function of, by name."""
+    settings = record.settings
+    return {s.name: settings.value(s.name) for s in SETTINGS.values() if step in s.remakes}
 
 
 def _networks(record: Record, rows: Sequence[Row[Any]]) -> Any:

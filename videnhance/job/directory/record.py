@@ -4,6 +4,7 @@
     kind                    enhance, or detect (which ends with tracks.json)
     versions                of videnhance and of the packages that decide what comes out: those of
                             networks only where they are used
+    fingerprints            version of what finished work is recognized by (fingerprints.py)
     source                  path, size in bytes, sha256 of the content, streams
     condition               what is odd or damaged about the source (repair/recording.py), and what
                             decoding all of it showed; null where nothing is
@@ -38,10 +39,13 @@ from videnhance.media.reading.pictures import files_of
 from videnhance.media.timeline import Segment
 from videnhance.models.store import Obtained
 from videnhance.render.networks import detecting_rows, packages_of, rendering_rows
-from videnhance.settings.groups import OPTIONS, Settings
+from videnhance.settings.groups import SETTINGS, Settings
 
 FORMAT = "videnhance job"
 VERSION = 1
+FINGERPRINTS = 2
+"""Raise it where the same settings get other fingerprints: a job begun before is then refused in
+one line, and not silently begun anew."""
 PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 """Distributions that decide what comes out of every job; rows of networks name more of them."""
 
@@ -51,6 +55,7 @@ _UNTOLD = {
 }
 """Not compared: the same content may lie elsewhere, and what follows from other entries."""
 _NAMES = {
+    "fingerprints": "by another version of videnhance",
     "source.sha256": "the input's content",
     "source.size": "the input's size",
     "tracks": "--tracks",
@@ -136,7 +141,8 @@ class Record:
                 continue
             if key == "source.sha256" and two is None:
                 continue
-            name = OPTIONS.get(key.removeprefix("settings."), _NAMES.get(key, key))
+            setting = SETTINGS.get(key.removeprefix("settings."))
+            name = setting.option if setting is not None else _NAMES.get(key, key)
             values = "" if key in _NAMES else f" ({_told(one)}, now {_told(two)})"
             found.append(name + values)
         return found
@@ -204,6 +210,7 @@ def make_record(
             "version": VERSION,
             "kind": "detect" if plan is None else "enhance",
             "versions": {name: _version(name) for name in ("videnhance", *PACKAGES, *packages)},
+            "fingerprints": FINGERPRINTS,
             "source": {
                 "path": str(info.path.absolute()),
                 "size": sum(file.stat().st_size for file in files_of(info.path)),

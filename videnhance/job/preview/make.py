@@ -196,7 +196,6 @@ class _Work:
         self, outputs: tuple[Path, ...], overwrite: bool, examined: Examination | None
     ) -> Clip:
         """The source, after checking all that can be known to fail; raises VidenhanceError."""
-        self.settings.check()
         clip = open_clip(self.source, Settings(source=self.settings.source), examined=examined)
         for output in outputs:
             check_output(self.source, output, overwrite=overwrite)
