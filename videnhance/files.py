@@ -1,4 +1,7 @@
-"""Files that are whole or not there at all, even after a power cut; locks, hashes, sizes."""
+"""Files that are whole or not there at all, even after a power cut; locks, hashes, sizes.
+
+Ours, because atomicwrites, the library for it, is archived.
+"""
 
 from __future__ import annotations
 
