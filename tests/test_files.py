@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
 from videnhance.errors import ContainerError, OutputError, line_of
-from videnhance.files import megabytes, put_in_place, written
+from videnhance.files import lock, megabytes, put_in_place, written
 
 
 def names(folder: Path) -> list[str]:
@@ -63,3 +65,31 @@ def test_what_a_library_says_in_one_line() -> None:
 
 def test_sizes_for_people() -> None:
     assert (megabytes(1_250_000), megabytes(1_600_000, 0)) == ("1.2 MB", "2 MB")
+
+
+def test_one_holds_a_lock_until_it_lets_go_or_removes_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lock"
+    held = lock(path)
+    assert held is not None
+    assert lock(path) is None
+    path.unlink()  # as a job does that has finished and removes its folder
+    fresh = lock(path)
+    assert fresh is not None
+    os.close(held)
+    assert lock(path) is None
+    os.close(fresh)
+    assert path.exists()
+
+
+def test_a_lock_on_a_file_that_is_gone_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    flock = fcntl.flock
+
+    def removed_meanwhile(file: int, how: int) -> None:
+        path.unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    assert lock(path) is None

@@ -1,7 +1,11 @@
-"""Files that are whole or not there at all, even after a power cut; hashes and sizes of files."""
+"""Files that are whole or not there at all, even after a power cut; locks, hashes, sizes.
+
+Ours, because atomicwrites, the library for it, is archived.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -53,6 +57,29 @@ def rename(part: Path, final: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def lock(path: Path) -> int | None:
+    """Lock the file `path`, making it and its folder; None while another process holds it.
+
+    Returns a descriptor. It is the kernel's lock: it ends when that is closed or the process ends,
+    however it ends. Raises OSError. Ours because the package `filelock` would save only these few
+    lines: it cannot say who holds a lock without taking it, as job.directory.folder.holder does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:  # the holder has just removed the folder
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Or has removed it since: then this lock is on a file that is gone.
+        if path.stat().st_ino == os.fstat(file).st_ino:
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(file)
+    return None
 
 
 def sha256_of(

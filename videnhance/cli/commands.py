@@ -116,8 +116,8 @@ def enhance(
                 )
 
             if out_dir is not None:
+                from videnhance.job import SUFFIX
                 from videnhance.job.batch import closing_table, exit_code_of, inputs_of, run_batch
-                from videnhance.job.directory.folder import SUFFIX
 
                 works = inputs_of(sources, recursive=recursive, out_dir=out_dir)
 

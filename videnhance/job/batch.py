@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from videnhance.errors import ContainerError, OutputError, Stopped, UsageError, VidenhanceError
+from videnhance.job import RECORD, SUFFIX
 from videnhance.media.reading.pictures import SUFFIXES as PICTURE_SUFFIXES
 from videnhance.media.reading.pictures import is_row, natural, title_of
 
@@ -29,10 +30,6 @@ carry no times."""
 FALLBACKS = (".mkv", ".mp4", ".mov")
 """Added to a name whose own suffix is no container of ours, or cannot hold what must go in: the
 first that can."""
-
-JOB_SUFFIX = ".videnhance"
-JOB_RECORD = "job.json"
-"""A folder with this ending, or with this file in it, holds working files of a job."""
 
 State = Literal["done", "skipped", "failed", "stopped", "not started"]
 STATES: tuple[State, ...] = ("done", "skipped", "failed", "stopped", "not started")
@@ -247,7 +244,7 @@ def _inside(folder: Path, out_dir: Path) -> Path | None:
 
 
 def _is_job(folder: Path) -> bool:
-    return folder.name.endswith(JOB_SUFFIX) or (folder / JOB_RECORD).is_file()
+    return folder.name.endswith(SUFFIX) or (folder / RECORD).is_file()
 
 
 def _name_kept(source: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from videnhance import detectors, restorers
 from videnhance.errors import OutputError, UsageError, chosen
+from videnhance.job import SUFFIX
 from videnhance.media.clip import Clip
 from videnhance.media.info import VideoInfo
 from videnhance.media.opening import open_clip
@@ -177,7 +178,7 @@ def make_plan(
 
 def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
     """Refuse an output that would cost the original or another file, or that cannot be written."""
-    longest = 255 - len(".videnhance")  # what most file systems take, less what a job adds
+    longest = 255 - len(SUFFIX)  # what most file systems take, less what a job adds
     if len(os.fsencode(output.name)) > longest:
         raise OutputError(f"{output}: the name is too long; choose one of {longest} bytes or less")
     if output.exists() and any(output.samefile(file) for file in files_of(source)):

@@ -26,7 +26,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         and x.dtype == torch.float32
         and min(x.shape[2:]) >= 16  # below, its tiles are mostly padding
         and not torch.compiler.is_compiling()
-        and _has_winograd()
+        and has_winograd()
     ):
         # one by one: its way with batches is the slower one
         each = [
@@ -37,7 +37,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(x, weight, bias, padding=1)
 
 
-def _has_winograd() -> bool:
+def has_winograd() -> bool:
     # asking also sets NNPACK up, without which its convolution fails
     return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
 

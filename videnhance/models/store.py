@@ -12,7 +12,6 @@ only where a file is missing or damaged.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.errors import ModelError, Stopped, UsageError, chosen
-from videnhance.files import megabytes, sha256_of, written
+from videnhance.files import lock, megabytes, sha256_of, written
 from videnhance.models.catalog import BUNDLED, WEIGHTS, Weights, folder, located
 from videnhance.models.download import fetch, on_disk
 
@@ -231,32 +230,25 @@ def _write(path: Path, content: dict[str, object]) -> None:
 
 
 @contextmanager
-def _held(path: Path, *, stop: Callable[[], bool], waits: Callable[[], None]) -> Iterator[None]:
+def _held(path: Path, *, stop: Stop, waits: Callable[[], None]) -> Iterator[None]:
     """Hold the lock file `path`, waiting while another process does; `waits` is called once then.
 
-    It is the kernel's lock, which ends with the process however that ends. Raises Stopped where
-    `stop` says so, ModelError where the folder cannot be written.
+    Raises Stopped when `stop` says so while it waits, ModelError if the folder cannot be written.
     """
-    with on_disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = _try(path)
+    if file is None:
+        waits()
+    while file is None:
+        if stop():
+            raise Stopped(f"{path}: stopped while another process fetches the file")
+        time.sleep(0.1)
+        file = _try(path)
     try:
-        told = False
-        while not _lock(file):
-            if not told:
-                waits()
-            told = True
-            if stop():
-                raise Stopped(f"{path}: stopped while another process fetches the file")
-            time.sleep(0.1)
         yield
     finally:
         os.close(file)
 
 
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _try(path: Path) -> int | None:
+    with on_disk(path.parent):
+        return lock(path)

@@ -1,7 +1,8 @@
 """Bounded queues between threads, so that decoding, restoring and encoding overlap.
 
 Whatever ends first, the rule is the same: stop, drain, join, and raise the error where the caller
-can see it.
+can see it. Ours, because concurrent.futures, which `share` uses, has no bounded queue between a
+producer and a consumer, and `janus` joins threads with asyncio, which nothing here uses.
 """
 
 from __future__ import annotations

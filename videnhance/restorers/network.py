@@ -18,7 +18,7 @@ from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import Crop
 from videnhance.models.devices import device_named
-from videnhance.models.running import _has_winograd, dtype_named, is_memory
+from videnhance.models.running import dtype_named, has_winograd, is_memory
 
 SIDE = 512
 """Side of the networks' input, pixels."""
@@ -70,7 +70,7 @@ class NetworkRestorer:
         direct = self._device.type != "cpu" or self._dtype != torch.float32
         # NNPACK works plane by plane; all other kernels are fastest with channels innermost
         self._format = (
-            torch.channels_last if direct or not _has_winograd() else torch.contiguous_format
+            torch.channels_last if direct or not has_winograd() else torch.contiguous_format
         )
         network = network.eval().requires_grad_(False)
         network = network.to(self._device, self._dtype)

@@ -25,16 +25,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError
-from videnhance.files import megabytes, sha256_of, written
+from videnhance.files import lock, megabytes, sha256_of, written
+from videnhance.job import RECORD, SUFFIX
 from videnhance.job.directory.record import Record, read_record
 from videnhance.job.directory.seal import Seal, is_whole, read_seal
 from videnhance.media.timeline import Segment
 
-SUFFIX = ".videnhance"
 _PATIENCE = 0.5
 """Seconds to wait for the lock: long enough for a look at the status to pass."""
 _FILES = (
-    *("output", "failures.jsonl", "job.json.part", "job.json"),
+    *("output", "failures.jsonl", f"{RECORD}.part", RECORD),
     *("tracks.json.new.part", "tracks.json.new", "tracks.json.part", "tracks.json"),
     *("tracks.json.note.part", "tracks.json.note", "finished.json.part", "finished.json"),
     *("batches.json.part", "batches.json", "lock"),
@@ -61,7 +61,7 @@ class JobDirectory:
 
     @property
     def record(self) -> Path:
-        return self.folder / "job.json"
+        return self.folder / RECORD
 
     @property
     def tracks(self) -> Path:
@@ -195,9 +195,8 @@ def holder(job: JobDirectory) -> int | None:
 def held(job: JobDirectory) -> Iterator[None]:
     """Hold the lock; raises JobError naming the process that holds it already.
 
-    It is the kernel's lock on the open file and ends with the process, however that ends; the
-    number in the file is for people. The `filelock` package is not used because it empties the
-    file before it asks for the lock, and with it the holder's number.
+    The number of the process in the file is for people, who are told it by that error and by
+    `holder`.
     """
     until = time.monotonic() + _PATIENCE
     while (file := _lock(job)) is None:
@@ -218,20 +217,7 @@ def held(job: JobDirectory) -> Iterator[None]:
 def _lock(job: JobDirectory) -> int | None:
     """The locked file's descriptor, None where another process has it."""
     with _as_output_error(job.folder):
-        job.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            file = os.open(job.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except FileNotFoundError:  # a job that ends has just removed its directory
-            return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Or it has done so since: then this lock is on a file that is gone.
-            if job.lock.stat().st_ino == os.fstat(file).st_ino:
-                return file
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        os.close(file)
-        return None
+        return lock(job.lock)
 
 
 def _pid(job: JobDirectory) -> int:

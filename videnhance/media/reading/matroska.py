@@ -2,7 +2,8 @@
 
 PyAV gives no access to some of what FFmpeg knows about a picture (chroma site, cropping, mastering
 display). But FFmpeg writes all of it into a Matroska header, and reads it back from there. So a
-Matroska header in memory is used to read and set it (RFC 9559, 5.1.4; RFC 8794).
+Matroska header in memory is used to read and set it (RFC 9559, 5.1.4; RFC 8794). Ours, because
+PyAV 18 still lacks this, and ebmlite reads EBML but does not rewrite it in place, with its CRC.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """G.711 sound in Matroska. PyAV refuses it, though Matroska can hold it and FFmpeg can read it.
 
 Its packets are written as 8-bit PCM, which has the same form. When the file is finished, the track
-gets its true codec: A_MS/ACM with a WAVEFORMATEX (RFC 9559; RFC 2361, tags 6 and 7).
+gets its true codec: A_MS/ACM with a WAVEFORMATEX (RFC 9559; RFC 2361, tags 6 and 7). Ours until
+PyAV takes such a stream; no other library we use writes Matroska.
 """
 
 from __future__ import annotations

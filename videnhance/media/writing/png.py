@@ -1,7 +1,8 @@
 """PNG files that describe themselves: lossless pictures of 8 or 16 bits, with text inside.
 
-OpenCV encodes them (Pillow has no 16-bit RGB). The text is added as chunks of the PNG specification
-(W3C, third edition, 11.3.3), which OpenCV does not write.
+OpenCV encodes them. The text is added as chunks of the PNG specification (W3C, third edition,
+11.3.3). Ours, because Pillow writes that text but, up to 13, no 16-bit RGB, and OpenCV, up to 5,
+16-bit RGB but no text.
 """
 
 from __future__ import annotations
