@@ -24,7 +24,7 @@ from videnhance.faces.detection import Detections
 from videnhance.faces.track_file import read_tracks
 from videnhance.job.plan import make_scope
 from videnhance.job.run import detect_tracks
-from videnhance.job.steps.segments import survey
+from videnhance.job.steps.detect import survey
 from videnhance.media.reading.source import probe
 from videnhance.models.loader import Equipment
 from videnhance.settings.groups import DetectSettings, Settings

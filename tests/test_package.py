@@ -24,7 +24,10 @@ INNER = {
         *("info", "timeline", "positions", "reading", "repair", "clip"),
         *("sound", "check", "writing", "opening"),
     ),
-    "job": ("monitor", "plan", "directory", "steps", "preview"),
+    "job": (
+        *("monitor", "plan", "directory", "source", "request", "job", "steps", "summary"),
+        *("retry", "run", "preview"),
+    ),
 }
 """The same within a room, for those of its parts that are named here."""
 

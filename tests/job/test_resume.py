@@ -18,11 +18,11 @@ import pytest
 from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import plan
-from videnhance.job import run as job
 from videnhance.job.directory import folder as jobdir
 from videnhance.job.directory.folder import JobDirectory, default_folder
 from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
+from videnhance.job.steps import track as track_step
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 LOSSLESS = Settings(
@@ -205,7 +205,7 @@ def test_a_job_goes_on_where_it_was(
         assert len(list(folder.glob(pattern))) == 2
     kept = stamps(folder, "*/*")
     seen = []
-    monkeypatch.setattr(job, "track_all", None)  # the tracks are there already
+    monkeypatch.setattr(track_step, "tracks_of", None)  # the tracks are there already
     enhance(
         clip,
         out,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
 from videnhance.job.plan import make_scope
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.timeline import Segment
 from videnhance.models.loader import Equipment
 from videnhance.models.registry import Row
 from videnhance.render.batches import Restored, Sampled
-from videnhance.render.networks import looking_weights, make_kits, rendering_weights
-from videnhance.render.stages import finish, restore
+from videnhance.render.networks import Kit, looking_weights, make_kits, rendering_weights
+from videnhance.render.outcome import Outcome
+from videnhance.render.pipeline import SegmentInput, restore
+from videnhance.render.stages import finish
 from videnhance.settings.groups import (
     DEFAULTS,
     DetectSettings,
@@ -116,9 +118,8 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
     detect_tracks(
         clip, tmp_path / "t.json", Settings(detect=DetectSettings(detector=square_detector))
     )
-    info = probe(clip)
-    timeline = read_timeline(info)
-    tracks = read_tracks(tmp_path / "t.json", open_clip(clip))
+    opened = open_clip(clip)
+    tracks = read_tracks(tmp_path / "t.json", opened)
     seen: list[FloatArray] = []
 
     def left_half(crops: Sequence[FloatArray]) -> list[FloatArray]:
@@ -137,16 +138,9 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
     own = np.full((256, 256, 3), 0.25, np.float32)
     frames = [Frame(k, k, (np.zeros((128, 192), np.uint8),), GRAY) for k in range(6)]
     sampled = [Sampled(f, {track.id: own}) for f in frames]
-    painted = restore(
-        sampled,
-        Segment(0, 0, 6),
-        [track],
-        timeline,
-        Brighten(),
-        np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
-        DEFAULTS,
-        masks=left_half,
-    )
+    given = SegmentInput(opened, Segment(0, 0, 6), tracks, DEFAULTS, "gray")
+    kit = Kit(Brighten(), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
+    painted = restore(sampled, given, kit, Outcome())
     for item in painted:
         (patch,) = item.patches
         assert patch.mask is not None
@@ -281,19 +275,18 @@ def test_the_mask_s_shape_is_what_is_painted(
 def test_a_network_that_enlarges_is_named_as_one_that_invents(
     tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from videnhance.job import run as job
-    from videnhance.render.networks import Kit
+    from videnhance.job.run import enhance
     from videnhance.restorers.fusion import Fusion
 
-    monkeypatch.setattr(job, "rendering_weights", lambda settings: [])
+    monkeypatch.setattr("videnhance.job.steps.plan.rendering_weights", lambda settings: [])
     monkeypatch.setattr("videnhance.job.directory.fingerprints.rendering_rows", lambda settings: [])
     kit = Kit(Fusion(), None, Repeat(2))  # type: ignore[arg-type]
-    monkeypatch.setattr(job, "make_kits", lambda equipment: [kit])
+    monkeypatch.setattr("videnhance.job.steps.render.make_kits", lambda equipment: [kit])
     clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
     wish = Settings(
         detect=DetectSettings(detector=square_detector),
         output=OutputSettings(codec="ffv1", scale=2, upscaler="realesrgan-x2"),
     )
-    summary = job.enhance(clip, tmp_path / "out.mkv", wish)
+    summary = enhance(clip, tmp_path / "out.mkv", wish)
     assert summary.restorer == "fusion + realesrgan-x2" and summary.invents
     assert decoded(tmp_path / "out.mkv")[0][0].shape == (256, 384)

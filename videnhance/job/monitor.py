@@ -1,4 +1,4 @@
-"""What the steps of a job tell while they work, and ask."""
+"""Progress, cancellation, timings and notes, shared by a job's steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """The progress that nobody follows."""
+    """Progress that nobody follows."""
 
 
 def never() -> bool:
@@ -23,11 +23,11 @@ def never() -> bool:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What the steps tell and ask while they work."""
+class Monitor:
+    """What a job's steps report to, and ask whether to stop."""
 
-    progress: Progress
-    stop: Callable[[], bool]
+    progress: Progress = silent
+    stop: Callable[[], bool] = never
     """Asked after every segment, and while nothing is in hand that would be lost."""
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -36,6 +36,10 @@ class Run:
     """Frames by step that an earlier run had finished."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, one sentence each."""
+
+    def anew(self) -> Monitor:
+        """For another attempt at the same work: nothing is noted yet, time counts from before."""
+        return Monitor(self.progress, self.stop, self.began)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -50,6 +54,6 @@ class Run:
             raise Stopped("stopped")
 
     def tell(self, step: str, done: int, total: int) -> None:
-        """Progress of a step that can be dropped at any time."""
+        """Progress of a step that can be dropped at any time; raises Stopped."""
         self.pause()
         self.progress(step, done, total)

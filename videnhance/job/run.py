@@ -1,49 +1,37 @@
-"""A job: the four steps in order, in a directory of its own, the output by one rename.
+"""A job: its steps in order, in a directory of its own, the output by one rename.
 
-The directory (folder.py) outlives whatever stops the job; the same call goes on in it. It stands
-beside the output unless told otherwise, and is removed when the output is in place.
+The directory (directory/folder.py) outlives whatever stops the job; the same request goes on in it.
+It stands beside the output unless another is named, and is removed when the output is in place.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from videnhance.errors import UsageError
-from videnhance.faces.track_file import read_tracks, write_tracks
-from videnhance.faces.tracking import choose
-from videnhance.faces.tracklets import Tracks
-from videnhance.files import put_in_place
-from videnhance.job.directory.fingerprints import tracks_fingerprint
-from videnhance.job.directory.folder import JobDirectory, default_folder, entered
-from videnhance.job.directory.record import Record, read_record
-from videnhance.job.monitor import Progress, Run, never, silent
-from videnhance.job.plan import Scope, check_output, make_plan, make_scope
-from videnhance.job.request import Given, Request, read_given, refuse_inside
-from videnhance.job.retry import sound_job
-from videnhance.job.steps.deliver import (
-    deliver,
-    deliver_stills,
-    frame_files,
-    is_finished,
-    note_finished,
-    require_room_for,
-    require_stills,
-)
-from videnhance.job.steps.segments import detect_all, render_all, track_all
-from videnhance.job.summary import Summary, method_of, summarize
+from videnhance.errors import JobError
+from videnhance.job.directory.finished import is_finished
+from videnhance.job.directory.folder import JobDirectory, entered
+from videnhance.job.directory.record import read_record
+from videnhance.job.job import Job
+from videnhance.job.monitor import Monitor, Progress, never, silent
+from videnhance.job.request import JobRequest
+from videnhance.job.retry import after_damage
+from videnhance.job.steps.detect import detect
+from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
+from videnhance.job.steps.plan import plan
+from videnhance.job.steps.render import load_networks, render
+from videnhance.job.steps.stills import save_best_moments
+from videnhance.job.steps.track import choose_persons, copy_given, deliver_tracks, recall, track
+from videnhance.job.summary import Summary, summarize
 from videnhance.media.check.frames import Check
-from videnhance.media.reading.coding import coding_of
-from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
+from videnhance.media.repair.recording import examination_in
 from videnhance.media.writing.codecs import completed
-from videnhance.models.loader import Equipment
-from videnhance.render.networks import looking_weights, make_kits, rendering_weights
-from videnhance.restorers import is_learned
 from videnhance.settings.groups import DEFAULTS, Settings
-from videnhance.show.stills import Made
+
+Step = Callable[[Job], Job]
 
 
 def enhance(
@@ -62,114 +50,30 @@ def enhance(
 ) -> Summary:
     """Enhance the faces of a video and write the result to `output` (.mkv without suffix).
 
-    The source is only read. `output` appears whole, when all is done, or not at all. Stopped at any
-    point, the same call goes on: finished work is kept in `job_dir` (beside the output unless
-    given; removed at the end unless `keep_job`). A job begun with other settings is refused,
-    unless `restart`, which uses its files that still fit.
+    The source is only read. `output` appears whole, when all is done, or not at all. Stopped at
+    any point, the same call goes on where it was: finished work is kept in `job_dir` (beside the
+    output unless given; removed at the end unless `keep_job`). A job begun with other settings is
+    refused, unless `restart`: then its files that still fit are used.
 
     `tracks` names a tracks.json to render from instead of looking for faces. `stop` is asked
     whenever work can be put down without losing any; then Stopped is raised. Without `identify` the
     source's content is not hashed first, for a job that nobody will go on with.
 
-    Raises a VidenhanceError (see errors.py): one line with the file, the cause and the cure. Its
-    `job` names the directory where finished work was kept, if there is some.
+    Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
+    cure. Its `job` names the directory where finished work was kept, if there is some.
     """
-    source, output = Path(source), completed(Path(output))
-    folder = Path(job_dir) if job_dir is not None else default_folder(output)
-    began = time.monotonic()
-
-    def attempt(examined: Examination | None, anew: bool) -> Summary:
-        return enhance_as(
-            source,
-            output,
-            settings,
-            examined,
-            overwrite=overwrite,
-            folder=folder,
-            keep_job=keep_job,
-            restart=anew,
-            tracks=tracks,
-            identify=identify,
-            run=Run(progress, stop, began),
-        )
-
-    record = JobDirectory(folder).record
-    return sound_job(attempt, source, settings, Run(progress, stop), record, restart)
-
-
-def enhance_as(
-    source: Path,
-    output: Path,
-    settings: Settings,
-    examined: Examination | None,
-    *,
-    overwrite: bool,
-    folder: Path,
-    keep_job: bool,
-    restart: bool,
-    tracks: Path | str | None,
-    identify: bool,
-    run: Run,
-) -> Summary:
-    """As `enhance`, of a source of which so much is known; DamagedError where it is not enough."""
-    refuse_inside(JobDirectory(folder), source, output, tracks)
-    ready = is_finished(JobDirectory(folder), output) and not restart
-    with run.step("plan"):
-        plan = make_plan(
-            source,
-            output,
-            settings,
-            overwrite=overwrite or ready,
-            progress=lambda packets: run.tell("plan", packets, 0),
-            examined=examined,
-        )
-    scope = plan.scope
-    run.notes.extend(scope.clip.notes)
-    equipment = _equipment(scope, run, restoring=True, detecting=tracks is None)
-    given = read_given(Path(tracks), scope) if tracks is not None else None
-    request = Request(scope, output, plan, overwrite, keep_job, given, run, equipment, identify)
-    ours = overwrite or JobDirectory(folder).record.exists()
-    require_stills(plan, ours=ours)
-    with entered(folder, request.record, restart=restart) as (job, record):
-        equipment.batches.update(job.found_batches())
-        kits = make_kits(equipment)
-        job.keep_batches(equipment.batches)
-        if ready:
-            run.believed["render"] = scope.stop - scope.start
-            found = read_tracks(job.tracks, scope.clip)
-            before = record.check
-            check = Check.from_json(before) if before is not None else None
-        else:
-            # Another process may have ended this very job while the lock was waited for.
-            check_output(source, output, overwrite=overwrite)
-            require_room_for(plan, job.folder)
-            found = _find_tracks(scope, equipment, job, record, given, run)
-        found = choose(found, settings.part.only, settings.part.skip)
-        models = {name: used.sha256 for name, used in equipment.obtained.items()}
-        made = Made(*method_of(settings, kits[0].restorer), models)
-        if not ready:
-            pictures = frame_files(plan, made, ours=ours)
-            with run.step("render"):
-                files = render_all(plan, found, kits, job, record, run, pictures)
-            request.refuse_changed_source()
-            with run.step("mux"):
-                check = deliver(plan, files, job, record, made, run, overwrite=overwrite)
-        deliver_stills(plan, found, made, run)
-        kept = folder if keep_job else None
-        summary = summarize(
-            output,
-            scope,
-            found,
-            kits[0].restorer,
-            run,
-            kept,
-            plan.copying.dropped,
-            given=given is not None,
-            check=check,
-        )
-        if not keep_job:
-            job.remove()
-    return summary
+    request = JobRequest(
+        Path(source),
+        completed(Path(output)),
+        settings,
+        overwrite=overwrite,
+        job_dir=Path(job_dir) if job_dir is not None else None,
+        keep_job=keep_job,
+        restart=restart,
+        tracks=Path(tracks) if tracks is not None else None,
+        identify=identify,
+    )
+    return run(request, Monitor(progress, stop))
 
 
 def detect_tracks(
@@ -188,66 +92,17 @@ def detect_tracks(
 
     A job as `enhance` is, with the same arguments, that ends after tracking.
     """
-    source, output = Path(source), Path(output)
-    folder = Path(job_dir) if job_dir is not None else default_folder(output)
-    began = time.monotonic()
-
-    def attempt(examined: Examination | None, anew: bool) -> Summary:
-        return _detect_as(
-            source,
-            output,
-            settings,
-            examined,
-            overwrite=overwrite,
-            folder=folder,
-            keep_job=keep_job,
-            restart=anew,
-            run=Run(progress, stop, began),
-        )
-
-    record = JobDirectory(folder).record
-    return sound_job(attempt, source, settings, Run(progress, stop), record, restart)
-
-
-def _detect_as(
-    source: Path,
-    output: Path,
-    settings: Settings,
-    examined: Examination | None,
-    *,
-    overwrite: bool,
-    folder: Path,
-    keep_job: bool,
-    restart: bool,
-    run: Run,
-) -> Summary:
-    refuse_inside(JobDirectory(folder), source, output, None)
-    ready = is_finished(JobDirectory(folder), output) and not restart
-    with run.step("plan"):
-        if output.suffix.lower() != ".json":
-            raise UsageError(f"{output}: tracks are written as JSON; name it with .json")
-        info = probe(source)
-        check_output(source, output, overwrite=overwrite or ready)
-        scope = make_scope(info, settings, lambda packets: run.tell("plan", packets, 0), examined)
-        run.notes.extend(scope.clip.notes)
-    equipment = _equipment(scope, run, restoring=False, detecting=True)
-    request = Request(scope, output, None, overwrite, keep_job, None, run, equipment)
-    with entered(folder, request.record, restart=restart) as (job, record):
-        found = _find_tracks(scope, equipment, job, record, None, run)
-        if not ready:
-            request.refuse_changed_source()
-            part = output.with_name(f".{output.name}.part")
-            try:
-                write_tracks(part, found, scope.clip)
-                note_finished(job, part, output, overwrite)
-                put_in_place(part, output)
-            finally:
-                part.unlink(missing_ok=True)
-        kept = folder if keep_job else None
-        summary = summarize(output, scope, found, None, run, kept)
-        if not keep_job:
-            job.remove()
-    return summary
+    request = JobRequest(
+        Path(source),
+        Path(output),
+        settings,
+        kind="detect",
+        overwrite=overwrite,
+        job_dir=Path(job_dir) if job_dir is not None else None,
+        keep_job=keep_job,
+        restart=restart,
+    )
+    return run(request, Monitor(progress, stop))
 
 
 def resume(
@@ -257,91 +112,75 @@ def resume(
     stop: Callable[[], bool] = never,
 ) -> Summary:
     """Go on with a job from its directory alone; raises JobError where it is none."""
-    job = JobDirectory(Path(job_dir))
-    record = read_record(job.record)
-    if record.kind == "detect":
-        return detect_tracks(
-            record.source,
-            record.output,
-            record.settings,
-            overwrite=record.overwrite,
-            job_dir=job.folder,
-            keep_job=record.keep_job,
-            progress=progress,
-            stop=stop,
+    directory = JobDirectory(Path(job_dir))
+    request = JobRequest.recorded(read_record(directory.record), directory)
+    return run(request, Monitor(progress, stop))
+
+
+def run(request: JobRequest, monitor: Monitor) -> Summary:
+    """Do a job; once more, with all of its source examined, where that turns out to be damaged.
+
+    Raises as `enhance` does.
+    """
+    known = None if request.restart else _known_damage(request.directory)
+
+    def attempt(examined: Examination | None) -> Summary:
+        # Work that was begun before the damage was known begins anew.
+        is_news = examined is not None and examined != known
+        again = replace(request, restart=True) if is_news else request
+        return run_once(again, monitor.anew(), examined)
+
+    return after_damage(attempt, request.source, request.settings.source, monitor, known)
+
+
+def run_once(request: JobRequest, monitor: Monitor, examined: Examination | None = None) -> Summary:
+    """Do a job, of whose source `examined` is known; raises DamagedError where that is not enough,
+    else as `enhance`."""
+    request.refuse_inside()
+    finished = not request.restart and is_finished(request.directory, request.output)
+    job = plan(request, monitor, examined, is_finished=finished)
+    folder = request.directory.folder
+    with entered(folder, job.make_record, restart=request.restart) as (directory, record):
+        job = replace(job, entered=record)
+        for step in steps_of(request, finished=finished):
+            job = step(job)
+        summary = summarize(job)
+        if not request.keep_job:
+            directory.remove()
+    return summary
+
+
+def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
+    """What is done after planning, in order; `finished`: the output is in place."""
+    if request.kind == "detect":
+        return (
+            (detect, track) if finished else (detect, track, refuse_changed_source, deliver_tracks)
         )
-    return enhance(
-        record.source,
-        record.output,
-        record.settings,
-        overwrite=record.overwrite,
-        job_dir=job.folder,
-        keep_job=record.keep_job,
-        tracks=record.tracks if record.tracks is None or not job.tracks.exists() else job.tracks,
-        progress=progress,
-        stop=stop,
+    if finished:
+        return (load_networks, recall_finished, choose_persons, save_best_moments)
+    find_faces = (detect, track) if request.tracks is None else (copy_given,)
+    return (
+        load_networks,
+        require_target,
+        *find_faces,
+        choose_persons,
+        render,
+        refuse_changed_source,
+        mux,
+        save_best_moments,
     )
 
 
-def _equipment(scope: Scope, run: Run, *, restoring: bool, detecting: bool) -> Equipment:
-    """With all weights that will be asked for: what cannot be had is known before the work."""
-    equipment = Equipment(
-        wish := scope.settings,
-        device=wish.compute.devices[0],
-        progress=run.tell,
-        tell=run.notes.append,
-        stop=run.stop,
-    )
-    if restoring and is_learned(wish.restore.restorer):
-        found = scope.clip.recorded  # as recorded: a picture for each field would halve the bits
-        equipment = replace(equipment, coding=coding_of(found.info, found.timeline))
-    names = rendering_weights(wish) if restoring else []
-    for name in names + (looking_weights(wish) if detecting else []):
-        equipment.weights(name)
-    return equipment
+def recall_finished(job: Job) -> Job:
+    """With the tracks and the check of an output that is in place."""
+    job.monitor.believed["render"] = job.scope.stop - job.scope.start
+    check = job.record.check
+    return replace(recall(job), check=Check.from_json(check) if check is not None else None)
 
 
-def _find_tracks(
-    scope: Scope,
-    equipment: Equipment,
-    job: JobDirectory,
-    record: Record,
-    given: Given | None,
-    run: Run,
-) -> Tracks:
-    """The tracks of the job's tracks.json, which is made first where there is none."""
-    if given is None:
-        with run.step("detect"):
-            detections = detect_all(scope, equipment, job, record, run)
-    with run.step("track"):
-        run.pause()
-        if given is not None:
-            _put(job.tracks, given.content)
-        elif not job.tracks_fit(tracks_fingerprint(record)):
-            _make_tracks(scope, job, record, detections)
-        return read_tracks(job.tracks, scope.clip)
-
-
-def _make_tracks(scope: Scope, job: JobDirectory, record: Record, detections: list[Path]) -> None:
-    """Put tracks.json in place; raises JobError where another one is there."""
-    new = job.tracks.with_name(job.tracks.name + ".new")
+def _known_damage(directory: JobDirectory) -> Examination | None:
+    """What the job of this directory found when it examined its source; None where it did not."""
     try:
-        # Named as when the job began, whatever the source is called now.
-        write_tracks(new, track_all(scope, detections), scope.clip, record.source.name)
-        if not job.tracks.exists():
-            put_in_place(new, job.tracks)
-        elif new.read_bytes() != job.tracks.read_bytes():
-            raise job.edited()
-    finally:
-        new.unlink(missing_ok=True)
-    _put(job.tracks_note, job.note_of_tracks(tracks_fingerprint(record)))
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write a small file whole; raises OSError or OutputError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        put_in_place(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        return examination_in(read_record(directory.record).document.get("condition"))
+    except JobError:
+        return None

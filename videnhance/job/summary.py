@@ -8,12 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from videnhance.faces.tracklets import Tracks
-from videnhance.job.monitor import Run
-from videnhance.job.plan import Scope
+from videnhance.job.job import Job, method_of
 from videnhance.media.check.frames import Check
-from videnhance.restorers import Restorer
-from videnhance.settings.groups import Settings
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
 
@@ -54,41 +50,20 @@ class Summary:
     """What was found equal in the output; None where the job ends with the tracks."""
 
 
-def method_of(settings: Settings, restorer: Restorer) -> tuple[str, bool]:
-    """What frames are made with, by name, and whether that can show what the clip does not hold."""
-    upscaler = settings.output.upscaler
-    if upscaler == "lanczos":
-        return restorer.name, restorer.invents
-    return f"{restorer.name} + {upscaler}", True
-
-
-def summarize(
-    output: Path,
-    scope: Scope,
-    tracks: Tracks,
-    restorer: Restorer | None,
-    run: Run,
-    job: Path | None,
-    notes: tuple[str, ...] = (),
-    *,
-    given: bool = False,
-    check: Check | None = None,
-) -> Summary:
-    """The summary of a job that is done; `notes` come before the run's own.
-
-    `given`: the tracks came from a file, no detector looked.
-    """
-    name, invents = method_of(scope.settings, restorer) if restorer else (None, False)
+def summarize(job: Job) -> Summary:
+    """The summary of a job that is done."""
+    scope, monitor, check = job.scope, job.monitor, job.check
+    name, invents = method_of(job.settings, job.restorer) if job.restorer else (None, False)
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
-        for t in tracks.tracklets
+        for t in job.tracks.tracklets
         if t.start < scope.stop and scope.start < t.stop
     ]
     covered = np.zeros(len(scope.clip.timeline), bool)
     for span in spans:
         covered[span.start : span.stop] = True
     return Summary(
-        output=output,
+        output=job.request.output,
         frames=scope.stop - scope.start,
         start=scope.start,
         all_frames=len(scope.clip.timeline),
@@ -96,13 +71,18 @@ def summarize(
         frames_with_faces=int(covered.sum()),
         faces=sum(len(span) for span in spans),
         tracks=len(spans),
-        believed=run.believed.get("detect" if restorer is None else "render", 0),
-        seconds=time.monotonic() - run.began,
-        steps=run.seconds,
-        detector=None if given else scope.settings.detect.detector,
+        believed=monitor.believed.get("detect" if job.planned is None else "render", 0),
+        seconds=time.monotonic() - monitor.began,
+        steps=monitor.seconds,
+        detector=None if job.given is not None else job.settings.detect.detector,
         restorer=name,
         invents=invents,
-        notes=(*scope.clip.recorded.notes, *notes, *run.notes, *(check.lost if check else ())),
-        job=job,
+        notes=(
+            *scope.clip.recorded.notes,
+            *(job.planned.copying.dropped if job.planned is not None else ()),
+            *monitor.notes,
+            *(check.lost if check else ()),
+        ),
+        job=job.directory.folder if job.request.keep_job else None,
         check=check,
     )

@@ -24,8 +24,8 @@ _GAP = 2
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was done to the faces, for the texts of the pictures."""
+class Provenance:
+    """What frames are made with, for the texts of pictures."""
 
     restorer: str
     invents: bool
@@ -46,7 +46,7 @@ def save_stills(
     settings: Settings,
     result: Path,
     tracks: Tracks,
-    made: Made,
+    provenance: Provenance,
     tell: Callable[[int, int], None],
 ) -> int:
     """Write the best moments of every track seen in the range; gives how many.
@@ -62,7 +62,7 @@ def save_stills(
         source, tracklets, span, count=MOMENTS, ease=settings.restore.ease, scale=scale
     )
     total, done = sum(map(len, found.values())), 0
-    original, label = labels_of(made.restorer, made.invents)
+    original, label = labels_of(provenance.restorer, provenance.invents)
     tell(0, total)
     for index in sorted(found):
         (before,) = source.recorded_frames(index, index + 1)
@@ -73,10 +73,10 @@ def save_stills(
             left = cell(before, source.info.upright, sighting.place)
             right = cell(after, enhanced.info.upright, sighting.place, scale)
             gap = np.full((len(left), _GAP, 3), 255, np.uint8)
-            mark = "-AI" if made.invents else ""
+            mark = "-AI" if provenance.invents else ""
             name = (
                 f"track{sighting.track:03d}_frame{index:06d}_{seconds:.3f}s_"
-                f"{made.restorer.replace(' + ', '+')}{mark}.png"
+                f"{provenance.restorer.replace(' + ', '+')}{mark}.png"
             )
             text = {
                 "Title": f"left: {original}; right: {label}",
@@ -86,7 +86,7 @@ def save_stills(
                 "Time": f"{seconds:.3f} s",
                 "Pixels between the eyes": f"{sighting.eyes:.1f}",
                 "Enlarged": f"{sighting.place.factor:g} times",
-                **made.text,
+                **provenance.text,
             }
             path = folder / name
             write_png(path, np.hstack([left, gap, right]), text, folder / f".{name}.part")

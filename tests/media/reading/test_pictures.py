@@ -380,7 +380,7 @@ def test_a_stopped_writing_leaves_nothing_under_the_name(
     tmp_path: Path, wish: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = save(tmp_path / "in.png", texture(1))
-    monkeypatch.setattr("videnhance.job.steps.deliver.read_picture", lambda path: texture(2))
+    monkeypatch.setattr("videnhance.job.steps.mux.read_picture", lambda path: texture(2))
     with pytest.raises(OutputError, match="is not as it was written"):
         enhance(source, tmp_path / "out.png", wish)
     assert not (tmp_path / "out.png").exists()

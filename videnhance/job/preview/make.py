@@ -8,47 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from videnhance.errors import ContainerError, Stopped, UsageError, chosen
-from videnhance.faces.track_file import read_tracks
-from videnhance.faces.tracking import choose
-from videnhance.faces.tracklets import Tracks
-from videnhance.job.monitor import Progress, Run, never, silent
-from videnhance.job.plan import check_output
-from videnhance.job.preview.estimate import Pace
-from videnhance.job.retry import sound
-from videnhance.job.run import enhance_as
-from videnhance.job.steps.deliver import workplace
-from videnhance.job.summary import ESTIMATE, Summary
-from videnhance.media.clip import Clip
-from videnhance.media.opening import open_clip
+from videnhance.errors import ContainerError, UsageError, chosen
+from videnhance.job.monitor import Monitor, Progress, never, silent
+from videnhance.job.preview.range import (
+    EnhancedRange,
+    PreviewRequest,
+    enhanced_range,
+    workplace,
+)
+from videnhance.job.retry import after_damage
+from videnhance.job.summary import ESTIMATE
 from videnhance.media.positions import frame_at
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import container_for
 from videnhance.render.queues import prefetch
 from videnhance.settings.groups import DEFAULTS, Settings
-from videnhance.show.compare import (
-    LAYOUTS,
-    SWING_SECONDS,
-    Layout,
-    Picture,
-    compose,
-    labels_of,
-    shown_at,
-)
-from videnhance.show.highlights import Span, largest_tracks, range_to_show, sightings
-from videnhance.show.pairs import (
-    Pair,
-    PictureVideo,
-    container_that_fits,
-    read_pairs,
-    shown_size,
-    write_png,
-)
+from videnhance.show.compare import LAYOUTS, Picture, compose, shown_at
+from videnhance.show.highlights import largest_tracks, range_to_show, sightings
+from videnhance.show.pairs import PictureVideo, read_pairs, write_png
 from videnhance.show.sheet import Moment, Row, cell, contact_sheet
 
 SECONDS = 4.0
@@ -122,24 +104,28 @@ def make_preview(
         raise UsageError("--deinterlace-rate field: not for a preview, which pairs frames")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds {seconds:g}: takes more than 0, up to {LONGEST:g}")
-    tracks = Path(tracks) if tracks is not None else None
-    named = chosen("--layout", layout, LAYOUTS)
-    work = _Work(Path(source), settings, named, tracks, progress, stop)
+    request = _request(source, settings, layout, tracks, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
-        clip = work.opened((output, sheet), overwrite, examined)
-        span, notes = range_to_show(clip, settings, seconds, tracks, work.tell_look)
+        clip = request.opened((output, sheet), overwrite, examined)
+        span, notes = range_to_show(
+            clip,
+            settings,
+            seconds,
+            request.tracks,
+            lambda done, total: request.monitor.tell("look", done, total),
+        )
         with workplace(output) as folder:
-            made = _enhanced(work, clip, span, output.suffix.lower(), folder)
-            blank = np.zeros((*made.size, 3), np.uint8)
-            size = compose(blank, blank, named, made.labels).shape[:2]
-            with PictureVideo(folder, made.result, (size[0], size[1])) as video:
-                rows, left_out = _show(work, made, video)
-            write_png(sheet, _sheet(work, made, rows, left_out), folder)
+            shown = enhanced_range(request, clip, span, output.suffix.lower(), folder)
+            blank = np.zeros((*shown.size, 3), np.uint8)
+            height, width = compose(blank, blank, request.layout, shown.labels).shape[:2]
+            with PictureVideo(folder, shown.result, (height, width)) as video:
+                rows, left_out = _show(shown, video)
+            write_png(sheet, _sheet(shown, rows, left_out), folder)
             notes += video.deliver(output)
-        return _summary(made, output, sheet, notes, began)
+        return _summary(shown, output, sheet, notes, began)
 
-    return sound(attempt, work.source, settings, Run(progress, stop))
+    return after_damage(attempt, request.source, settings.source, request.monitor)
 
 
 def preview_frame(
@@ -161,182 +147,98 @@ def preview_frame(
     """
     began = time.monotonic()
     output = Path(output)
-    tracks = Path(tracks) if tracks is not None else None
-    named = chosen("--layout", layout, LAYOUTS)
-    work = _Work(Path(source), settings, named, tracks, progress, stop)
+    request = _request(source, settings, layout, tracks, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
-        clip = work.opened((output,), overwrite, examined)
+        clip = request.opened((output,), overwrite, examined)
         index = frame_at(clip.timeline, "--at", at)
         with workplace(output) as folder:
-            made = _enhanced(work, clip, (index, index + 1), ".mkv", folder, still=True)
-            for pair in read_pairs(clip, made.result, index, made.size):
-                write_png(output, _composed(work, made, pair), folder)
-        return _summary(made, None, output, (), began)
+            span = (index, index + 1)
+            shown = enhanced_range(request, clip, span, ".mkv", folder, still=True)
+            for pair in read_pairs(clip, shown.result, index, shown.size):
+                write_png(output, shown.composed(pair), folder)
+        return _summary(shown, None, output, (), began)
 
-    return sound(attempt, work.source, settings, Run(progress, stop))
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What is asked for."""
-
-    source: Path
-    settings: Settings
-    layout: Layout
-    tracks: Path | None
-    progress: Progress
-    stop: Callable[[], bool]
-
-    @property
-    def scale(self) -> int:
-        return self.settings.output.scale
-
-    def opened(
-        self, outputs: tuple[Path, ...], overwrite: bool, examined: Examination | None
-    ) -> Clip:
-        """The source, after checking all that can be known to fail; raises VidenhanceError."""
-        clip = open_clip(self.source, Settings(source=self.settings.source), examined=examined)
-        for output in outputs:
-            check_output(self.source, output, overwrite=overwrite)
-        if outputs[-1].suffix.lower() != ".png":
-            raise UsageError(f"{outputs[-1]}: is written as PNG; name it with .png")
-        return clip
-
-    def tell(self, step: str, done: int, total: int) -> None:
-        """Progress of what is done here; raises Stopped where that was asked for."""
-        if self.stop():
-            raise Stopped("stopped")
-        self.progress(step, done, total)
-
-    def tell_look(self, done: int, total: int) -> None:
-        self.tell("look", done, total)
+    return after_damage(attempt, request.source, settings.source, request.monitor)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What the job of the range made."""
-
-    source: Clip
-    result: Clip
-    span: Span
-    size: tuple[int, int]
-    """(height, width) at which original and result are shown."""
-    tracks: Tracks
-    summary: Summary
-    estimate: float | None
-    notes: tuple[str, ...]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        return labels_of(self.summary.restorer or "none", self.summary.invents)
-
-
-def _enhanced(
-    work: _Work, clip: Clip, span: Span, suffix: str, folder: Path, *, still: bool = False
-) -> _Made:
-    """Enhance the range into the folder; only a `still` may be larger than players can show."""
-    suffix, dropped = container_that_fits(clip.info, work.settings.output.codec, suffix)
-    target, job = folder / f"result{suffix}", folder / "job"
-    part = replace(work.settings.part, start=f"{span[0]}f", end=f"{span[1]}f")
-    pace = Pace(work.progress)
-    summary = enhance_as(
-        work.source,
-        target,
-        replace(work.settings, part=part),
-        clip.recorded.examination,
-        overwrite=False,
-        folder=job,
-        keep_job=True,
-        restart=False,
-        tracks=work.tracks,
-        identify=False,
-        run=Run(pace.tell, work.stop),
-    )
-    tracks = read_tracks(job / "tracks.json", clip)
-    # What a container cannot hold depends on the one chosen here, not on the long run's.
-    notes = [note for note in summary.notes if note not in dropped]
-    whole = (clip.info.upright_size[1] * work.scale, clip.info.upright_size[0] * work.scale)
-    size = whole if still else shown_size(whole, work.layout)
-    if size != whole:
-        notes.append(f"too large for players: each picture is shown {size[1]}x{size[0]}")
-    return _Made(
-        source=clip,
-        result=open_clip(target),
-        span=(summary.start, summary.start + summary.frames),
-        size=size,
-        tracks=choose(tracks, part.only, part.skip),
-        summary=summary,
-        estimate=pace.whole(summary.all_frames, summary.steps),
-        notes=tuple(notes),
+def _request(
+    source: Path | str,
+    settings: Settings,
+    layout: str,
+    tracks: Path | str | None,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> PreviewRequest:
+    return PreviewRequest(
+        Path(source),
+        settings,
+        chosen("--layout", layout, LAYOUTS),
+        Path(tracks) if tracks is not None else None,
+        Monitor(progress, stop),
     )
 
 
-def _composed(work: _Work, made: _Made, pair: Pair) -> Picture:
-    start, now = map(made.source.timeline.seconds, (made.span[0], pair.source.index))
-    return compose(pair.before, pair.after, work.layout, made.labels, (now - start) / SWING_SECONDS)
-
-
-def _show(work: _Work, made: _Made, video: PictureVideo) -> tuple[list[Row], int]:
+def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
     """Write the range into the video; gives the sheet's rows and how many tracks it leaves out."""
-    frames = len(made.result.timeline)
-    tracklets, left_out = largest_tracks(made.tracks, made.span, TRACKS)
+    frames, scale = len(shown.result.timeline), shown.request.scale
+    tracklets, left_out = largest_tracks(shown.tracks, shown.span, TRACKS)
     wanted = sightings(
-        made.source,
+        shown.source,
         tracklets,
-        made.span,
+        shown.span,
         count=MOMENTS,
-        ease=work.settings.restore.ease,
-        scale=work.scale,
+        ease=shown.request.settings.restore.ease,
+        scale=scale,
     )
     moments: dict[int, list[Moment]] = {track.id: [] for track in tracklets}
-    pairs = read_pairs(made.source, made.result, made.span[0], made.size)
-    work.tell("compare", 0, frames)
+    pairs = read_pairs(shown.source, shown.result, shown.span[0], shown.size)
+    shown.request.monitor.tell("compare", 0, frames)
     for done, pair in enumerate(prefetch(pairs, _READ_AHEAD), 1):
-        video.write(_composed(work, made, pair), pair.result.pts)
-        index, source = pair.source.index, made.source.info
+        video.write(shown.composed(pair), pair.result.pts)
+        index, source = pair.source.index, shown.source.info
         for sighting in wanted.get(index, ()):
             place = sighting.place
             moments[sighting.track].append(
                 Moment(
                     frame=index,
-                    seconds=made.source.timeline.seconds(index),
+                    seconds=shown.source.timeline.seconds(index),
                     eyes=sighting.eyes,
                     factor=place.factor,
                     before=cell(pair.source, source.upright, place),
-                    after=cell(pair.result, made.result.info.upright, place, work.scale),
+                    after=cell(pair.result, shown.result.info.upright, place, scale),
                 )
             )
-        work.tell("compare", done, frames)
+        shown.request.monitor.tell("compare", done, frames)
     return [Row(track, tuple(found)) for track, found in moments.items() if found], left_out
 
 
-def _sheet(work: _Work, made: _Made, rows: list[Row], left_out: int) -> Picture:
-    name, (start, stop) = made.source.info.path.name, made.span
-    first, last = made.source.timeline.seconds(start), made.source.timeline.end_of(stop - 1)
+def _sheet(shown: EnhancedRange, rows: list[Row], left_out: int) -> Picture:
+    name, (start, stop) = shown.source.info.path.name, shown.span
+    first, last = shown.source.timeline.seconds(start), shown.source.timeline.end_of(stop - 1)
     title = f"{name}, {shown_at(first)} to {shown_at(last)}: original beside result"
-    original, result = made.labels
+    original, result = shown.labels
     lines = (f"result: {result}", ESTIMATE)
     return contact_sheet(title, lines, rows, (original, result.partition(":")[0]), left_out)
 
 
 def _summary(
-    made: _Made, video: Path | None, picture: Path, notes: tuple[str, ...], began: float
+    shown: EnhancedRange, video: Path | None, picture: Path, notes: tuple[str, ...], began: float
 ) -> PreviewSummary:
-    start, stop = made.span
+    start, stop = shown.span
     return PreviewSummary(
         video=video,
         picture=picture,
         start=start,
         stop=stop,
-        start_seconds=made.source.timeline.seconds(start),
-        end_seconds=made.source.timeline.end_of(stop - 1),
-        faces=made.summary.faces,
-        tracks=made.summary.tracks,
+        start_seconds=shown.source.timeline.seconds(start),
+        end_seconds=shown.source.timeline.end_of(stop - 1),
+        faces=shown.summary.faces,
+        tracks=shown.summary.tracks,
         seconds=time.monotonic() - began,
-        estimate=made.estimate,
-        detector=made.summary.detector,
-        restorer=made.summary.restorer or "none",
-        invents=made.summary.invents,
-        notes=(*notes, *made.notes),
+        estimate=shown.estimate,
+        detector=shown.summary.detector,
+        restorer=shown.summary.restorer or "none",
+        invents=shown.summary.invents,
+        notes=(*notes, *shown.notes),
     )

@@ -1,0 +1,114 @@
+"""One attempt at a request: what its steps work with, and what each leaves for the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from videnhance.faces.tracklets import Tracks
+from videnhance.job.directory.folder import JobDirectory
+from videnhance.job.directory.record import Record, make_record
+from videnhance.job.monitor import Monitor
+from videnhance.job.plan import Plan, Scope
+from videnhance.job.request import JobRequest, TracksFile
+from videnhance.job.source import SourceFiles
+from videnhance.media.check.frames import Check
+from videnhance.media.timeline import Segment
+from videnhance.models.loader import Equipment
+from videnhance.render.networks import Kit
+from videnhance.restorers import Restorer
+from videnhance.settings.groups import Settings
+from videnhance.show.stills import Provenance
+
+NO_TRACKS = Tracks(())
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step takes one and returns the next."""
+
+    request: JobRequest
+    monitor: Monitor
+    scope: Scope
+    planned: Plan | None
+    """How the output is made; None where the job ends with the tracks."""
+    source: SourceFiles
+    given: TracksFile | None
+    """The tracks file of the request."""
+    equipment: Equipment
+    was_begun: bool
+    """Whether the directory held a job before."""
+    entered: Record | None = None
+    """What job.json says, once the directory is entered."""
+    kits: tuple[Kit, ...] = ()
+    detections: tuple[Path, ...] = ()
+    """A file for each of the scope's detection segments."""
+    tracks: Tracks = NO_TRACKS
+    segments: tuple[tuple[Segment, Path], ...] = ()
+    """The rendered files."""
+    check: Check | None = None
+    """What was found equal in the output."""
+
+    @property
+    def directory(self) -> JobDirectory:
+        return self.request.directory
+
+    @property
+    def settings(self) -> Settings:
+        """As the plan resolved them: "auto" is the detector it stands for."""
+        return self.scope.settings
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a job that renders."""
+        assert self.planned is not None
+        return self.planned
+
+    @property
+    def record(self) -> Record:
+        """What job.json says, of a job whose directory is entered."""
+        assert self.entered is not None
+        return self.entered
+
+    @property
+    def restorer(self) -> Restorer | None:
+        """None where the job ends with the tracks."""
+        return self.kits[0].restorer if self.kits else None
+
+    @property
+    def may_overwrite(self) -> bool:
+        """Whether files that are there may be replaced: as asked, or as this job's own."""
+        return self.request.overwrite or self.was_begun
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the frames of the result are made with."""
+        assert self.restorer is not None
+        name, invents = method_of(self.settings, self.restorer)
+        models = {name: used.sha256 for name, used in self.equipment.obtained.items()}
+        return Provenance(name, invents, models)
+
+    def make_record(self, complete: bool) -> Record:
+        """What job.json is to say; the source's content is read only for a `complete` one."""
+        identified = complete and self.request.identify
+        return make_record(
+            self.scope,
+            self.request.output,
+            self.planned,
+            overwrite=self.request.overwrite,
+            keep_job=self.request.keep_job,
+            source_sha256=self.source.sha256(self._tell_hash) if identified else None,
+            tracks=(self.given.path, self.given.sha256) if self.given else None,
+            models=self.equipment.obtained,
+        )
+
+    def _tell_hash(self, done: int, total: int) -> None:
+        self.monitor.tell("hash", done, total)
+
+
+def method_of(settings: Settings, restorer: Restorer) -> tuple[str, bool]:
+    """What frames are made with, by name, and whether that can show what the clip does not hold."""
+    upscaler = settings.output.upscaler
+    if upscaler == "lanczos":
+        return restorer.name, restorer.invents
+    return f"{restorer.name} + {upscaler}", True

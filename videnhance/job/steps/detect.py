@@ -1,0 +1,102 @@
+"""Step 2, detect: faces of every segment of the range and its run-up, a file for each segment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from videnhance import detectors
+from videnhance.faces.detection import (
+    SIZES,
+    Detections,
+    Detector,
+    look_at,
+    margins,
+    suited_size,
+    survey_frames,
+)
+from videnhance.faces.detection import detect as detections_of
+from videnhance.files import put_in_place
+from videnhance.imaging.frames import Frame
+from videnhance.job.directory.folder import require_room
+from videnhance.job.directory.fingerprints import look_fingerprint
+from videnhance.job.job import Job
+from videnhance.job.plan import Scope
+from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
+from videnhance.media.timeline import Segment
+from videnhance.render.queues import prefetch
+
+READ_AHEAD = 8
+"""Decoded frames kept ready: enough to even out a frame's cost, little enough to bound memory."""
+
+
+def detect(job: Job) -> Job:
+    """With the file of detections of every segment."""
+    directory, monitor = job.directory, job.monitor
+    with monitor.step("detect"):
+        files = [
+            SegmentFile(s, directory.look(s), look_fingerprint(job.record, s))
+            for s in job.scope.looks
+        ]
+        left = unfinished(files, directory, monitor)
+        count = FrameCount("detect", files, left, monitor)
+        if left:
+            detector = detectors.create(job.equipment)
+            long_side = job.settings.detect.long_side or survey(job.scope, detector)
+        for file in left:
+            monitor.pause()
+            require_room(directory.folder, 0, "the next file")
+            began = time.monotonic()
+            found = _detect_segment(job.scope, file.segment, detector, long_side, count.one)
+            part = file.path.with_name(file.path.name + ".part")
+            try:
+                found.save(part)
+                file.seal(part, began)
+                put_in_place(part, file.path)
+            finally:
+                part.unlink(missing_ok=True)
+    return replace(job, detections=tuple(file.path for file in files))
+
+
+def survey(scope: Scope, detector: Detector) -> int:
+    """The detection size that suits the faces of this video, from a close look at a few frames.
+
+    Of the whole video, whatever range is worked on: a range is then looked at as the whole is.
+    """
+    clip, info = scope.clip, scope.clip.info
+    seen = [
+        look_at([frame], detector, info.upright, info.upright_size, SIZES[-1])[0]
+        for index in survey_frames(clip.timeline)
+        for frame in clip.frames(index, index + 1)
+    ]
+    return suited_size(seen, info.upright_size, scope.settings.track.min_eyes)
+
+
+def _detect_segment(
+    scope: Scope,
+    segment: Segment,
+    detector: Detector,
+    long_side: int,
+    tell: Callable[[], None],
+) -> Detections:
+    """The detections of a segment; `tell` is called for each of its frames."""
+    clip = scope.clip
+    frames = prefetch(clip.frames(*margins(segment, len(clip.timeline))), READ_AHEAD)
+
+    def counted() -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            if segment.start <= frame.index < segment.stop:
+                tell()
+
+    return detections_of(
+        counted(),
+        segment,
+        len(clip.timeline),
+        detector,
+        clip.info.upright,
+        clip.info.upright_size,
+        every=scope.settings.detect.every,
+        long_side=long_side,
+    )

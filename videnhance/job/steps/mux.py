@@ -1,0 +1,139 @@
+"""Step 5, mux and check: segments become the output, whole or not at all, where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from videnhance.errors import OutputError
+from videnhance.files import put_in_place
+from videnhance.imaging.frames import LEFT
+from videnhance.job.directory.finished import note_finished
+from videnhance.job.directory.folder import require_room
+from videnhance.job.directory.record import Record
+from videnhance.job.job import Job
+from videnhance.job.plan import check_output
+from videnhance.job.steps.stills import embedded_of
+from videnhance.media.check.frames import Check
+from videnhance.media.opening import open_clip
+from videnhance.media.reading.decoding import layout_of
+from videnhance.media.writing.codecs import CODECS, PICTURE
+from videnhance.media.writing.mux import Cut
+from videnhance.media.writing.mux import mux as mux_segments
+from videnhance.media.writing.png import picture_of, read_picture, write_part
+
+
+def require_target(job: Job) -> Job:
+    """Refuse a job whose output's name was taken, or that cannot fit, by what its codec needs at
+    the very least; raises OutputError."""
+    request, plan = job.request, job.plan
+    # Another process may have ended this very job while the lock was waited for.
+    check_output(request.source, request.output, overwrite=request.overwrite)
+    encoding, frames = plan.encoding, job.scope.stop - job.scope.start
+    least = CODECS[job.settings.output.codec].least_bits
+    needed = int(encoding.width * encoding.height * frames * least / 8)
+    folder, beside = job.directory.folder, request.output.absolute().parent
+    # While the output is written, the segments it is made of still lie in the job.
+    both = folder.stat().st_dev == beside.stat().st_dev
+    require_room(folder, needed * (2 if both else 1), "this job")
+    require_room(beside, needed, "the output")
+    return job
+
+
+def refuse_changed_source(job: Job) -> Job:
+    """Raises InputError where the source was written to since the job began."""
+    job.source.refuse_changed()
+    return job
+
+
+def mux(job: Job) -> Job:
+    """Join the segments, check what was written and put the output in place.
+
+    What the check found goes into job.json before. Raises OutputError where something else stands
+    there by now, unless it may be overwritten; CheckError.
+    """
+    request, scope, directory = job.request, job.scope, job.directory
+    output = request.output
+    beside = output.absolute().parent
+    with job.monitor.step("mux"):
+        size = sum(path.stat().st_size for _, path in job.segments)
+        require_room(beside, size, output.name)
+        # A rename needs one file system: the job's own, so that nothing strange lies about, or
+        # else the output's.
+        same = directory.folder.stat().st_dev == beside.stat().st_dev
+        part = directory.folder / "output" if same else beside / f".{output.name}.part"
+        frames = scope.stop - scope.start
+
+        def complete(path: Path, found: Check) -> None:
+            _rewrite(job.record.checked(found.as_json()), directory.record)
+            note_finished(directory, path, output, overwrite=request.overwrite)
+
+        if job.plan.muxer == PICTURE:
+            check = _deliver_picture(job, part, complete)
+        else:
+            check = mux_segments(
+                output,
+                part,
+                job.plan.muxer,
+                scope.clip,
+                job.segments,
+                job.plan.copying,
+                lambda done: job.monitor.tell("mux", done, frames),
+                cut=None if scope.whole else Cut(scope.start, scope.stop),
+                checking=lambda done: job.monitor.tell("check", done, frames),
+                complete=complete,
+            )
+    return replace(job, check=check)
+
+
+def _deliver_picture(job: Job, part: Path, complete: Callable[[Path, Check], None]) -> Check:
+    """The one frame of the only segment, as PNG, read back before it is put in place.
+
+    Raises OutputError, where it is not read as it was written too.
+    """
+    scope, clip, output = job.scope, job.scope.clip, job.request.output
+    text = {
+        "Source": clip.info.path.name,
+        **job.provenance.text,
+        "Frame": str(scope.start),
+        "Time": f"{clip.timeline.seconds(scope.start):.6f} s",
+    }
+    ((_, segment),) = job.segments
+    (frame,) = open_clip(segment).frames(0, 1)
+    color = job.plan.encoding.color  # which a segment does not say
+    layout = layout_of(
+        frame.layout.pix_fmt,
+        full_range=color.range == 2,
+        matrix=color.matrix,
+        site=clip.info.picture.chroma or LEFT,
+    )
+    picture = picture_of(replace(frame, layout=layout))
+    try:
+        write_part(output, picture, text, part, embedded_of(clip.info))
+        written = read_picture(part)
+        if written is None or not np.array_equal(written, picture):
+            raise OutputError(
+                f"{output}: is not as it was written: the disk may be full; make room or choose "
+                "another folder"
+            )
+        seconds = float(clip.timeline.duration_of(scope.start) * clip.timeline.time_base)
+        found = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
+        complete(part, found)
+        put_in_place(part, output)
+        return found
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rewrite(record: Record, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        record.write(part)
+        put_in_place(part, path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,94 @@
+"""Step 1, plan: whatever can be known to fail is known before any work, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from videnhance.errors import UsageError
+from videnhance.job.job import Job
+from videnhance.job.monitor import Monitor
+from videnhance.job.plan import Plan, Scope, check_output, make_plan, make_scope
+from videnhance.job.request import JobRequest, TracksFile
+from videnhance.job.source import SourceFiles
+from videnhance.job.steps.stills import require_stills
+from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.source import probe
+from videnhance.media.repair.examination import Examination
+from videnhance.models.loader import Equipment
+from videnhance.render.networks import looking_weights, rendering_weights
+from videnhance.restorers import is_learned
+
+
+def plan(
+    request: JobRequest, monitor: Monitor, examined: Examination | None, *, is_finished: bool
+) -> Job:
+    """The job of a request, decided, with all weights that it needs at hand.
+
+    `examined` is what an earlier examination of the source found; `is_finished`: the output is in
+    place and this job's. Raises UsageError, InputError, OutputError, ContainerError, ModelError.
+    """
+    with monitor.step("plan"):
+        scope, planned = _planned(request, monitor, examined, is_finished)
+    monitor.notes.extend(scope.clip.notes)
+    equipment = _equipment(request, scope, monitor)
+    job = Job(
+        request=request,
+        monitor=monitor,
+        scope=scope,
+        planned=planned,
+        given=TracksFile.read(request.tracks, scope) if request.tracks is not None else None,
+        source=SourceFiles.of(scope.clip.info.path),
+        equipment=equipment,
+        was_begun=request.directory.record.exists(),
+    )
+    require_stills(job)
+    return job
+
+
+def _planned(
+    request: JobRequest, monitor: Monitor, examined: Examination | None, is_finished: bool
+) -> tuple[Scope, Plan | None]:
+    def progress(packets: int) -> None:
+        monitor.tell("plan", packets, 0)
+
+    overwrite = request.overwrite or is_finished
+    if request.kind == "enhance":
+        planned = make_plan(
+            request.source,
+            request.output,
+            request.settings,
+            overwrite=overwrite,
+            progress=progress,
+            examined=examined,
+        )
+        return planned.scope, planned
+    request.settings.check()
+    if request.output.suffix.lower() != ".json":
+        raise UsageError(f"{request.output}: tracks are written as JSON; name it with .json")
+    info = probe(request.source)
+    check_output(request.source, request.output, overwrite=overwrite)
+    return make_scope(info, request.settings, progress, examined), None
+
+
+def _equipment(request: JobRequest, scope: Scope, monitor: Monitor) -> Equipment:
+    """With all weights that will be asked for: what cannot be had is known before the work."""
+    settings = scope.settings
+    equipment = Equipment(
+        settings,
+        device=settings.compute.devices[0],
+        progress=monitor.tell,
+        tell=monitor.notes.append,
+        stop=monitor.stop,
+    )
+    names: list[str] = []
+    if request.kind == "enhance":
+        names += rendering_weights(settings)
+        if is_learned(settings.restore.restorer):
+            recorded = scope.clip.recorded
+            coding = coding_of(recorded.info, recorded.timeline)
+            equipment = replace(equipment, coding=coding)
+    if request.tracks is None:
+        names += looking_weights(settings)
+    for name in names:
+        equipment.weights(name)
+    return equipment

@@ -1,0 +1,132 @@
+"""Step 4, render: a file of every segment of the range; the devices share the segments."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from videnhance.errors import Stopped
+from videnhance.imaging.frames import Frame
+from videnhance.job.directory.folder import require_room
+from videnhance.job.directory.fingerprints import render_fingerprint
+from videnhance.job.job import Job
+from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
+from videnhance.job.steps.stills import frame_files
+from videnhance.media.writing.png import FrameFiles
+from videnhance.media.writing.segment import SegmentWriter, segment_times
+from videnhance.render.guards import grey_tracks
+from videnhance.render.networks import Kit, make_kits
+from videnhance.render.outcome import Outcome
+from videnhance.render.pipeline import SegmentInput, render_segment
+from videnhance.render.queues import share
+from videnhance.render.stages import overlapping
+from videnhance.restorers import Guarded
+
+
+def load_networks(job: Job) -> Job:
+    """With a kit for each device, whose batches are as large as was found to fit before."""
+    job.equipment.batches.update(job.directory.found_batches())
+    kits = make_kits(job.equipment)
+    job.directory.keep_batches(job.equipment.batches)
+    return replace(job, kits=tuple(kits))
+
+
+def render(job: Job) -> Job:
+    """With the file of every segment; each kit renders one at a time, beside the others."""
+    directory, monitor, form = job.directory, job.monitor, job.plan.encoding.segment_format
+    pictures = frame_files(job)
+    with monitor.step("render"):
+        files = [
+            SegmentFile(
+                s, directory.segment(s, form), render_fingerprint(job.record, s, job.tracks)
+            )
+            for s in job.plan.segments
+        ]
+        left = unfinished(
+            files, directory, monitor, lambda file: _holds_its_frames(job, file, pictures)
+        )
+        count = FrameCount("render", files, left, monitor)
+        renderer = _Renderer(job, pictures, _grey(job, left), count)
+        share(left, job.kits, renderer.render, renderer.cut)
+        outcomes = (Outcome.load(directory.outcome(file.segment)) for file in files)
+        monitor.notes.extend(Outcome.of(found for found in outcomes if found is not None).notes())
+    return replace(job, segments=tuple((file.segment, file.path) for file in files))
+
+
+class _Renderer:
+    """Renders one segment after another, from several threads."""
+
+    def __init__(
+        self, job: Job, pictures: FrameFiles | None, grey: frozenset[int], count: FrameCount
+    ) -> None:
+        self.cut = threading.Event()
+        """Set where segments in hand are not to be finished either."""
+        self._job, self._pictures, self._grey, self._count = job, pictures, grey, count
+        self._largest = 0
+
+    def render(self, file: SegmentFile, kit: Kit) -> None:
+        """Render a segment to its file, and its frames to the pictures, if there are to be some."""
+        job, segment, encoding = self._job, file.segment, self._job.plan.encoding
+        clip = job.scope.clip
+        job.monitor.pause()
+        room = 2 * len(job.kits) * self._largest
+        require_room(job.directory.folder, room, "the next segment")
+        began, outcome = time.monotonic(), Outcome()
+        if isinstance(kit.restorer, Guarded):
+            kit.restorer.held_back()  # of a segment that was given up
+
+        def complete(part: Path) -> None:
+            if isinstance(kit.restorer, Guarded):
+                outcome.guard(kit.restorer.held_back())
+            outcome.save(job.directory.outcome(segment))
+            file.seal(part, began)
+
+        given = SegmentInput(
+            clip=clip,
+            segment=segment,
+            tracks=job.tracks,
+            grey=self._grey,
+            settings=job.settings,
+            pix_fmt=encoding.pix_fmt,
+            limited=(clip.info.color.range, encoding.color.range) == (2, 1),
+        )
+        start = clip.timeline.pts[segment.start]
+        with SegmentWriter(file.path, encoding, start, complete) as writer:
+
+            def write(frame: Frame) -> None:
+                if self._pictures is not None:
+                    self._pictures.write(frame, file.fingerprint)
+                writer.write(frame)
+
+            render_segment(given, kit, outcome, write, self._tell)
+        self._largest = max(self._largest, file.path.stat().st_size)
+
+    def _tell(self) -> None:
+        if self.cut.is_set():
+            raise Stopped("stopped")
+        self._count.one()
+
+
+def _holds_its_frames(job: Job, file: SegmentFile, pictures: FrameFiles | None) -> bool:
+    """Whether a segment's file has its frames at their times, as have its outcome and pictures."""
+    timeline, segment = job.scope.clip.timeline, file.segment
+    if pictures is not None and not all(
+        pictures.holds(k, timeline.pts[k], file.fingerprint)
+        for k in range(segment.start, segment.stop)
+    ):
+        return False
+    if Outcome.load(job.directory.outcome(segment)) is None:
+        return False
+    pts = timeline.pts[segment.start : segment.stop]
+    return segment_times(file.path, timeline.time_base) == [p - pts[0] for p in pts]
+
+
+def _grey(job: Job, left: Sequence[SegmentFile]) -> frozenset[int]:
+    """The tracks without colours among those seen in the segments left, where it matters."""
+    if not (job.kits[0].restorer.invents and job.settings.restore.match_color):
+        return frozenset()
+    seen = {t.id: t for file in left for t in overlapping(file.segment, job.tracks.tracklets)}
+    return grey_tracks(job.scope.clip, list(seen.values()))

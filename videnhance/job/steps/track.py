@@ -1,0 +1,94 @@
+"""Step 3, track: from all detections, looking forward and back, to tracks.json in the job; or that
+file from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from videnhance.faces.detection import Detections
+from videnhance.faces.track_file import read_tracks, write_tracks
+from videnhance.faces.tracking import choose
+from videnhance.faces.tracking import track as tracks_of
+from videnhance.faces.tracklets import Tracks
+from videnhance.files import put_in_place
+from videnhance.job.directory.finished import note_finished
+from videnhance.job.directory.fingerprints import tracks_fingerprint
+from videnhance.job.job import Job
+
+
+def track(job: Job) -> Job:
+    """With the tracks of the job's tracks.json, which is made first where there is none."""
+    with job.monitor.step("track"):
+        job.monitor.pause()
+        if not job.directory.tracks_fit(tracks_fingerprint(job.record)):
+            _make_tracks(job)
+        return recall(job)
+
+
+def copy_given(job: Job) -> Job:
+    """With the tracks of the file that the user named, of which the job keeps a copy."""
+    assert job.given is not None
+    with job.monitor.step("track"):
+        job.monitor.pause()
+        _put(job.directory.tracks, job.given.content)
+        return recall(job)
+
+
+def recall(job: Job) -> Job:
+    """With the tracks that the directory holds already."""
+    return replace(job, tracks=read_tracks(job.directory.tracks, job.scope.clip))
+
+
+def choose_persons(job: Job) -> Job:
+    """With the tracks only that the settings choose."""
+    part = job.settings.part
+    return replace(job, tracks=choose(job.tracks, part.only, part.skip))
+
+
+def deliver_tracks(job: Job) -> Job:
+    """Write the tracks to the output; raises OutputError."""
+    output = job.request.output
+    part = output.with_name(f".{output.name}.part")
+    try:
+        write_tracks(part, job.tracks, job.scope.clip)
+        note_finished(job.directory, part, output, overwrite=job.request.overwrite)
+        put_in_place(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+    return job
+
+
+def _make_tracks(job: Job) -> None:
+    """Put tracks.json in place; raises JobError where another one is there."""
+    directory = job.directory
+    new = directory.tracks.with_name(directory.tracks.name + ".new")
+    try:
+        # Named as when the job began, whatever the source is called now.
+        write_tracks(new, _tracks_of(job), job.scope.clip, job.record.source.name)
+        if not directory.tracks.exists():
+            put_in_place(new, directory.tracks)
+        elif new.read_bytes() != directory.tracks.read_bytes():
+            raise directory.edited()
+    finally:
+        new.unlink(missing_ok=True)
+    _put(directory.tracks_note, directory.note_of_tracks(tracks_fingerprint(job.record)))
+
+
+def _tracks_of(job: Job) -> Tracks:
+    timeline = job.scope.clip.timeline
+    found = Detections.joined(map(Detections.load, job.detections))
+    times = np.array([timeline.seconds(k) for k in range(len(timeline))])
+    return Tracks(tracks_of(times, found.faces, found.cuts, job.settings.track))
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a small file whole; raises OSError or OutputError."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        put_in_place(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""The way of a frame through rendering: frames and tracks in, finished frames out, by segments.
+
+Each output frame is a function of the source and the tracks alone: neighbours are read beyond the
+segment's borders, so it does not matter where a video is cut into segments.
+
+Threads, with a bounded queue after each: decode, clean up and cut out; restore; hold still, match
+colours and find masks, of a restorer that invents; paint, grade and encode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from videnhance.faces.gate import Verdict
+from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.imaging.compositing import frame_boxes
+from videnhance.imaging.frames import Frame
+from videnhance.imaging.grading import graded
+from videnhance.media.clip import Clip
+from videnhance.media.timeline import Segment
+from videnhance.render.batches import (
+    HELD,
+    Restored,
+    Sampled,
+    Unrestored,
+    in_batches,
+    patched,
+    windowed,
+)
+from videnhance.render.guards import gated, matched, parsed, steadied
+from videnhance.render.networks import Kit
+from videnhance.render.outcome import Outcome
+from videnhance.render.queues import background, prefetch
+from videnhance.render.stages import (
+    finish,
+    margins,
+    overlapping,
+    reach,
+    sample,
+    upright_to_output,
+    widened,
+)
+from videnhance.settings.groups import Settings
+
+READ_AHEAD = 8
+"""Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a
+frame's cost, little enough to bound memory (8 frames of 4K are 100 MB)."""
+
+
+@dataclass(frozen=True)
+class SegmentInput:
+    """All that the frames of one segment are made from, but for the networks."""
+
+    clip: Clip
+    segment: Segment
+    tracks: Tracks
+    settings: Settings
+    pix_fmt: str
+    """Sample format in which frames are decoded, painted and encoded."""
+    limited: bool = False
+    """Whether full range is to become limited."""
+    grey: frozenset[int] = frozenset()
+    """Ids of the tracks without colours."""
+
+    @property
+    def tracklets(self) -> Sequence[Tracklet]:
+        """Those that are seen in the segment."""
+        return overlapping(self.segment, self.tracks.tracklets)
+
+
+def render_segment(
+    given: SegmentInput,
+    kit: Kit,
+    outcome: Outcome,
+    write: Callable[[Frame], None],
+    tell: Callable[[], None] = lambda: None,
+) -> None:
+    """Give every finished frame of the segment to `write`, in order.
+
+    `outcome` is filled with what became of the faces; `tell` is called for every frame. Raises
+    InputError, DamagedError, ModelError, and what `write` and `tell` do.
+    """
+    clip, settings, scale = given.clip, given.settings, given.settings.output.scale
+    span = margins(given.segment, len(clip.timeline), kit.restorer, settings.restore)
+    keep_out = frame_boxes(given.tracks.zones, upright_to_output(clip.info.upright, scale))
+
+    def paint(item: Restored) -> None:
+        frame = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
+        write(graded(frame, settings.finish) if settings.finish.changes else frame)
+
+    frames = clip.frames(*span, given.pix_fmt, limited=given.limited)
+    sampled = sample(frames, given.tracklets, clip.info.upright, scale, kit.pixels)
+    restored = restore(prefetch(sampled, READ_AHEAD), given, kit, outcome)
+    with background(paint, READ_AHEAD) as put:
+        for item in restored:
+            put(item)
+            tell()
+
+
+def restore(
+    sampled: Iterable[Sampled], given: SegmentInput, kit: Kit, outcome: Outcome
+) -> Iterator[Restored]:
+    """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
+    restorer, pixels, settings = kit.restorer, kit.pixels, given.settings.restore
+    tracklets, timeline = given.tracklets, given.clip.timeline
+    wanted = range(given.segment.start, given.segment.stop)
+    around, beyond = reach(restorer, settings)
+
+    def judged(frame: int, verdict: Verdict) -> None:
+        if frame in wanted:
+            outcome.judged(verdict)
+
+    def fail(lost: Unrestored) -> None:
+        if lost.frame in wanted:
+            outcome.unrestored.append(lost)
+
+    dues = windowed(sampled, widened(given.segment, beyond, len(timeline)), tracklets, around)
+    if restorer.invents:
+        dues = gated(dues, tracklets, restorer.radius, given.settings.gate, judged, pixels)
+    done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None)
+    if restorer.invents:  # what follows costs time, too: in a thread beside the network's
+        done = prefetch(done, HELD)
+    if restorer.invents and settings.steady > 0:
+        done = steadied(done, wanted, settings.steady, pixels)
+    if restorer.invents and settings.match_color:  # last, so that grey is grey to the last digit
+        done = matched(done, given.grey, pixels)
+    if kit.parser is not None:
+        done = parsed(done, kit.parser.masks)
+    to_output = upright_to_output(given.clip.info.upright, given.settings.output.scale)
+    return patched(done, tracklets, timeline, to_output, settings)
