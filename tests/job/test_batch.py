@@ -13,9 +13,9 @@ import pytest
 from tests.making.clips import write_clip
 from videnhance.errors import ContainerError, InputError, OutputError, Stopped, UsageError
 from videnhance.job.batch import (
-    Outcome,
+    BatchItem,
+    BatchResult,
     State,
-    Work,
     closing_table,
     exit_code_of,
     inputs_of,
@@ -38,8 +38,8 @@ def taken(
     folder: Path, *arguments: str, recursive: bool = False, out: str = "out"
 ) -> list[tuple[str, str]]:
     """(source, output) below `folder`, which is the working directory."""
-    works = inputs_of(arguments, recursive=recursive, out_dir=folder / out)
-    return [(str(w.source), w.output.relative_to(folder / out).as_posix()) for w in works]
+    items = inputs_of(arguments, recursive=recursive, out_dir=folder / out)
+    return [(str(w.source), w.output.relative_to(folder / out).as_posix()) for w in items]
 
 
 def refusal(*arguments: str, recursive: bool = False, out: str = "out") -> str:
@@ -76,12 +76,12 @@ def summary(source: Path, output: Path, *, frames: int = 12, seconds: float = 1.
     )
 
 
-def works(*names: str) -> list[Work]:
-    return [Work(Path(name), Path("out") / name) for name in names]
+def items(*names: str) -> list[BatchItem]:
+    return [BatchItem(Path(name), Path("out") / name) for name in names]
 
 
-def states(outcomes: Sequence[Outcome]) -> list[str]:
-    return [outcome.state for outcome in outcomes]
+def states(results: Sequence[BatchResult]) -> list[str]:
+    return [result.state for result in results]
 
 
 class TestInputs:
@@ -231,37 +231,37 @@ class TestRun:
             return summary(source, output)
 
         told: list[tuple[str, int, int]] = []
-        outcomes = run_batch(
-            works("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e/e.mp4"),
+        results = run_batch(
+            items("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e/e.mp4"),
             run_one,
             skip_existing=False,
             stop=lambda: False,
-            tell=lambda work, number, total: told.append((work.source.name, number, total)),
+            tell=lambda item, number, total: told.append((item.source.name, number, total)),
         )
-        assert states(outcomes) == ["done", "failed", "failed", "failed", "done"]
-        assert [o.error for o in outcomes] == [
+        assert states(results) == ["done", "failed", "failed", "failed", "done"]
+        assert [o.error for o in results] == [
             None,
             "b.mp4: no such file; check the name",
             "unexpected TypeError: no number",
             "unexpected MemoryError",
             None,
         ]
-        assert [o.exit_code for o in outcomes] == [0, 3, 1, 1, 0]
+        assert [o.exit_code for o in results] == [0, 3, 1, 1, 0]
         assert told == [(f"{name}.mp4", k, 5) for k, name in enumerate("abcde", 1)]
         assert (here / "out" / "e" / "e.mp4").exists()
-        assert outcomes[0].summary == summary(Path("a.mp4"), Path("out/a.mp4"))
+        assert results[0].summary == summary(Path("a.mp4"), Path("out/a.mp4"))
 
     def test_existing_results_are_skipped_only_if_asked(self, here: Path) -> None:
         touch(here, "out/a.mp4", "out/b.avi.mov")
-        batch = [*works("a.mp4"), Work(Path("b.avi"), Path("out/b.avi.mkv")), *works("c.mp4")]
+        batch = [*items("a.mp4"), BatchItem(Path("b.avi"), Path("out/b.avi.mkv")), *items("c.mp4")]
         done = run_batch(batch, summary, skip_existing=True)
         assert states(done) == ["skipped", "skipped", "done"]
-        assert done[1].work.output == Path("out/b.avi.mov")
+        assert done[1].item.output == Path("out/b.avi.mov")
         assert states(run_batch(batch, summary)) == ["done", "done", "done"]
 
     def test_another_inputs_result_is_not_ones_own(self, here: Path) -> None:
         touch(here, "out/a.mp4.mkv")
-        done = run_batch(works("a.mp4", "a.mp4.mkv"), summary, skip_existing=True)
+        done = run_batch(items("a.mp4", "a.mp4.mkv"), summary, skip_existing=True)
         assert states(done) == ["done", "skipped"]
 
     def test_stop_leaves_the_rest(self, here: Path) -> None:
@@ -271,32 +271,32 @@ class TestRun:
             seen.append(source)
             return summary(source, output)
 
-        outcomes = run_batch(works("a.mp4", "b.mp4"), run_one, stop=lambda: len(seen) == 1)
-        assert states(outcomes) == ["done", "not started"]
-        assert exit_code_of(outcomes) == 130
+        results = run_batch(items("a.mp4", "b.mp4"), run_one, stop=lambda: len(seen) == 1)
+        assert states(results) == ["done", "not started"]
+        assert exit_code_of(results) == 130
 
     def test_a_work_that_is_stopped_ends_the_batch(self, here: Path) -> None:
         def run_one(source: Path, output: Path) -> Summary:
             raise Stopped("stopped; finished work is kept")
 
-        outcomes = run_batch(works("a.mp4", "b.mp4", "c.mp4"), run_one)
-        assert states(outcomes) == ["stopped", "not started", "not started"]
-        assert [o.exit_code for o in outcomes] == [130, 130, 130]
-        assert outcomes[0].error == "stopped; finished work is kept"
+        results = run_batch(items("a.mp4", "b.mp4", "c.mp4"), run_one)
+        assert states(results) == ["stopped", "not started", "not started"]
+        assert [o.exit_code for o in results] == [130, 130, 130]
+        assert results[0].error == "stopped; finished work is kept"
 
     def test_a_keyboard_interrupt_passes(self, here: Path) -> None:
         def run_one(source: Path, output: Path) -> Summary:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            run_batch(works("a.mp4"), run_one)
+            run_batch(items("a.mp4"), run_one)
 
     def test_a_folder_that_cannot_be_made(self, here: Path) -> None:
         touch(here, "out/day")
-        outcomes = run_batch(works("day/a.mp4", "b.mp4"), summary)
-        assert states(outcomes) == ["failed", "done"]
-        assert outcomes[0].exit_code == OutputError.exit_code
-        assert str(outcomes[0].error).startswith("out/day: cannot be created")
+        results = run_batch(items("day/a.mp4", "b.mp4"), summary)
+        assert states(results) == ["failed", "done"]
+        assert results[0].exit_code == OutputError.exit_code
+        assert str(results[0].error).startswith("out/day: cannot be created")
 
 
 class TestContainers:
@@ -313,17 +313,17 @@ class TestContainers:
     @pytest.mark.parametrize(("audio", "suffix"), [("mp3", ".mkv"), ("pcm_alaw", ".mkv")])
     def test_the_first_that_fits(self, here: Path, audio: str, suffix: str) -> None:
         write_clip(here / "a.avi", codec="mpeg4", audio=audio)
-        [outcome] = run_batch(
+        [result] = run_batch(
             inputs_of(["a.avi"], recursive=False, out_dir=Path("out")), self.plan("h264")
         )
-        assert (outcome.state, outcome.work.output) == ("done", Path(f"out/a.avi{suffix}"))
+        assert (result.state, result.item.output) == ("done", Path(f"out/a.avi{suffix}"))
 
     def test_a_name_is_added_to_where_its_container_cannot_hold_the_codec(self, here: Path) -> None:
         write_clip(here / "a.mov")
-        [outcome] = run_batch(
+        [result] = run_batch(
             inputs_of(["a.mov"], recursive=False, out_dir=Path("out")), self.plan("ffv1")
         )
-        assert (outcome.state, outcome.work.output) == ("done", Path("out/a.mov.mkv"))
+        assert (result.state, result.item.output) == ("done", Path("out/a.mov.mkv"))
 
     def test_the_next_is_tried_and_others_names_are_left_alone(self, here: Path) -> None:
         asked: list[str] = []
@@ -334,9 +334,9 @@ class TestContainers:
                 raise ContainerError(f"{output}: does not fit")
             return summary(source, output)
 
-        batch = [Work(Path("a.avi"), Path("out/a.avi.mkv")), *works("a.avi.mp4", "b.mov")]
-        outcomes = run_batch(batch, run_one)
-        assert states(outcomes) == ["done", "done", "done"]
+        batch = [BatchItem(Path("a.avi"), Path("out/a.avi.mkv")), *items("a.avi.mp4", "b.mov")]
+        results = run_batch(batch, run_one)
+        assert states(results) == ["done", "done", "done"]
         assert asked == [
             *("a.avi.mkv", "a.avi.mov"),
             *("a.avi.mp4", "a.avi.mp4.mkv", "a.avi.mp4.mp4", "a.avi.mp4.mov"),
@@ -347,8 +347,8 @@ class TestContainers:
         def run_one(source: Path, output: Path) -> Summary:
             raise ContainerError(f"{output.suffix} cannot hold it")
 
-        [outcome] = run_batch(works("a.mp4"), run_one)
-        assert (outcome.state, outcome.error, outcome.exit_code) == (
+        [result] = run_batch(items("a.mp4"), run_one)
+        assert (result.state, result.error, result.exit_code) == (
             "failed",
             ".mp4 cannot hold it",
             4,
@@ -361,44 +361,44 @@ class TestContainers:
             asked.append(output)
             raise OutputError(f"{output}: exists already")
 
-        assert states(run_batch(works("a.avi"), run_one)) == ["failed"]
+        assert states(run_batch(items("a.avi"), run_one)) == ["failed"]
         assert asked == [Path("out/a.avi")]
 
 
-def outcome(name: str, state: State, code: int = 0, error: str | None = None) -> Outcome:
-    work = Work(Path(name), Path("out") / name)
-    return Outcome(work, state, None, error, code)
+def result(name: str, state: State, code: int = 0, error: str | None = None) -> BatchResult:
+    item = BatchItem(Path(name), Path("out") / name)
+    return BatchResult(item, state, None, error, code)
 
 
 def test_exit_codes() -> None:
-    done, skipped = outcome("a", "done"), outcome("b", "skipped")
-    unread, unfit = outcome("c", "failed", 3, "x"), outcome("d", "failed", 4, "y")
+    done, skipped = result("a", "done"), result("b", "skipped")
+    unread, unfit = result("c", "failed", 3, "x"), result("d", "failed", 4, "y")
     assert exit_code_of([]) == 0
     assert exit_code_of([done, skipped]) == 0
     assert exit_code_of([done, unread, unread]) == 3
     assert exit_code_of([unread, done, unfit]) == 1
-    assert exit_code_of([unread, unfit, outcome("e", "stopped", 130)]) == 130
-    assert exit_code_of([done, outcome("e", "not started", 130)]) == 130
+    assert exit_code_of([unread, unfit, result("e", "stopped", 130)]) == 130
+    assert exit_code_of([done, result("e", "not started", 130)]) == 130
 
 
 def test_the_table_is_aligned_and_counts() -> None:
-    long = Work(Path("in/long.avi"), Path("out/long.avi.mov"))
+    long = BatchItem(Path("in/long.avi"), Path("out/long.avi.mov"))
     text = closing_table(
         [
-            Outcome(
-                Work(Path("a.mp4"), Path("out/a.mp4")),
+            BatchResult(
+                BatchItem(Path("a.mp4"), Path("out/a.mp4")),
                 "done",
                 summary(Path("a.mp4"), Path("out/a.mp4"), frames=7, seconds=1.25),
                 None,
                 0,
             ),
-            Outcome(
+            BatchResult(
                 long, "done", summary(long.source, long.output, frames=1200, seconds=90), None, 0
             ),
-            outcome("b.mp4", "skipped"),
-            outcome("c.mp4", "failed", 3, "c.mp4: no such file; check the name"),
-            outcome("d.mp4", "stopped", 130, "stopped on request"),
-            outcome("e.mp4", "not started", 130),
+            result("b.mp4", "skipped"),
+            result("c.mp4", "failed", 3, "c.mp4: no such file; check the name"),
+            result("d.mp4", "stopped", 130, "stopped on request"),
+            result("e.mp4", "not started", 130),
         ]
     )
     assert text.splitlines() == [

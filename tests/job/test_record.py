@@ -17,7 +17,7 @@ from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.frames import Zone
 from videnhance.job.directory.fingerprints import (
-    look_fingerprint,
+    detect_fingerprint,
     render_fingerprint,
     tracks_fingerprint,
 )
@@ -26,7 +26,7 @@ from videnhance.job.directory.record import PACKAGES, Record, make_record, read_
 from videnhance.job.plan import make_plan
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
-from videnhance.render.networks import looking_weights, rendering_weights
+from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import SETTINGS as DECLARED
@@ -71,7 +71,7 @@ def recorded(
 
 def fingerprints(record: Record, tracks: Tracks = TRACKS) -> dict[str, str]:
     return {
-        "look": look_fingerprint(record, record.looks[0]),
+        "look": detect_fingerprint(record, record.detect_segments[0]),
         "track": tracks_fingerprint(record),
         "render": render_fingerprint(record, record.segments[0], tracks),
     }
@@ -279,7 +279,7 @@ def test_a_network_s_packages_are_in_the_fingerprint_of_its_step(
         detect=replace(DEFAULTS.detect, detector=detector),
         restore=replace(DEFAULTS.restore, restorer=restorer, mask=mask),
     )
-    names = [*looking_weights(wish), *rendering_weights(wish)]
+    names = [*detecting_weights(wish), *rendering_weights(wish)]
     models = {name: Obtained(name, Path("here.pth"), "a", False, None) for name in names}
     one = recorded(clip, wish, models=models)
     other = Record({**one.document, "versions": {**one.document["versions"], package: "0"}})

@@ -26,7 +26,7 @@ from videnhance.media.timeline import Segment
 from videnhance.models.loader import Equipment
 from videnhance.models.registry import Row
 from videnhance.render.batches import Restored, Sampled
-from videnhance.render.networks import Kit, looking_weights, make_kits, rendering_weights
+from videnhance.render.networks import Kit, detecting_weights, make_kits, rendering_weights
 from videnhance.render.outcome import Outcome
 from videnhance.render.pipeline import SegmentInput, restore
 from videnhance.render.stages import finish
@@ -156,11 +156,11 @@ def asked(**options: object) -> Settings:
 
 
 def test_weights_are_those_that_are_needed() -> None:
-    assert rendering_weights(DEFAULTS) == [] and looking_weights(DEFAULTS) == []
+    assert rendering_weights(DEFAULTS) == [] and detecting_weights(DEFAULTS) == []
     wish = asked(restorer="gfpgan", mask="parsing", upscaler="realesrgan-x2", scale=2)
     assert rendering_weights(wish) == ["gfpgan-1.4", "parsenet", "realesrgan-x2"]
     assert rendering_weights(asked(restorer="gfpgan-1.2")) == ["gfpgan-1.2"]
-    assert looking_weights(asked(detector="retinaface")) == ["retinaface"]
+    assert detecting_weights(asked(detector="retinaface")) == ["retinaface"]
     with pytest.raises(UsageError, match="realesrgan-x4: enlarges 4 times; add --scale 4"):
         rendering_weights(asked(upscaler="realesrgan-x4", scale=2))
 

@@ -119,15 +119,15 @@ def enhance(
                 from videnhance.job import SUFFIX
                 from videnhance.job.batch import closing_table, exit_code_of, inputs_of, run_batch
 
-                works = inputs_of(sources, recursive=recursive, out_dir=out_dir)
+                items = inputs_of(sources, recursive=recursive, out_dir=out_dir)
 
                 def each(source: Path, result: Path) -> Summary:
                     name = result.relative_to(out_dir)
                     within = name.with_name(name.name + SUFFIX)
                     return one(source, result, job_dir / within if job_dir else None)
 
-                outcomes = run_batch(
-                    works,
+                results = run_batch(
+                    items,
                     each,
                     skip_existing=skip_existing,
                     stop=work.stop,
@@ -135,10 +135,10 @@ def enhance(
                         None if quiet else bars.head(f"[{k}/{n}] {item.source}")
                     ),
                 )
-                code = exit_code_of(outcomes)
+                code = exit_code_of(results)
                 if not quiet or code:
-                    typer.echo(closing_table(outcomes), err=quiet)
-                if any(outcome.exit_code == INTERRUPTED for outcome in outcomes):
+                    typer.echo(closing_table(results), err=quiet)
+                if any(result.exit_code == INTERRUPTED for result in results):
                     typer.echo(
                         "videnhance: finished work is kept; go on with the same command and "
                         "--skip-existing",

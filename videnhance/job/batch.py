@@ -36,7 +36,7 @@ STATES: tuple[State, ...] = ("done", "skipped", "failed", "stopped", "not starte
 
 
 @dataclass(frozen=True)
-class Work:
+class BatchItem:
     """One video of a batch."""
 
     source: Path
@@ -44,10 +44,10 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchResult:
     """What became of one video of a batch."""
 
-    work: Work
+    item: BatchItem
     """With the output that was written, where its container had to be another one."""
     state: State
     summary: Summary | None
@@ -67,7 +67,7 @@ class _Found:
 
 def inputs_of(
     arguments: Sequence[str | Path], *, recursive: bool, out_dir: Path
-) -> tuple[Work, ...]:
+) -> tuple[BatchItem, ...]:
     """The videos that files, folders and globs name, each once, in the order of the arguments.
 
     A file is taken as it is named, even where there is none: that is then its own failure. A
@@ -88,84 +88,84 @@ def inputs_of(
     """
     if out_dir.exists() and not out_dir.is_dir():
         raise UsageError(f"--out-dir {out_dir}: is a file; name a folder")
-    works: dict[Path, Work] = {}
+    items: dict[Path, BatchItem] = {}
     for argument in arguments:
         for found in _found(str(argument), recursive=recursive, out_dir=out_dir):
             output = out_dir / found.folder / _name_kept(found.source)
-            works.setdefault(found.source.resolve(), Work(found.source, output))
-    _check_outputs(works)
-    return tuple(works.values())
+            items.setdefault(found.source.resolve(), BatchItem(found.source, output))
+    _check_outputs(items)
+    return tuple(items.values())
 
 
 def run_batch(
-    works: Sequence[Work],
+    items: Sequence[BatchItem],
     run_one: Callable[[Path, Path], Summary],
     *,
     skip_existing: bool = False,
     stop: Callable[[], bool] = lambda: False,
-    tell: Callable[[Work, int, int], None] = lambda work, number, total: None,
-) -> tuple[Outcome, ...]:
-    """Do one work after the other; a failure is noted and the next begun.
+    tell: Callable[[BatchItem, int, int], None] = lambda item, number, total: None,
+) -> tuple[BatchResult, ...]:
+    """Do one item after the other; a failure is noted and the next begun.
 
     `run_one(source, output)` does one. Where it raises ContainerError, which it must before it
     writes anything, it is asked again with .mkv, .mp4 and .mov added to the output's name.
-    `skip_existing` leaves out works whose output is there already, under any of these names.
-    `stop` is asked before each work, `tell(work, number, total)` told, from number 1. When `stop`
-    says so, or a work raises an error with the exit code of Stopped, no further one is begun.
+    `skip_existing` leaves out items whose output is there already, under any of these names.
+    `stop` is asked before each item, `tell(item, number, total)` told, from number 1. When `stop`
+    says so, or an item raises an error with the exit code of Stopped, no further one is begun.
 
     Nothing is raised but what is no Exception, such as KeyboardInterrupt.
     """
-    taken = {path.resolve() for work in works for path in (work.source, work.output)}
-    outcomes: list[Outcome] = []
-    for number, work in enumerate(works, 1):
-        stopped = bool(outcomes) and outcomes[-1].state in ("stopped", "not started")
+    taken = {path.resolve() for item in items for path in (item.source, item.output)}
+    results: list[BatchResult] = []
+    for number, item in enumerate(items, 1):
+        stopped = bool(results) and results[-1].state in ("stopped", "not started")
         if stopped or stop():
-            outcomes.append(Outcome(work, "not started", None, None, Stopped.exit_code))
+            results.append(BatchResult(item, "not started", None, None, Stopped.exit_code))
             continue
-        choices = [work, *_otherwise_named(work, taken)]
+        choices = [item, *_otherwise_named(item, taken)]
         there = [choice for choice in choices if choice.output.is_file()]
         if skip_existing and there:
-            outcomes.append(Outcome(there[0], "skipped", None, None, 0))
+            results.append(BatchResult(there[0], "skipped", None, None, 0))
             continue
-        tell(work, number, len(works))
-        outcomes.append(_outcome_of(choices, run_one))
-    return tuple(outcomes)
+        tell(item, number, len(items))
+        results.append(_result_of(choices, run_one))
+    return tuple(results)
 
 
-def exit_code_of(outcomes: Sequence[Outcome]) -> int:
+def exit_code_of(results: Sequence[BatchResult]) -> int:
     """0 where all is done or skipped; 130 after a stop; the failures' code, or 1 if they differ."""
-    codes = {outcome.exit_code for outcome in outcomes} - {0}
+    codes = {result.exit_code for result in results} - {0}
     if not codes or Stopped.exit_code in codes:
         return Stopped.exit_code if codes else 0
     return codes.pop() if len(codes) == 1 else VidenhanceError.exit_code
 
 
-def closing_table(outcomes: Sequence[Outcome]) -> str:
+def closing_table(results: Sequence[BatchResult]) -> str:
     """A line for each video, state, name and figures or reason, and a last line that counts."""
-    states = max((len(outcome.state) for outcome in outcomes), default=0)
-    names = max((len(str(outcome.work.source)) for outcome in outcomes), default=0)
-    figures = [o.summary for o in outcomes if o.summary is not None]
+    states = max((len(result.state) for result in results), default=0)
+    names = max((len(str(result.item.source)) for result in results), default=0)
+    figures = [o.summary for o in results if o.summary is not None]
     frames = max((len(str(summary.frames)) for summary in figures), default=0)
     tracks = max((len(str(summary.tracks)) for summary in figures), default=0)
     seconds = max((len(f"{summary.seconds:.1f}") for summary in figures), default=0)
     lines = []
-    for outcome in outcomes:
-        work, summary = outcome.work, outcome.summary
+    for result in results:
+        item, summary = result.item, result.summary
         told = ""
         if summary is not None:
             told = (
                 f"{summary.frames:{frames}} frames  {summary.tracks:{tracks}} tracks  "
                 f"{summary.seconds:{seconds}.1f} s"
             )
-            if work.output.name != work.source.name:
-                told += f"  as {work.output.name}"
-        elif outcome.state == "skipped":
-            told = f"{work.output} exists already"
-        elif outcome.error is not None:
-            told = outcome.error.removeprefix(f"{work.source}: ")
-        line = f"{outcome.state:{states}}  {work.source!s:{names}}  {told}"
+            if item.output.name != item.source.name:
+                told += f"  as {item.output.name}"
+        elif result.state == "skipped":
+            told = f"{item.output} exists already"
+        elif result.error is not None:
+            told = result.error.removeprefix(f"{item.source}: ")
+        line = f"{result.state:{states}}  {item.source!s:{names}}  {told}"
         lines.append(line.rstrip())
-    counts = {state: sum(o.state == state for o in outcomes) for state in STATES}
+    counts = {state: sum(o.state == state for o in results) for state in STATES}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     return "\n".join([*lines, told or "0 done"])
 
@@ -259,50 +259,52 @@ def _name_kept(source: Path) -> str:
     return name if suffix in CONTAINERS else name + FALLBACKS[0]
 
 
-def _check_outputs(works: dict[Path, Work]) -> None:
-    """Raises UsageError; `works` by resolved source."""
-    outputs: dict[Path, Work] = {}
-    for work in works.values():
-        place = work.output.resolve()
-        if place in works:
-            raise UsageError(f"{work.output}: is one of the inputs; choose another --out-dir")
+def _check_outputs(items: dict[Path, BatchItem]) -> None:
+    """Raises UsageError; `items` by resolved source."""
+    outputs: dict[Path, BatchItem] = {}
+    for item in items.values():
+        place = item.output.resolve()
+        if place in items:
+            raise UsageError(f"{item.output}: is one of the inputs; choose another --out-dir")
         if place in outputs:
             raise UsageError(
-                f"{outputs[place].source} and {work.source} would both become {work.output}; "
+                f"{outputs[place].source} and {item.source} would both become {item.output}; "
                 "run them apart, each with its own --out-dir"
             )
-        outputs[place] = work
+        outputs[place] = item
 
 
-def _otherwise_named(work: Work, taken: set[Path]) -> list[Work]:
-    """The work with other containers for its output, where no other work has that name."""
-    names = [work.source.name + suffix for suffix in FALLBACKS]
-    others = [replace(work, output=work.output.with_name(name)) for name in names]
+def _otherwise_named(item: BatchItem, taken: set[Path]) -> list[BatchItem]:
+    """The item with other containers for its output, where no other item has that name."""
+    names = [item.source.name + suffix for suffix in FALLBACKS]
+    others = [replace(item, output=item.output.with_name(name)) for name in names]
     return [other for other in others if other.output.resolve() not in taken]
 
 
-def _outcome_of(choices: Sequence[Work], run_one: Callable[[Path, Path], Summary]) -> Outcome:
-    """Do a work, whose output may be any of the choices'."""
+def _result_of(
+    choices: Sequence[BatchItem], run_one: Callable[[Path, Path], Summary]
+) -> BatchResult:
+    """Do an item, whose output may be any of the choices'."""
     try:
         _make_folder(choices[0].output.parent)
-        work, summary = _in_first_that_fits(choices, run_one)
-        return Outcome(work, "done", summary, None, 0)
+        item, summary = _in_first_that_fits(choices, run_one)
+        return BatchResult(item, "done", summary, None, 0)
     except VidenhanceError as error:
         state: State = "stopped" if error.exit_code == Stopped.exit_code else "failed"
-        return Outcome(choices[0], state, None, _one_line(str(error)), error.exit_code)
+        return BatchResult(choices[0], state, None, _one_line(str(error)), error.exit_code)
     except Exception as error:
         text = f"unexpected {type(error).__name__}: {error}".removesuffix(": ")
-        return Outcome(choices[0], "failed", None, _one_line(text), VidenhanceError.exit_code)
+        return BatchResult(choices[0], "failed", None, _one_line(text), VidenhanceError.exit_code)
 
 
 def _in_first_that_fits(
-    choices: Sequence[Work], run_one: Callable[[Path, Path], Summary]
-) -> tuple[Work, Summary]:
+    choices: Sequence[BatchItem], run_one: Callable[[Path, Path], Summary]
+) -> tuple[BatchItem, Summary]:
     """Raises the first ContainerError where no container fits."""
     unfit = []
-    for work in choices:
+    for item in choices:
         try:
-            return work, run_one(work.source, work.output)
+            return item, run_one(item.source, item.output)
         except ContainerError as error:
             unfit.append(error)
     raise unfit[0]

@@ -56,7 +56,7 @@ class Scope:
     start: int
     stop: int
     """Frames start..stop (half-open) are the range."""
-    looks: tuple[Segment, ...]
+    detect_segments: tuple[Segment, ...]
     """The range and its run-up, in segments."""
     settings: Settings
 
@@ -101,7 +101,7 @@ def make_scope(
         clip=clip,
         start=start,
         stop=stop,
-        looks=segments_of(first, last, SEGMENT_FRAMES),
+        detect_segments=segments_of(first, last, SEGMENT_FRAMES),
         settings=settings,
     )
 

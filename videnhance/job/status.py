@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videnhance.job.directory.fingerprints import look_fingerprint
+from videnhance.job.directory.fingerprints import detect_fingerprint
 from videnhance.job.directory.folder import JobDirectory, holder
 from videnhance.job.directory.record import Record, read_record
 from videnhance.job.directory.seal import read_seal
@@ -75,8 +75,10 @@ def read_status(job_dir: Path | str) -> Status:
     record = read_record(job.record)
     steps = []
     if record.tracks is None:
-        looks = ((s, job.look(s), look_fingerprint(record, s)) for s in record.looks)
-        steps.append(_step("detect", looks))
+        files = (
+            (s, job.detections(s), detect_fingerprint(record, s)) for s in record.detect_segments
+        )
+        steps.append(_step("detect", files))
     if record.kind == "enhance":
         steps.append(_step("render", _rendered(job, record)))
     return Status(

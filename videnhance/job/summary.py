@@ -67,7 +67,7 @@ def summarize(job: Job) -> Summary:
         frames=scope.stop - scope.start,
         start=scope.start,
         all_frames=len(scope.clip.timeline),
-        looked=sum(len(segment) for segment in scope.looks),
+        looked=sum(len(segment) for segment in scope.detect_segments),
         frames_with_faces=int(covered.sum()),
         faces=sum(len(span) for span in spans),
         tracks=len(spans),

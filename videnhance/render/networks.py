@@ -93,7 +93,7 @@ def packages_of(rows: Sequence[Row[Any]]) -> list[str]:
     return sorted({package for row in rows for package in row.packages})
 
 
-def looking_weights(settings: Settings) -> list[str]:
+def detecting_weights(settings: Settings) -> list[str]:
     """Names of the weights that detection needs."""
     return weights_of(detecting_rows(settings))
 

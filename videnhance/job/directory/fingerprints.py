@@ -26,7 +26,7 @@ from videnhance.settings.groups import SETTINGS
 from videnhance.settings.table import Step
 
 
-def look_fingerprint(record: Record, segment: Segment) -> str:
+def detect_fingerprint(record: Record, segment: Segment) -> str:
     """Of the detections of one segment."""
     wish = record.settings
     rows = detecting_rows(wish)
@@ -44,8 +44,8 @@ def look_fingerprint(record: Record, segment: Segment) -> str:
 
 def tracks_fingerprint(record: Record) -> str:
     """Of the tracks: of all detections, and of how they are followed."""
-    looks = [look_fingerprint(record, segment) for segment in record.looks]
-    return digest_of("track", looks, _chosen(record, "track"))
+    detections = [detect_fingerprint(record, segment) for segment in record.detect_segments]
+    return digest_of("track", detections, _chosen(record, "track"))
 
 
 def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:

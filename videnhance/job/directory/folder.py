@@ -135,7 +135,7 @@ class JobDirectory:
             with written(self.batches) as part:
                 part.write_text(json.dumps(batches) + "\n", encoding="utf-8")
 
-    def look(self, segment: Segment) -> Path:
+    def detections(self, segment: Segment) -> Path:
         """The detections of a segment."""
         return self.folder / "detections" / f"{segment.name}.npz"
 
@@ -144,7 +144,7 @@ class JobDirectory:
         return self.folder / "segments" / f"{segment.name}.{form}"
 
     def outcome(self, segment: Segment) -> Path:
-        """What became of the faces of a rendered segment (invented.Outcome)."""
+        """What became of the faces of a rendered segment (render.outcome.Outcome)."""
         return self.folder / "segments" / f"{segment.name}.json"
 
     def done(self, path: Path, fingerprint: str) -> Seal | None:

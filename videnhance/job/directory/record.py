@@ -111,7 +111,7 @@ class Record:
         return str(self.document["encoding"]["segment_format"])
 
     @property
-    def looks(self) -> tuple[Segment, ...]:
+    def detect_segments(self) -> tuple[Segment, ...]:
         return _segments(self.document["looks"])
 
     @property
@@ -235,7 +235,7 @@ def make_record(
                 }
                 for name, used in sorted(models.items())
             },
-            "looks": [] if tracks else [[s.start, s.stop] for s in scope.looks],
+            "looks": [] if tracks else [[s.start, s.stop] for s in scope.detect_segments],
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
             "pix_fmt": clip.pix_fmt,
             "decoded by": clip.recorded.hwaccel,

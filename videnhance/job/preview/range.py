@@ -46,7 +46,6 @@ class PreviewRequest:
     ) -> Clip:
         """The source as recorded, after checking all that can be known to fail; raises
         VidenhanceError."""
-        self.settings.check()
         clip = open_clip(self.source, Settings(source=self.settings.source), examined=examined)
         for output in outputs:
             check_output(self.source, output, overwrite=overwrite)

@@ -19,8 +19,8 @@ from videnhance.faces.detection import (
 from videnhance.faces.detection import detect as detections_of
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Frame
+from videnhance.job.directory.fingerprints import detect_fingerprint
 from videnhance.job.directory.folder import require_room
-from videnhance.job.directory.fingerprints import look_fingerprint
 from videnhance.job.job import Job
 from videnhance.job.plan import Scope
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
@@ -36,8 +36,8 @@ def detect(job: Job) -> Job:
     directory, monitor = job.directory, job.monitor
     with monitor.step("detect"):
         files = [
-            SegmentFile(s, directory.look(s), look_fingerprint(job.record, s))
-            for s in job.scope.looks
+            SegmentFile(s, directory.detections(s), detect_fingerprint(job.record, s))
+            for s in job.scope.detect_segments
         ]
         left = unfinished(files, directory, monitor)
         count = FrameCount("detect", files, left, monitor)

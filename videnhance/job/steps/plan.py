@@ -15,7 +15,7 @@ from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.models.loader import Equipment
-from videnhance.render.networks import looking_weights, rendering_weights
+from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import is_learned
 
 
@@ -62,7 +62,6 @@ def _planned(
             examined=examined,
         )
         return planned.scope, planned
-    request.settings.check()
     if request.output.suffix.lower() != ".json":
         raise UsageError(f"{request.output}: tracks are written as JSON; name it with .json")
     info = probe(request.source)
@@ -88,7 +87,7 @@ def _equipment(request: JobRequest, scope: Scope, monitor: Monitor) -> Equipment
             coding = coding_of(recorded.info, recorded.timeline)
             equipment = replace(equipment, coding=coding)
     if request.tracks is None:
-        names += looking_weights(settings)
+        names += detecting_weights(settings)
     for name in names:
         equipment.weights(name)
     return equipment

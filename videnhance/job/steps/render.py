@@ -10,8 +10,8 @@ from pathlib import Path
 
 from videnhance.errors import Stopped
 from videnhance.imaging.frames import Frame
-from videnhance.job.directory.folder import require_room
 from videnhance.job.directory.fingerprints import render_fingerprint
+from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
 from videnhance.job.steps.stills import frame_files

@@ -14,8 +14,8 @@ from videnhance.faces.tracking import choose
 from videnhance.faces.tracking import track as tracks_of
 from videnhance.faces.tracklets import Tracks
 from videnhance.files import put_in_place
-from videnhance.job.directory.finished import note_finished
 from videnhance.job.directory.fingerprints import tracks_fingerprint
+from videnhance.job.directory.finished import note_finished
 from videnhance.job.job import Job
 
 
