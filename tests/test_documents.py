@@ -16,14 +16,18 @@ import typer
 from typer.main import get_command
 
 import videnhance
-from tests.test_package import PACKAGE, ROOMS, ROOT
 from videnhance.cli.commands import app
+from videnhance.media.writing.codecs import CODECS
+from videnhance.restorers import RESTORERS
+from videnhance.settings.groups import SETTINGS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "videnhance"
 DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "docs/*.md", "samples/*.md", "videnhance/**/*.md")
@@ -140,6 +144,45 @@ def test_the_readmes_first_command_enhances_the_sample() -> None:
     assert (ROOT / words[2]).is_file()
 
 
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table whose first column has this heading, without its heading."""
+    table = text[text.index(f"\n| {heading} |") + 1 :].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()][
+        2:
+    ]
+
+
+def test_defaults_in_the_guide_are_those_of_the_settings() -> None:
+    by_option = {s.option: s for s in SETTINGS.values()}
+    found = rows(read(ROOT / "docs" / "guide.md"), "option | default")
+    assert len(found) > 5
+    for option, default, _ in found:
+        setting = by_option[option.strip("`")]
+        assert str(setting.written(setting.default)) in (default, f"{default}.0"), option
+
+
+def test_the_guide_lists_every_restorer() -> None:
+    told = " ".join(cells[0] for cells in rows(read(ROOT / "docs" / "guide.md"), "`--restorer`"))
+    assert set(re.findall(r"[\w.-]+", told)) - {"default"} == set(RESTORERS)
+
+
+def test_the_codecs_are_described_as_they_are() -> None:
+    told = {}
+    for name, quality, preset, _ in rows(read(ROOT / "docs" / "formats.md"), "`--codec`"):
+        names = re.sub(r"\(.*?\)", "", name).replace(" ", "").split(",")
+        figures = [int(n) for n in re.findall(r"\d+", quality.partition(", of")[0])]
+        for position, one in enumerate(names):
+            told[one] = (figures[position] if preset else None, preset.partition(",")[0] or None)
+    assert told == {name: (row.crf, row.preset) for name, row in CODECS.items()}
+
+
+def test_exit_codes_are_all_explained() -> None:
+    told = {int(code) for code, _ in rows(read(ROOT / "docs" / "guide.md"), "exit code")}
+    kinds = [getattr(videnhance, name) for name in videnhance.__all__]
+    errors: list[Any] = [k for k in kinds if isinstance(k, type) and issubclass(k, Exception)]
+    assert told == {0, *(e.exit_code for e in errors if e is not videnhance.VidenhanceError)}
+
+
 def test_the_api_page_names_every_public_name() -> None:
     text = read(ROOT / "docs" / "api.md")
     for name in videnhance.__all__:
@@ -183,8 +226,10 @@ def test_the_newest_version_is_in_the_changelog() -> None:
 
 def test_the_architecture_shows_every_room_and_names_only_files_that_exist() -> None:
     text = read(ROOT / "docs" / "architecture.md")
-    for room in ROOMS:
-        assert f"`{room}`" in text or f"`{room}.py`" in text, room
+    rooms = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    assert len(rooms) > 8
+    for room in rooms:
+        assert f"\n| `{room}` |" in text, room
     for name in re.findall(r"(?:videnhance/)?((?:\w+/)+\w+\.py)", text):
         if not name.endswith("/NAME.py"):
             assert (PACKAGE / name).is_file() or (ROOT / name).is_file(), name

@@ -112,8 +112,8 @@ def test_an_unknown_preset_is_told_with_those_there_are() -> None:
         chosen("--preset", "tv")
 
 
-def test_the_guide_tells_what_presets_set() -> None:
-    lines = (Path(__file__).parents[2] / "docs" / "guide.md").read_text().splitlines()
+def test_the_documents_tell_what_presets_set() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "settings.md").read_text().splitlines()
     for name, values in PRESETS.items():
         (line,) = (text for text in lines if text.startswith(f"| {name} | `"))
         told = {}
