@@ -1,6 +1,10 @@
-"""What several tests share."""
+"""What several tests share, and how many processes they run in."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -9,14 +13,31 @@ from videnhance import detectors, restorers
 from videnhance.models.registry import Row
 
 
-@pytest.fixture(autouse=True)
-def quick_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done when nobody asks is fusion here: a network's minutes belong to its own tests."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker a core for folders of tests, four at most, as each may hold gigabytes of networks.
+
+    Files and tests that are named run in the process that was started, which is there at once.
+    """
+    folders = all(Path(name).is_dir() for name in config.args)
+    return min(4, os.cpu_count() or 1) if folders else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[object]) -> None:
+    """Workers share the cores, which torch and numpy would each take all of."""
+    own = max(1, (os.cpu_count() or 1) // len(specs))
+    os.environ.setdefault("OMP_NUM_THREADS", str(own))
+
+
+@pytest.fixture
+def fusion_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no restorer is named, fusion: the minutes of networks belong to their own tests."""
     monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
 
 
 @pytest.fixture
-def square_detector(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name under which the detector above stands in the table."""
+def square_detector(monkeypatch: pytest.MonkeyPatch, fusion_by_default: None) -> str:
+    """The name of a detector that finds the squares of the tests' clips, for whole jobs."""
     monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
     return "square"

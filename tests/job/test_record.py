@@ -7,23 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.making.clips import write_clip
 from tests.making.detector import SquareDetector
+from tests.making.records import DEFAULTS, TRACKS, changed, fingerprints, recorded
 from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
-from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.faces.tracklets import Tracks
 from videnhance.imaging.frames import Zone
 from videnhance.job.directory.fingerprints import (
-    detect_fingerprint,
     render_fingerprint,
-    tracks_fingerprint,
 )
 from videnhance.job.directory.folder import entered
-from videnhance.job.directory.record import PACKAGES, Record, make_record, read_record
-from videnhance.job.plan import make_plan
+from videnhance.job.directory.record import PACKAGES, Record, read_record
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.networks import detecting_weights, rendering_weights
@@ -32,53 +29,12 @@ from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import SETTINGS as DECLARED
 from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
 
-DEFAULTS = Settings()
-
-
-def tracklet(identity: int, start: int, frames: int) -> Tracklet:
-    poses = np.tile([32.0, 24.0, 3.0, 0.1], (frames, 1))
-    landmarks = np.full((frames, 5, 2), 30.0)
-    return Tracklet(identity, start, poses, landmarks, np.full(frames, 0.9), False, False)
-
-
-TRACKS = Tracks((tracklet(1, 0, 6), tracklet(2, 9, 3)), (Zone(0, 0, 8, 8),))
+pytestmark = pytest.mark.usefixtures("fusion_by_default")  # a network's records hold more
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("record") / "in.mkv", pts=range(0, 480, 40))
-
-
-def recorded(
-    clip: Path,
-    settings: Settings = DEFAULTS,
-    sha256: str = "0" * 64,
-    models: dict[str, Obtained] | None = None,
-) -> Record:
-    output = clip.with_name("out.mkv")
-    plan = make_plan(clip, output, settings)
-    return make_record(
-        plan.scope,
-        output,
-        plan,
-        overwrite=False,
-        keep_job=False,
-        source_sha256=sha256,
-        tracks=None,
-        models=models or {},
-    )
-
-
-def fingerprints(record: Record, tracks: Tracks = TRACKS) -> dict[str, str]:
-    return {
-        "look": detect_fingerprint(record, record.detect_segments[0]),
-        "track": tracks_fingerprint(record),
-        "render": render_fingerprint(record, record.segments[0], tracks),
-    }
-
-
-def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
-    return {key for key in one if one[key] != other[key]}
 
 
 STEPS = {"detect": "look", "track": "track", "render": "render"}

@@ -19,6 +19,9 @@ from av.video.stream import VideoStream
 from videnhance.media.reading.decoding import planes_of
 from videnhance.media.writing.codecs import repeatable
 
+UNEVEN = (0, 40, 41, 90, 200, 240, 280, 281, 283, 400, 401, 460, 500, 520, 600, 640, 641, 700)
+"""pts of a clip with a variable frame rate, in 1/1000 s."""
+
 
 def picture(index: int, width: int, height: int, pix_fmt: str = "yuv420p") -> VideoFrame:
     """A frame with a texture that moves with `index`, in every plane."""
@@ -106,6 +109,12 @@ def times(path: Path) -> list[Fraction]:
             for packet in container.demux(video=0)
             if packet.size and packet.pts is not None
         )
+
+
+def sound_times(path: Path) -> list[Fraction]:
+    """Every packet's pts in seconds, of the first sound, in the file's order."""
+    with av.open(str(path)) as container:
+        return [(p.pts or 0) * Fraction(p.time_base) for p in container.demux(audio=0) if p.size]
 
 
 def packets(path: Path, kind: str) -> list[bytes]:

@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tests.making.clips import picture
+from videnhance.media.writing.codecs import repeatable
 
 FORMATS = {
     ".mpg": "vob",
@@ -109,7 +110,7 @@ def write_odd_clip(
         settings["video_track_timescale"] = str(base.denominator)
     with av.open(str(path), "w", format=form, options=settings) as container:
         rate = 1 / base if times == "ntsc" else Fraction(25)
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream = container.add_stream(codec, rate=rate, options=repeatable(codec, options or {}))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt

@@ -7,16 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
+from tests.making.frames import blank
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow, Tracklet
-from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
+from videnhance.imaging.frames import FloatArray
 from videnhance.render.batches import HELD, Due, Sampled, Unrestored, in_batches, windowed
-
-GRAY = PixelLayout("gray", "gray", 8, (0, 0), False, (0.299, 0.114))
-
-
-def frame(index: int) -> Frame:
-    return Frame(index, index, (np.zeros((2, 2), np.uint8),), GRAY)
 
 
 def crop(value: float) -> FloatArray:
@@ -48,7 +43,7 @@ def window(track: int, index: int, value: float) -> CropWindow:
 
 def due(index: int, faces: int) -> Due:
     """Face k of frame n is worth 10 n + k."""
-    return Due(frame(index), tuple(window(k, index, 10 * index + k) for k in range(faces)))
+    return Due(blank(index), tuple(window(k, index, 10 * index + k) for k in range(faces)))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5, 16, 100])
@@ -117,7 +112,7 @@ def test_windows_hold_the_neighbours_of_their_own_track(radius: int) -> None:
     tracklets = [tracklet(1, 2, 4), tracklet(5, 4, 5)]
     sampled = [
         Sampled(
-            frame(k),
+            blank(k),
             {t.id: crop(100 * t.id + k) for t in tracklets if t.start <= k < t.stop},
         )
         for k in range(10)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.making.clips import decoded, square_frames, write_rgb
+from tests.making.frames import blank
 from videnhance import restorers
 from videnhance.errors import ModelError
 from videnhance.faces import gate
@@ -20,7 +21,7 @@ from videnhance.faces.alignment import TEMPLATE
 from videnhance.faces.gate import Verdict
 from videnhance.faces.tracklets import CropWindow, Tracklet
 from videnhance.imaging import steadiness
-from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
+from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.sharpness import sharpness
 from videnhance.job.run import enhance
 from videnhance.models.loader import Equipment
@@ -38,13 +39,8 @@ from videnhance.settings.groups import (
     Settings,
 )
 
-GRAY = PixelLayout("gray", "gray", 8, (0, 0), False, (0.299, 0.114))
 OPEN = GateLimits(None, None, None, None, None)
 SIDE = 64
-
-
-def frame(index: int) -> Frame:
-    return Frame(index, index, (np.zeros((2, 2), np.uint8),), GRAY)
 
 
 def crop(seed: int = 0) -> FloatArray:
@@ -72,7 +68,7 @@ def window(track: Tracklet, index: int, reach: int) -> CropWindow:
 def through_gate(track: Tracklet, radius: int = 1) -> tuple[list[Due], list[tuple[int, Verdict]]]:
     told: list[tuple[int, Verdict]] = []
     reach = gate.RADIUS + 2
-    dues = (Due(frame(k), (window(track, k, reach),)) for k in range(track.start, track.stop))
+    dues = (Due(blank(k), (window(track, k, reach),)) for k in range(track.start, track.stop))
     found = gated(dues, [track], radius, GateLimits(), lambda k, v: told.append((k, v)))
     return list(found), told
 
@@ -114,7 +110,7 @@ def test_the_verdict_is_the_gate_s_own() -> None:
 
 def done(index: int, before: FloatArray, after: FloatArray | None) -> Done:
     restored = {} if after is None else {1: after}
-    return Done(frame(index), {1: before}, restored, {1: 0.5})
+    return Done(blank(index), {1: before}, restored, {1: 0.5})
 
 
 def test_steadiness_is_that_of_the_window_and_stops_at_gaps() -> None:

@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from skimage.data import astronaut
 
 from tests.making.clips import square_frames, write_rgb
-from tests.restorers.test_fusion import picture, window
-from videnhance import Settings, enhance, restorers
+from tests.making.crops import textured, window
+from tests.making.detector import SquareDetector
+from videnhance import Settings, detectors, enhance, restorers
 from videnhance.cli.report import summary_text
 from videnhance.errors import ModelError, UsageError
 from videnhance.faces.tracklets import CropWindow
@@ -26,6 +27,7 @@ from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loader import Equipment
 from videnhance.models.loading import load_state
+from videnhance.models.registry import Row
 from videnhance.render.networks import make_kits
 from videnhance.render.outcome import Outcome
 from videnhance.restorers.clarity import SIZES, Clarity, strength_of, support
@@ -52,7 +54,7 @@ SHIPPED = BUNDLED["clarity"]
 def seen() -> CropWindow:
     rng = np.random.default_rng(0)
     crops = [
-        np.asarray(picture(1, 0.4 * t) + rng.normal(0, 0.02, (256, 256, 1)), np.float32)
+        np.asarray(textured(1, 0.4 * t) + rng.normal(0, 0.02, (256, 256, 1)), np.float32)
         for t in range(5)
     ]
     return window(crops, 2, zoom=4.0)
@@ -299,17 +301,13 @@ def test_what_became_of_the_faces_is_added_up(tmp_path: Path) -> None:
 
 
 def test_a_job_says_what_was_done_with_which_weights(
-    tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()  # the default as it is
-    from tests.making.detector import SquareDetector
-    from videnhance import detectors
-    from videnhance.models.registry import Row
-
+    # Not the fixture square_detector, which has another default.
     monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
     clip = write_rgb(tmp_path / "in.mkv", square_frames(4, noise=4.0))
     wish = Settings(
-        detect=DetectSettings(detector=square_detector, every=1),
+        detect=DetectSettings(detector="square", every=1),
         output=OutputSettings(codec="ffv1"),
     )
     summary = enhance(clip, tmp_path / "out.mkv", wish, keep_job=True)

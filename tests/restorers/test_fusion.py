@@ -6,42 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.making.crops import NOISE, SIDE, noisy, textured, window
 from videnhance.errors import UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.restorers.fusion import Fusion
-
-SIDE = 256
-NOISE = 8.0 / 255.0
-
-
-def picture(seed: int, dx: float = 0.0, dy: float = 0.0, fine: float = 3.0) -> FloatArray:
-    """A textured colour picture within 0.1..0.9, moved by a known sub-pixel shift."""
-    rng = np.random.default_rng(seed)
-    big = rng.standard_normal((SIDE + 64, SIDE + 64, 3)).astype(np.float32)
-    broad, small = (cv2.GaussianBlur(big, (0, 0), sigma) for sigma in (12.0, fine))
-    mixed = broad / broad.std() + 0.5 * small / small.std()
-    shift = np.array([[1.0, 0.0, 32.0 + dx], [0.0, 1.0, 32.0 + dy]])
-    moved = cv2.warpAffine(mixed, shift, (SIDE, SIDE), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-    return np.asarray(np.clip(0.5 + 0.12 * moved, 0.1, 0.9), np.float32)
-
-
-def noisy(clean: FloatArray, seed: int) -> FloatArray:
-    """Noise as a camera's 4:2:0 video has it: on luma everywhere, on chroma at half size."""
-    rng = np.random.default_rng(seed)
-    small = (SIDE // 2, SIDE // 2)
-    luma = rng.normal(0.0, NOISE, (SIDE, SIDE)).astype(np.float32)
-    chroma = [
-        cv2.resize(rng.normal(0.0, NOISE, small).astype(np.float32), (SIDE, SIDE)) + 0.5
-        for _ in range(2)
-    ]
-    grain = cv2.cvtColor(cv2.merge([luma, *chroma]), cv2.COLOR_YCrCb2RGB)
-    return np.asarray(np.clip(clean + grain, 0.0, 1.0), np.float32)
-
-
-def window(crops: list[FloatArray], centre: int, zoom: float = 1.0, first: int = 0) -> CropWindow:
-    frames = tuple(range(first, first + len(crops)))
-    return CropWindow(tracklet=7, frames=frames, crops=tuple(crops), centre=centre, zoom=zoom)
 
 
 def restored(crops: list[FloatArray], centre: int, zoom: float = 1.0) -> FloatArray:
@@ -56,7 +25,7 @@ def psnr(one: FloatArray, other: FloatArray) -> float:
 @pytest.fixture(scope="module")
 def moving() -> tuple[list[FloatArray], list[FloatArray]]:
     """Seven clean pictures, moving by 1.3 and 0.7 pixels a frame, and the same with noise."""
-    clean = [picture(1, 1.3 * t, -0.7 * t) for t in range(7)]
+    clean = [textured(1, 1.3 * t, -0.7 * t) for t in range(7)]
     return clean, [noisy(each, 100 + t) for t, each in enumerate(clean)]
 
 
@@ -73,14 +42,14 @@ def test_moving_noise_is_averaged_away(
 
 
 def test_a_moving_clean_picture_keeps_its_detail() -> None:
-    crops = [picture(4, 1.45 * t, 0.45 * t, fine=1.2) for t in range(7)]
+    crops = [textured(4, 1.45 * t, 0.45 * t, fine=1.2) for t in range(7)]
 
     assert psnr(restored(crops, 3, zoom=0.7), crops[3]) >= 43.2
 
 
 def test_half_size_work_helps_crops_much_enlarged() -> None:
     small = [
-        cv2.resize(picture(1, 1.3 * t), (64, 64), interpolation=cv2.INTER_AREA) for t in range(7)
+        cv2.resize(textured(1, 1.3 * t), (64, 64), interpolation=cv2.INTER_AREA) for t in range(7)
     ]
     rng = np.random.default_rng(0)
     spoilt = [each + rng.normal(0.0, NOISE, each.shape).astype(np.float32) for each in small]
@@ -89,7 +58,7 @@ def test_half_size_work_helps_crops_much_enlarged() -> None:
         for s in (small, spoilt)
     )
     result = restored([np.clip(c, 0.0, 1.0) for c in crops], 3, zoom=4.0)
-    assert psnr(result, picture(1, 3.9)) >= psnr(crops[3], picture(1, 3.9)) + 2.0
+    assert psnr(result, textured(1, 3.9)) >= psnr(crops[3], textured(1, 3.9)) + 2.0
     assert psnr(result, clean[3]) > psnr(crops[3], clean[3])
 
 
@@ -98,23 +67,23 @@ def test_another_picture_does_not_bleed_in(
 ) -> None:
     clean, crops = moving
     covered = list(crops)
-    covered[4] = picture(2)
+    covered[4] = textured(2)
     assert psnr(restored(covered, 3), clean[3]) >= psnr(crops[3], clean[3]) + 4.0
-    alone = restored([picture(1), picture(2)], 0)
-    assert psnr(alone, picture(1)) >= 40.0
+    alone = restored([textured(1), textured(2)], 0)
+    assert psnr(alone, textured(1)) >= 40.0
 
 
 def test_far_neighbours_that_differ_a_little_are_not_taken_for_noise() -> None:
     """Fast motion: the next frames fit, the four beyond are off everywhere by a faint pattern."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     off = (0.05 * np.sin(rows / 6) * np.sin(columns / 6))[..., None]
-    here = picture(1)
+    here = textured(1)
     crops = [here + off, here + off, here, here, here, here + off, here + off]
     assert psnr(restored(crops, 3), here) >= 60.0
 
 
 def test_an_occluder_in_one_neighbour_leaves_its_place_alone() -> None:
-    clean = picture(1)
+    clean = textured(1)
     covered = clean.copy()
     covered[96:160, 96:160] = (0.9, 0.1, 0.1)
     for crops, centre in (([clean, covered, clean], 0), ([clean, covered, clean], 1)):
@@ -134,7 +103,7 @@ def test_a_change_of_colour_alone_is_disagreement() -> None:
 
 @pytest.mark.parametrize("zoom", [0.8, 2.5, 6.0])
 def test_alone_a_crop_gains_nothing(zoom: float) -> None:
-    crop = noisy(picture(1), 5)
+    crop = noisy(textured(1), 5)
     np.testing.assert_allclose(restored([crop], 0, zoom), crop, atol=1e-5)
 
 
@@ -147,13 +116,13 @@ def test_radius_zero_uses_no_neighbour(
 
 @pytest.mark.parametrize("zoom", [0.8, 1.5])
 def test_a_still_clean_picture_stays(zoom: float) -> None:
-    still = picture(1)
+    still = textured(1)
     np.testing.assert_allclose(restored([still] * 7, 3, zoom), still, atol=1.0 / 255.0)
 
 
 def test_skipped_blocks_do_not_stop_fusion_elsewhere() -> None:
     """H.264 repeats blocks exactly, noise and all; only the refreshed third has news."""
-    clean = picture(1)
+    clean = textured(1)
     crops = [noisy(clean, 50)] * 7
     news = np.s_[:, 170:]
     fresh = []
@@ -172,7 +141,7 @@ def test_sharpens_structure_of_enlarged_crops_only() -> None:
     def sharpness(image: FloatArray) -> float:
         return float(np.abs(np.diff(image, axis=1)).mean())
 
-    tiny = cv2.resize(picture(3), (32, 32), interpolation=cv2.INTER_AREA)
+    tiny = cv2.resize(textured(3), (32, 32), interpolation=cv2.INTER_AREA)
     enlarged = np.clip(cv2.resize(tiny, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), 0, 1)
     assert sharpness(restored([enlarged] * 3, 1, zoom=8.0)) > 1.02 * sharpness(enlarged)
     rng = np.random.default_rng(9)
@@ -229,8 +198,8 @@ def test_each_pair_is_registered_once_each_way(
 
 def test_tracklets_do_not_share_what_is_kept() -> None:
     fusion = Fusion()
-    one = [noisy(picture(1, t), t) for t in range(3)]
-    two = [noisy(picture(2, -t), t) for t in range(3)]
+    one = [noisy(textured(1, t), t) for t in range(3)]
+    two = [noisy(textured(2, -t), t) for t in range(3)]
     fusion.restore([window(one, 1)])
     other = CropWindow(8, (0, 1, 2), tuple(two), 1, 1.0)
     assert np.array_equal(fusion.restore([other])[0], Fusion().restore([other])[0])
@@ -252,7 +221,9 @@ def test_what_is_kept_is_bounded(
 
 @pytest.mark.parametrize(("side", "zoom"), [(256, 0.7), (256, 9.0), (512, 1.2), (512, 3.5)])
 def test_gives_crops_of_the_same_kind(side: int, zoom: float) -> None:
-    crops = [cv2.resize(noisy(picture(1, 0.4 * t), t), (side, side)) * 1.3 - 0.15 for t in range(3)]
+    crops = [
+        cv2.resize(noisy(textured(1, 0.4 * t), t), (side, side)) * 1.3 - 0.15 for t in range(3)
+    ]
     kept = [crop.copy() for crop in crops]
     results = Fusion().restore([window(crops, 0, zoom), window(crops, 2, zoom)])
     for result, crop in zip(results, (crops[0], crops[2]), strict=True):

@@ -10,16 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from tests.making.clips import decoded, packets, times, write_clip
+from tests.making.clips import decoded, packets, sound_times, times, write_clip
+from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.media.reading.source import open_source, packets_of
-from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
-
-MADE = Settings(
-    detect=DetectSettings(detector="square"),
-    restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
-)
 
 
 def spoilt(source: Path, target: Path, name: bytes, number: int) -> Path:
@@ -31,11 +25,6 @@ def spoilt(source: Path, target: Path, name: bytes, number: int) -> Path:
     data[at : at + 40] = bytes(range(40))
     target.write_bytes(data)
     return target
-
-
-def begins(path: Path) -> list[Fraction]:
-    with av.open(str(path)) as container:
-        return [(p.pts or 0) * Fraction(p.time_base) for p in container.demux(audio=0) if p.size]
 
 
 @pytest.mark.usefixtures("square_detector")
@@ -53,7 +42,7 @@ def test_a_frame_that_is_not_found_moves_no_other(tmp_path: Path, codec: str) ->
     bad = spoilt(source, tmp_path / "bad.avi", b"00dc", 20)  # with mpeg4, a keyframe
     assert len(times(bad)) == 29
     out = tmp_path / "out.mkv"
-    notes = enhance(bad, out, MADE).notes
+    notes = enhance(bad, out, UNCHANGED).notes
     told = [n for n in notes if "from 0.800 to 0.840 s not in the file" in n]
     assert told
     assert not any("cut off" in note for note in notes)
@@ -109,13 +98,13 @@ def test_sound_of_a_file_that_is_whole_stays_where_ffmpeg_has_it(
     if not indexed:  # as a recorder leaves it whose power is cut
         data = source.read_bytes()
         source.write_bytes(data[: data.rindex(b"idx1")])
-    assert list(placed(source).values()) == begins(source)
+    assert list(placed(source).values()) == sound_times(source)
 
 
 @pytest.mark.parametrize("audio", SOUNDS)
 def test_a_piece_of_sound_that_is_not_found_moves_no_other(tmp_path: Path, audio: str) -> None:
     source = write_sound(tmp_path / "in.avi", audio)
-    whole = dict(zip(packets(source, "audio"), begins(source), strict=True))
+    whole = dict(zip(packets(source, "audio"), sound_times(source), strict=True))
     rest = placed(spoilt(source, tmp_path / "bad.avi", b"01wb", 3))
     kept = {data: time for data, time in rest.items() if data in whole}
     assert len(whole) - 8 < len(kept) < len(whole)
@@ -129,9 +118,9 @@ def test_the_output_has_the_rest_of_the_sound_in_its_place(tmp_path: Path, audio
     source = write_sound(tmp_path / "in.avi", audio)
     bad = spoilt(source, tmp_path / "bad.avi", b"01wb", 9)
     out = tmp_path / "out.mkv"
-    enhance(bad, out, MADE)
-    one = dict(zip(packets(source, "audio"), begins(source), strict=True))
-    other = dict(zip(packets(out, "audio"), begins(out), strict=True))
+    enhance(bad, out, UNCHANGED)
+    one = dict(zip(packets(source, "audio"), sound_times(source), strict=True))
+    other = dict(zip(packets(out, "audio"), sound_times(out), strict=True))
     assert len(one) - 3 < len(other) < len(one) or audio.startswith("pcm")
     assert max(other.values()) > Fraction(6, 5)
     for data, time in other.items():

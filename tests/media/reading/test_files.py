@@ -14,71 +14,26 @@ import pytest
 from av.codec.hwaccel import hwdevices_available
 from av.stream import Disposition
 
-from tests.making.clips import decoded, packets, picture, times, write_clip
+from tests.making.clips import UNEVEN, decoded, packets, picture, times, write_clip
+from tests.making.passing import through
 from videnhance.errors import ContainerError, InputError, UsageError
-from videnhance.media.check.frames import Check
 from videnhance.media.info import ColorTags
-from videnhance.media.opening import open_clip
 from videnhance.media.reading.decoding import read_frames, to_frame
 from videnhance.media.reading.source import decodes_by, probe
 from videnhance.media.repair.scan import read_timeline
-from videnhance.media.timeline import segments_of
 from videnhance.media.writing.codecs import (
     CODECS,
     codec_named,
     container_for,
     encoder_options,
 )
-from videnhance.media.writing.formats import require_encoder, working_format
-from videnhance.media.writing.mux import Cut, mux
+from videnhance.media.writing.formats import require_encoder
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 from videnhance.media.writing.streams import plan_copying
 
 HERE = sorted(name for name, codec in CODECS.items() if codec.needs is None)
 """The codecs that every machine has."""
-UNEVEN = (0, 40, 41, 90, 200, 240, 280, 281, 283, 400, 401, 460, 500, 520, 600, 640, 641, 700)
-"""pts of a clip with a variable frame rate, in 1/1000 s."""
 TURNED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
-
-
-def through(
-    source: Path,
-    output: Path,
-    *,
-    codec: str = "h264",
-    length: int = 100,
-    preset: str | None = None,
-    cut: Cut | None = None,
-    audio: str = "copy",
-) -> Check:
-    """The source's frames, unchanged, through segments of `length` frames into `output`."""
-    info = probe(source)
-    timeline = read_timeline(info)
-    row = codec_named(codec, None, preset)
-    muxer = container_for(output)
-    copying = plan_copying(info, muxer, codec, audio)
-    pix_fmt = working_format(info, row)
-    encoding = Encoding(
-        encoder=row.encoder,
-        segment_format=row.segment_format,
-        options=encoder_options(row, None, preset),
-        pix_fmt=pix_fmt,
-        width=info.width,
-        height=info.height,
-        time_base=info.time_base,
-        rate=info.average_rate or Fraction(25),
-        sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
-        color=info.color,
-    )
-    files = []
-    start, stop = (cut.start, cut.stop) if cut is not None else (0, len(timeline))
-    for segment in segments_of(start, stop, length):
-        path = output.with_name(f"{segment.name}.{row.segment_format}")
-        with SegmentWriter(path, encoding, timeline.pts[segment.start]) as writer:
-            for frame in read_frames(info, timeline, segment.start, segment.stop, pix_fmt):
-                writer.write(frame)
-        files.append((segment, path))
-    return mux(output, output.with_name("part"), muxer, open_clip(info), files, copying, cut=cut)
 
 
 @pytest.mark.parametrize("length", [3, 6, 100])

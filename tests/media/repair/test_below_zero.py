@@ -12,21 +12,14 @@ import av
 import numpy as np
 import pytest
 
-from tests.making.clips import decoded, packets, picture, times
+from tests.making.clips import decoded, packets, picture, sound_times, times
+from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.settings.groups import (
-    DetectSettings,
     OutputSettings,
     PartSettings,
-    RestoreSettings,
-    Settings,
 )
 
-MADE = Settings(
-    detect=DetectSettings(detector="square"),
-    restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
-)
 TURN = Fraction(2**33, 90000)
 """Seconds after which the clock of MPEG-TS and MPEG-PS begins anew (ISO/IEC 13818-1, 2.4.3.7)."""
 
@@ -64,12 +57,6 @@ def clip(
     return path
 
 
-def begins(path: Path) -> list[Fraction]:
-    """Of every packet of sound, in seconds."""
-    with av.open(str(path)) as container:
-        return [(p.pts or 0) * Fraction(p.time_base) for p in container.demux(audio=0) if p.size]
-
-
 def assert_same(
     source: Path,
     output: Path,
@@ -79,7 +66,7 @@ def assert_same(
     exactly: bool = True,
 ) -> None:
     """Frames and sound are the source's, later together by what is told."""
-    first = min([before[0], *(begins(source) if has_sound(source) else ())])
+    first = min([before[0], *(sound_times(source) if has_sound(source) else ())])
     told = [note for note in notes if f"{float(-first):.3f} s later, together" in note]
     # Where FFmpeg guesses the times before 0 of Matroska rightly, they stay.
     assert told or output.suffix == ".mkv"
@@ -96,7 +83,7 @@ def assert_same(
             old = [data[7:] for data in old]
         assert old[: len(new)] == new
         assert len(new) == len(old) or stop < len(times(source))
-        for a, b in zip(begins(source), begins(output), strict=False):
+        for a, b in zip(sound_times(source), sound_times(output), strict=False):
             assert abs(b - a - moved) <= slack
 
 
@@ -123,13 +110,13 @@ def test_a_clock_of_33_bits_that_begins_anew(
     # FFmpeg reads the keyframe that MPEG-PS shows at the very turn at another's time.
     shown = [first + Fraction(k, 25) for k in range(50)]
     out = tmp_path / f"out{suffix}"
-    assert_same(source, out, shown, enhance(source, out, MADE).notes)
+    assert_same(source, out, shown, enhance(source, out, UNCHANGED).notes)
     some = tmp_path / f"some{suffix}"
-    part = replace(MADE, part=PartSettings(end="30f"))
+    part = replace(UNCHANGED, part=PartSettings(end="30f"))
     assert_same(source, some, shown[:30], enhance(source, some, part).notes)
     # A part that begins later begins at 0 by itself.
     later = tmp_path / f"later{suffix}"
-    notes = enhance(source, later, replace(MADE, part=PartSettings(start="12f"))).notes
+    notes = enhance(source, later, replace(UNCHANGED, part=PartSettings(start="12f"))).notes
     assert not [note for note in notes if "before 0" in note]
     slack = Fraction(1, 1999)
     assert all(abs(t - Fraction(k, 25)) < slack for k, t in enumerate(times(later)))
@@ -150,7 +137,7 @@ def test_uneven_times_before_0(tmp_path: Path, suffix: str, codec: str, audio: s
     assert before[0] < 0 < before[-1]
     out = tmp_path / f"out{suffix}"
     preset = None if codec == "ffv1" else "ultrafast"
-    summary = enhance(source, out, replace(MADE, output=OutputSettings(codec, preset=preset)))
+    summary = enhance(source, out, replace(UNCHANGED, output=OutputSettings(codec, preset=preset)))
     assert_same(source, out, before, summary.notes, exactly=codec == "ffv1")
 
 
@@ -170,7 +157,7 @@ def test_a_clock_that_is_set_back_far_has_not_run_through(
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
     assert max(times(source)) > 95000  # as FFmpeg reads it
     out = tmp_path / "out.mkv"
-    notes = enhance(source, out, MADE).notes
+    notes = enhance(source, out, UNCHANGED).notes
     assert any("the clock is set back at 1.200 s" in note for note in notes)
     assert not any("cut off" in note or "not in the file" in note for note in notes)
     slack = Fraction(1, 1000)
@@ -182,8 +169,12 @@ def test_a_clock_that_is_set_back_far_has_not_run_through(
     for one, other in zip(pictures, decoded(out), strict=True):
         assert all(np.array_equal(p, q) for p, q in zip(one, other, strict=True))
     moved = first + Fraction(30, 25) - times(parts[1])[0]
-    own = [b + m for part, m in zip(parts, (Fraction(0), moved), strict=True) for b in begins(part)]
-    heard = begins(out)
+    own = [
+        b + m
+        for part, m in zip(parts, (Fraction(0), moved), strict=True)
+        for b in sound_times(part)
+    ]
+    heard = sound_times(out)
     assert len(heard) == len(own)
     # Where the first part's sound reaches over its picture, the second's follows closely.
     assert max(abs(b - a) for a, b in zip(own, heard, strict=True)) < Fraction(1, 20)

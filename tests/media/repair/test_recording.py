@@ -17,8 +17,8 @@ from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from tests.job.test_record import changed, fingerprints, recorded
 from tests.making.clips import decoded, packets, square_frames, times, write_clip, write_rgb
+from tests.making.records import changed, fingerprints, recorded
 from videnhance.errors import DamagedError, InputError, Stopped, TruncatedError, UsageError
 from videnhance.faces.track_file import read_tracks
 from videnhance.job import plan

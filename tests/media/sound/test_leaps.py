@@ -10,21 +10,13 @@ import av
 import pytest
 
 from tests.making.odd_clips import Sound, write_odd_clip
+from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.media.repair.mending import without_leaps
 from videnhance.settings.groups import (
-    DetectSettings,
-    OutputSettings,
     PartSettings,
-    RestoreSettings,
-    Settings,
 )
 
-LOSSLESS = Settings(
-    detect=DetectSettings(detector="square"),
-    restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
-)
 _HEADER, _SIZE_AFTER = 11, 4  # of a tag of FLV (Video File Format Specification 10.1, E.4)
 _SOUND = 8
 
@@ -62,7 +54,7 @@ def heard(path: Path) -> list[tuple[bytes, Fraction]]:
 def test_it_is_put_between_its_neighbours(tmp_path: Path, number: int) -> None:
     source, bad = with_leap(tmp_path, number)
     out = tmp_path / "out.mkv"
-    summary = enhance(bad, out, LOSSLESS)
+    summary = enhance(bad, out, UNCHANGED)
     assert summary.check is not None
     assert summary.check.repaired == 1
     assert len(heard(out)) > 5
@@ -77,7 +69,7 @@ def test_a_part_of_the_clip_has_its_sound(tmp_path: Path) -> None:
     found = []
     for clip in (source, bad):
         out = clip.with_suffix(".mkv")
-        enhance(clip, out, replace(LOSSLESS, part=PartSettings("1f", "5f")))
+        enhance(clip, out, replace(UNCHANGED, part=PartSettings("1f", "5f")))
         found.append([data for data, _ in heard(out)])
     assert found[0] == found[1]
     assert len(found[0]) > 3

@@ -12,21 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.making.clips import packets
+from tests.making.settings import UNCHANGED
 from videnhance.cli.report import summary_text
 from videnhance.job.run import enhance
 from videnhance.settings.groups import (
-    DetectSettings,
     OutputSettings,
     PartSettings,
-    RestoreSettings,
-    Settings,
 )
 
-LOSSLESS = Settings(
-    detect=DetectSettings(detector="square"),
-    restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
-)
 RATE, STEP = 8000, 320  # samples of a second, and of a packet, as long as a frame
 PAUSED = range(8, 13)
 """The packets that were never recorded: 0.32 to 0.52 s."""
@@ -70,7 +63,7 @@ def heard(path: Path) -> NDArray[np.float64]:
 def test_what_follows_a_pause_stays_in_time(tmp_path: Path, codec: str, suffix: str) -> None:
     source = write_paused(tmp_path / "in.nut", codec)
     out = tmp_path / f"out{suffix}"
-    summary = enhance(source, out, replace(LOSSLESS, output=OutputSettings(preset="ultrafast")))
+    summary = enhance(source, out, replace(UNCHANGED, output=OutputSettings(preset="ultrafast")))
     assert summary.check is not None
     assert summary.check.silence == pytest.approx(0.2, abs=0.001)
     assert "pauses of 0.200 s are silence" in summary_text(summary)
@@ -85,7 +78,7 @@ def test_what_follows_a_pause_stays_in_time(tmp_path: Path, codec: str, suffix: 
 def test_a_part_that_begins_in_a_pause(tmp_path: Path) -> None:
     source = write_paused(tmp_path / "in.mkv", "pcm_s16le")
     out = tmp_path / "out.mp4"
-    enhance(source, out, replace(LOSSLESS, part=PartSettings("10f", "20f")))
+    enhance(source, out, replace(UNCHANGED, part=PartSettings("10f", "20f")))
     found = heard(out)
     assert len(found) == 10 * STEP
     assert not found[: 3 * STEP].any()
@@ -96,7 +89,7 @@ def test_a_part_that_begins_in_a_pause(tmp_path: Path) -> None:
 def test_matroska_keeps_the_pause_itself(tmp_path: Path) -> None:
     source = write_paused(tmp_path / "in.mkv", "pcm_s16le")
     out = tmp_path / "out.mkv"
-    summary = enhance(source, out, LOSSLESS)
+    summary = enhance(source, out, UNCHANGED)
     assert summary.check is not None
     assert summary.check.silence == 0
     assert packets(out, "audio") == packets(source, "audio")
@@ -106,7 +99,7 @@ def test_matroska_keeps_the_pause_itself(tmp_path: Path) -> None:
 def test_jitter_is_no_pause(tmp_path: Path) -> None:
     source = write_paused(tmp_path / "in.nut", "pcm_s16le", range(0), jitter=RATE // 100)
     out = tmp_path / "out.mp4"
-    summary = enhance(source, out, LOSSLESS)
+    summary = enhance(source, out, UNCHANGED)
     assert summary.check is not None
     assert summary.check.silence == 0
     assert summary.check.offset == pytest.approx(0.01)

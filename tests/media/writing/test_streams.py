@@ -13,10 +13,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.stream import Disposition
 
+from tests.making.captions import captioned
 from tests.making.clips import packets, times, write_clip
 from tests.making.odd_clips import Sound, write_odd_clip
-from tests.media.reading.test_files import through
-from tests.media.writing.test_ranges import captioned
+from tests.making.passing import through
 from videnhance import Settings, enhance
 from videnhance.errors import ContainerError
 from videnhance.media.reading.source import probe
