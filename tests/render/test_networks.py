@@ -155,6 +155,7 @@ def asked(**options: object) -> Settings:
     return settings_of({"restorer": "fusion", **options})
 
 
+@pytest.mark.usefixtures("fusion_by_default")
 def test_weights_are_those_that_are_needed() -> None:
     assert rendering_weights(DEFAULTS) == [] and detecting_weights(DEFAULTS) == []
     wish = asked(restorer="gfpgan", mask="parsing", upscaler="realesrgan-x2", scale=2)
