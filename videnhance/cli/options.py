@@ -1,7 +1,7 @@
 """The options of the command line that more than one command takes.
 
-Those that are settings are made from their declarations (settings/table.py); what they choose from
-is told by the tables of restorers, detectors and codecs.
+Options that are settings are made from their declarations (settings/table.py). The names of
+restorers, detectors and codecs in their help come from the tables of these.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A row of a table of detectors, restorers or other networks: how one is made, and what it is.
 
-Nothing heavy is imported for the tables, so that the command line can list them at once.
+The tables import nothing heavy, so the command line can list them at once.
 """
 
 from __future__ import annotations

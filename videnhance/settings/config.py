@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from math import isfinite
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args
 
 from videnhance.errors import UsageError
@@ -46,7 +47,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _typed(where: str, value: Any, kind: Any) -> Any:
     """The value as the option takes it: numbers become text where a text of them is taken."""
-    kinds = get_args(kind) or (kind,)
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if bool in kinds:
         if isinstance(value, bool):
             return value

@@ -56,10 +56,10 @@ class Setting:
     choices: tuple[str, ...] | tuple[int, ...] = ()
     """All that it takes, where these are few and known here."""
     table: Literal["", "codecs", "detectors", "restorers"] = ""
-    """The table whose names are its choices. It lies above the settings, so that the names are
-    checked where the job is planned."""
+    """The table whose names are its choices. It belongs to a room above this one, so the names are
+    checked when the job is planned."""
     form: TextForm | None = None
-    """How it is written where it is no plain text, number or switch."""
+    """How it is written, unless as plain text, a number or a switch."""
     metavar: str | None = None
     """What stands for its value in the help."""
     rule: Callable[[str, Any], None] | None = None
@@ -68,8 +68,8 @@ class Setting:
     remakes: tuple[Step, ...] = ()
     """Steps whose fingerprints hold its value: their work is made anew where it changes."""
     may_remake: tuple[Step, ...] = ()
-    """Steps made anew where what the job's record says of the source, the encoding or the networks
-    changes with it."""
+    """Steps whose fingerprints do not hold its value but what follows from it: facts of the source,
+    the encoding, the networks."""
     name: str = ""
     """Group and field, such as detect.every, as job.json has them."""
     kind: Any = str

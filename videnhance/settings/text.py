@@ -1,4 +1,4 @@
-"""How settings are written that are no plain text, number or switch, and how that is read."""
+"""How settings are written that are more than plain text, a number or a switch."""
 
 from __future__ import annotations
 
