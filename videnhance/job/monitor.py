@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.errors import Stopped
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(step, done, total); total is 0 while unknown."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Progress that nobody follows."""
-
-
-def never() -> bool:
-    """The `stop` of work that nobody stops."""
-    return False
 
 
 @dataclass(frozen=True)
@@ -27,7 +16,7 @@ class Monitor:
     """What a job's steps report to, and ask whether to stop."""
 
     progress: Progress = silent
-    stop: Callable[[], bool] = never
+    stop: Stop = never
     """Asked after every segment, and while nothing is in hand that would be lost."""
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import JobError
 from videnhance.job.directory.finished import is_finished
 from videnhance.job.directory.folder import JobDirectory, entered
 from videnhance.job.directory.record import read_record
 from videnhance.job.job import Job
-from videnhance.job.monitor import Monitor, Progress, never, silent
+from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.detect import detect

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from videnhance.errors import ContainerError, OutputError
-from videnhance.files import written
+from videnhance.errors import ContainerError
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import Frame
 from videnhance.media.clip import Clip
@@ -69,18 +68,6 @@ def shown_size(whole: tuple[int, int], layout: Layout) -> tuple[int, int]:
     together = (height * (2 if layout == "stack" else 1), width * (2 if layout == "side" else 1))
     shrink = min(1.0, LARGEST / max(together))
     return max(round(height * shrink), 1), max(round(width * shrink), 1)
-
-
-def write_png(path: Path, picture: Picture, folder: Path) -> None:
-    """Write a picture whole, through a file in `folder`, which is on the same file system.
-
-    Raises OutputError.
-    """
-    done, content = cv2.imencode(".png", picture[..., ::-1])
-    if not done:
-        raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
-    with written(path, folder / f"{path.name}.part") as part:
-        part.write_bytes(content.tobytes())
 
 
 def container_that_fits(info: VideoInfo, codec: str, suffix: str) -> tuple[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from videnhance.errors import OutputError
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.job.directory.folder import JobDirectory
 
 
@@ -28,14 +28,8 @@ def note_finished(directory: JobDirectory, part: Path, output: Path, *, overwrit
     with part.open("rb") as file:
         os.fsync(file.fileno())
     stat = part.stat()
-    note = directory.finished.with_name(directory.finished.name + ".part")
-    try:
+    with written(directory.finished) as note:
         note.write_text(json.dumps({"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}))
-        put_in_place(note, directory.finished)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{directory.finished}: cannot be written ({error.strerror})") from error
 
 
 def is_finished(directory: JobDirectory, output: Path) -> bool:

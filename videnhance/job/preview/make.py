@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import ContainerError, UsageError, chosen
-from videnhance.job.monitor import Monitor, Progress, never, silent
+from videnhance.job.monitor import Monitor
 from videnhance.job.preview.range import (
     EnhancedRange,
     PreviewRequest,
@@ -26,11 +27,12 @@ from videnhance.job.summary import ESTIMATE
 from videnhance.media.positions import frame_at
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import container_for
+from videnhance.media.writing.png import write_png
 from videnhance.render.queues import prefetch
 from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.show.compare import LAYOUTS, Picture, compose, shown_at
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
-from videnhance.show.pairs import PictureVideo, read_pairs, write_png
+from videnhance.show.pairs import PictureVideo, read_pairs
 from videnhance.show.sheet import Moment, Row, cell, contact_sheet
 
 SECONDS = 4.0
@@ -121,7 +123,7 @@ def make_preview(
             height, width = compose(blank, blank, request.layout, shown.labels).shape[:2]
             with PictureVideo(folder, shown.result, (height, width)) as video:
                 rows, left_out = _show(shown, video)
-            write_png(sheet, _sheet(shown, rows, left_out), folder)
+            write_png(sheet, _sheet(shown, rows, left_out), {}, folder / f"{sheet.name}.part")
             notes += video.deliver(output)
         return _summary(shown, output, sheet, notes, began)
 
@@ -156,7 +158,7 @@ def preview_frame(
             span = (index, index + 1)
             shown = enhanced_range(request, clip, span, ".mkv", folder, still=True)
             for pair in read_pairs(clip, shown.result, index, shown.size):
-                write_png(output, shown.composed(pair), folder)
+                write_png(output, shown.composed(pair), {}, folder / f"{output.name}.part")
         return _summary(shown, None, output, (), began)
 
     return after_damage(attempt, request.source, settings.source, request.monitor)

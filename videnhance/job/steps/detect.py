@@ -17,7 +17,7 @@ from videnhance.faces.detection import (
     survey_frames,
 )
 from videnhance.faces.detection import detect as detections_of
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.imaging.frames import Frame
 from videnhance.job.directory.fingerprints import detect_fingerprint
 from videnhance.job.directory.folder import require_room
@@ -49,13 +49,9 @@ def detect(job: Job) -> Job:
             require_room(directory.folder, 0, "the next file")
             began = time.monotonic()
             found = _detect_segment(job.scope, file.segment, detector, long_side, count.one)
-            part = file.path.with_name(file.path.name + ".part")
-            try:
+            with written(file.path) as part:
                 found.save(part)
                 file.seal(part, began)
-                put_in_place(part, file.path)
-            finally:
-                part.unlink(missing_ok=True)
     return replace(job, detections=tuple(file.path for file in files))
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from videnhance.errors import OutputError
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.imaging.frames import LEFT
 from videnhance.job.directory.finished import note_finished
 from videnhance.job.directory.folder import require_room
-from videnhance.job.directory.record import Record
 from videnhance.job.job import Job
 from videnhance.job.plan import check_output
 from videnhance.job.steps.stills import embedded_of
@@ -23,7 +22,7 @@ from videnhance.media.reading.decoding import layout_of
 from videnhance.media.writing.codecs import CODECS, PICTURE
 from videnhance.media.writing.mux import Cut
 from videnhance.media.writing.mux import mux as mux_segments
-from videnhance.media.writing.png import picture_of, read_picture, write_part
+from videnhance.media.writing.png import encoded_png, picture_of, read_picture
 
 
 def require_target(job: Job) -> Job:
@@ -68,7 +67,8 @@ def mux(job: Job) -> Job:
         frames = scope.stop - scope.start
 
         def complete(path: Path, found: Check) -> None:
-            _rewrite(job.record.checked(found.as_json()), directory.record)
+            with written(directory.record) as record:
+                job.record.checked(found.as_json()).write(record)
             note_finished(directory, path, output, overwrite=request.overwrite)
 
         if job.plan.muxer == PICTURE:
@@ -111,29 +111,15 @@ def _deliver_picture(job: Job, part: Path, complete: Callable[[Path, Check], Non
         site=clip.info.picture.chroma or LEFT,
     )
     picture = picture_of(replace(frame, layout=layout))
-    try:
-        write_part(output, picture, text, part, embedded_of(clip.info))
-        written = read_picture(part)
-        if written is None or not np.array_equal(written, picture):
+    with written(output, part):
+        part.write_bytes(encoded_png(output, picture, text, embedded_of(clip.info)))
+        found = read_picture(part)
+        if found is None or not np.array_equal(found, picture):
             raise OutputError(
                 f"{output}: is not as it was written: the disk may be full; make room or choose "
                 "another folder"
             )
         seconds = float(clip.timeline.duration_of(scope.start) * clip.timeline.time_base)
-        found = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
-        complete(part, found)
-        put_in_place(part, output)
-        return found
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _rewrite(record: Record, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        record.write(part)
-        put_in_place(part, path)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        check = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
+        complete(part, check)
+    return check

@@ -4,7 +4,6 @@ file from elsewhere."""
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from videnhance.faces.track_file import read_tracks, write_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracking import track as tracks_of
 from videnhance.faces.tracklets import Tracks
-from videnhance.files import put_in_place
+from videnhance.files import written
 from videnhance.job.directory.fingerprints import tracks_fingerprint
 from videnhance.job.directory.finished import note_finished
 from videnhance.job.job import Job
@@ -33,7 +32,8 @@ def copy_given(job: Job) -> Job:
     assert job.given is not None
     with job.monitor.step("track"):
         job.monitor.pause()
-        _put(job.directory.tracks, job.given.content)
+        with written(job.directory.tracks) as part:
+            part.write_bytes(job.given.content)
         return recall(job)
 
 
@@ -51,30 +51,23 @@ def choose_persons(job: Job) -> Job:
 def deliver_tracks(job: Job) -> Job:
     """Write the tracks to the output; raises OutputError."""
     output = job.request.output
-    part = output.with_name(f".{output.name}.part")
-    try:
+    with written(output, output.with_name(f".{output.name}.part")) as part:
         write_tracks(part, job.tracks, job.scope.clip)
         note_finished(job.directory, part, output, overwrite=job.request.overwrite)
-        put_in_place(part, output)
-    finally:
-        part.unlink(missing_ok=True)
     return job
 
 
 def _make_tracks(job: Job) -> None:
     """Put tracks.json in place; raises JobError where another one is there."""
     directory = job.directory
-    new = directory.tracks.with_name(directory.tracks.name + ".new")
-    try:
+    path = directory.tracks
+    with written(path, path.with_name(f"{path.name}.new")) as new:
         # Named as when the job began, whatever the source is called now.
         write_tracks(new, _tracks_of(job), job.scope.clip, job.record.source.name)
-        if not directory.tracks.exists():
-            put_in_place(new, directory.tracks)
-        elif new.read_bytes() != directory.tracks.read_bytes():
+        if path.exists() and new.read_bytes() != path.read_bytes():
             raise directory.edited()
-    finally:
-        new.unlink(missing_ok=True)
-    _put(directory.tracks_note, directory.note_of_tracks(tracks_fingerprint(job.record)))
+    with written(directory.tracks_note) as note:
+        note.write_bytes(directory.note_of_tracks(tracks_fingerprint(job.record)))
 
 
 def _tracks_of(job: Job) -> Tracks:
@@ -82,13 +75,3 @@ def _tracks_of(job: Job) -> Tracks:
     found = Detections.joined(map(Detections.load, job.detections))
     times = np.array([timeline.seconds(k) for k in range(len(timeline))])
     return Tracks(tracks_of(times, found.faces, found.cuts, job.settings.track))
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write a small file whole; raises OSError or OutputError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        put_in_place(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.errors import InputError, UsageError
+from videnhance.errors import InputError, UsageError, line_of
 from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
 from videnhance.media.reading.clocks import correction_of
 from videnhance.media.reading.matroska import picture_tags
@@ -228,8 +228,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         )
     if head.startswith(b"\x1aE\xdf\xa3"):
         return f"{path}: a Matroska file cut off in its header; copy it again from its source"
-    reason = getattr(error, "strerror", None) or str(error)
-    return f"{path}: no video FFmpeg can read ({reason}); name a video file"
+    return f"{path}: no video FFmpeg can read ({line_of(error)}); name a video file"
 
 
 def codec_name(stream: Stream) -> str:

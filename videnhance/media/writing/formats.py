@@ -12,7 +12,7 @@ from av.codec import find_best_pix_fmt_of_list
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
-from videnhance.errors import UsageError
+from videnhance.errors import UsageError, line_of
 from videnhance.imaging.frames import LEFT
 from videnhance.media.info import ColorTags, PictureTags, VideoInfo
 from videnhance.media.reading.decoding import FULL_RANGE_NAMES, is_handled
@@ -32,9 +32,9 @@ def require_encoder(name: str, codec: VideoCodec) -> None:
         context.time_base = Fraction(1, 25)
         context.open()
     except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"--codec {name}: cannot be used here ({reason}): it needs {codec.needs}; use h264"
+            f"--codec {name}: cannot be used here ({line_of(error)}): it needs {codec.needs}; "
+            "use h264"
         ) from error
 
 

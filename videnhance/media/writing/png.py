@@ -59,17 +59,13 @@ def write_png(
     renamed, on the same file system. Raises OutputError.
     """
     with written(path, part):
-        write_part(path, picture, text, part, embedded)
+        part.write_bytes(encoded_png(path, picture, text, embedded))
 
 
-def write_part(
-    path: Path,
-    picture: Array,
-    text: Mapping[str, str],
-    part: Path,
-    embedded: Embedded = NOTHING,
-) -> None:
-    """Like `write_png`, without the renaming."""
+def encoded_png(
+    path: Path, picture: Array, text: Mapping[str, str], embedded: Embedded = NOTHING
+) -> bytes:
+    """The content of the file that `write_png` writes; raises OutputError, naming `path`."""
     order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
     turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
     done, content = cv2.imencode(".png", np.ascontiguousarray(turned))
@@ -82,13 +78,7 @@ def write_part(
         chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(embedded.profile))
     if embedded.exif is not None:
         chunks += _chunk(b"eXIf", embedded.exif)
-    try:
-        part.write_bytes(data[:_HEADER] + chunks + data[_HEADER:])
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); make room or choose another folder"
-        ) from error
+    return data[:_HEADER] + chunks + data[_HEADER:]
 
 
 def read_picture(path: Path) -> Array | None:
