@@ -116,6 +116,14 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in anchors(read(target)), link
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_files_named_in_the_documents_exist(path: Path) -> None:
+    folders = "scripts|docs|tests|videnhance|samples"
+    for name in re.findall(rf"(?<![\w/.])(?:{folders})/[\w./-]*\w\.\w+", read(path)):
+        if not name.endswith("/NAME.py"):
+            assert (ROOT / name).exists(), name
+
+
 def test_the_readme_leads_to_every_document_and_is_short() -> None:
     text = read(ROOT / "README.md")
     assert len(text.splitlines()) <= 200
