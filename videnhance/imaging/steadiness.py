@@ -1,4 +1,4 @@
-"""Steadying the texture that a restorer invents anew in every frame.
+"""Steadying the texture that a restorer invents differently in every frame.
 
 What the restorer added to each crop of a short window is warped to the centre crop along the motion
 of the face, and averaged. Place by place, a neighbour counts less where its face, or what was added

@@ -14,7 +14,7 @@ from videnhance.settings.groups import DEFAULTS, Settings
 
 
 def _unheard(line: str) -> None:
-    """Messages that nobody reads."""
+    """The default `tell`: does nothing."""
 
 
 @dataclass(frozen=True)

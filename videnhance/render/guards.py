@@ -1,9 +1,9 @@
 """Guards around a restorer that invents: which faces it must not touch, and how its output is
 toned down.
 
-Before it, the gate (faces/gate.py) leaves faces alone of which too little was recorded. After it,
-the invented texture is held steady (imaging/steadiness.py), and the face gets the colours of its
-source (imaging/color_match.py).
+Before it, the gate (faces/gate.py) holds back faces of which too little was recorded. After it, the
+invented texture is held steady (imaging/steadiness.py), and the face gets the colours of its source
+(imaging/color_match.py).
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def checked(
 ) -> Check:
     """Compare the finished file `part`, which is to become `output`, with its source (`check`).
 
-    Raises CheckError where it does not agree, after giving it another name, and OutputError.
+    Raises OutputError, and CheckError if it does not agree, after giving it another name.
     """
     contents = read_contents(part, output, expected.frames, progress)
     try:
@@ -139,7 +139,7 @@ def checked(
 
 
 def passes(part: Path, expected: Expected) -> bool:
-    """Whether a written file agrees with its source; where not, it is left as it is."""
+    """Whether a written file agrees with its source; the file stays in either case."""
     try:
         check(read_contents(part, part, expected.frames), part, expected)
     except (CheckError, OutputError):
@@ -148,7 +148,7 @@ def passes(part: Path, expected: Expected) -> bool:
 
 
 def unverified_name(output: Path) -> Path:
-    """A free name beside an output, for one that failed its check."""
+    """A free file name beside `output`, for an output that failed its check."""
     for number in count(1):
         mark = ".unverified" if number == 1 else f".unverified-{number}"
         path = output.with_name(f"{output.stem}{mark}{output.suffix}")
@@ -160,9 +160,9 @@ def unverified_name(output: Path) -> Path:
 def read_contents(
     part: Path, output: Path, frames: int, progress: Callable[[int], None] = lambda frames: None
 ) -> Contents:
-    """Read a written file's packets: a disk that was full may show in nothing else.
+    """Read a written file's packets; a full disk may show only in what is missing.
 
-    Raises OutputError where its first video does not hold so many frames.
+    Raises OutputError if its first video stream does not hold `frames` frames.
     """
     pts = array("q")
     found = 0

@@ -22,7 +22,7 @@ from videnhance.media.sound.encoding import Heard
 from videnhance.media.sound.packets import source_packets
 
 _UNFRAMED = ("pcm_", "adpcm_", "gsm")
-"""Codecs, by the beginning of their names, of which MOV and MP4 store samples, not packets."""
+"""Beginnings of the names of codecs that MOV and MP4 store as samples, without packets."""
 
 
 @dataclass
@@ -184,7 +184,7 @@ def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
 
 
 def compare_samples(name: str, old: Sound, new: Sound, moved: float) -> float:
-    """Like `compare_packets`, for a sound of which the container stores samples, not packets."""
+    """Like `compare_packets`, for a sound that the container stores as samples, without packets."""
     size = sum(new.sizes)
     for skipped, checksum in zip((0, old.early), old.checksums, strict=True):
         if (sum(old.sizes[skipped:]), checksum) == (size, new.checksums[0]):
