@@ -7,7 +7,7 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 """Called as progress(step, done, total); total is 0 while unknown."""
 Stop = Callable[[], bool]
-"""Called now and then; once it returns True, the work ends early, at a point where it can resume."""
+"""Called now and then; once it returns True, the work ends early, where it can be resumed."""
 
 
 def silent(step: str, done: int, total: int) -> None:

@@ -155,7 +155,8 @@ class Upscaler:
         else:
             if not np.isfinite(outputs).all():
                 raise ModelError(
-                    "upscaling: the network gave values that are no numbers; use --precision f32"
+                    "upscaling: the network returned no numbers (NaN or infinity); "
+                    "use --precision f32"
                 )
             return np.clip(outputs, 0.0, 1.0)
         # only after the `except` block are the error and the failed pass's tensors released

@@ -48,10 +48,10 @@ def time_findings(mended: Repaired, base: Fraction) -> Iterator[Finding]:
         return float((mended.pts[index] - mended.pts[0]) * base)
 
     if mended.sorted:
-        yield Finding("times", "times are stored in the order of decoding: sorted as frames show")
+        yield Finding("times", "times are stored in decoding order: sorted as frames are shown")
     for index in mended.set_back:
         at = seconds(index)
-        text = f"the clock is set back at {at:.3f} s: what follows goes on from there"
+        text = f"the clock is set back at {at:.3f} s: later times continue from there"
         yield Finding("times", text, at, at)
     if mended.spread:
         count = len(mended.spread)

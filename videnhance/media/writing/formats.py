@@ -121,7 +121,7 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
     chroma = info.picture.chroma
     if muxer in codec.usual_chroma_in and chroma not in (None, LEFT):
         notes.append(
-            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} is not said by "
+            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} cannot be declared by "
             f"{encoding} in .{muxer}; name the output .mkv to keep it"
         )
     if info.picture.dynamic:
