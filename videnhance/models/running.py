@@ -39,7 +39,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def has_winograd() -> bool:
-    # this call also initialises NNPACK, without which its convolution fails
+    """Whether NNPACK can be used; the call also initialises it, or its convolution would fail."""
     return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
 
 
