@@ -97,4 +97,5 @@ def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Trackle
 
 
 def widened(segment: Segment, by: int, frames: int) -> range:
+    """The segment's frames and `by` more on each side, within a video of `frames` frames."""
     return range(max(segment.start - by, 0), min(segment.stop + by, frames))
