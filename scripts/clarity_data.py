@@ -68,7 +68,7 @@ class Studio:
     def pairs(self, path: Path, frames: int) -> list[tuple[Image, float, float]]:
         """Up to PAIRS examples of a random run of the clip: (2, PLANES + 3, SIDE, SIDE), what the
         network sees and the truth of two neighbouring frames, the zoom, and the quantizer, NaN
-        where it is not told. None where there is no face."""
+        if it is not known. None if there is no face."""
         rng = self._rng
         scene = read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
         if len(scene) < 2 * RADIUS + 2:

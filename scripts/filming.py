@@ -120,7 +120,7 @@ def filmed(
     scene: Sequence[FloatArray], size: tuple[int, int], camera: Camera, rng: np.random.Generator
 ) -> tuple[list[Image], float | None]:
     """The scene, (H, W, 3) 0..255, through the camera and its codec, in `size` (height, width); and
-    the quantizer, where it is told."""
+    the quantizer, if it is known."""
     height, width = size
     kernel = _streak(camera)
     pictures = []

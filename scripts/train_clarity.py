@@ -47,13 +47,13 @@ DECAY = 0.998
 WARM = 200
 """Steps over which the learning rate rises."""
 
-UNTOLD = 0.1
-"""Share of examples of which the network is not told the quantizer, though it is known."""
+HIDDEN = 0.1
+"""Share of examples whose quantizer is hidden from the network, though it is known."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,), quantizer (B,)"""
 Whole = tuple[npt.NDArray[np.float32], float, float | None]
-"""(2, PLANES + 3, SIDE, SIDE) 0..1, the zoom, and the quantizer where it is told."""
+"""(2, PLANES + 3, SIDE, SIDE) 0..1, the zoom, and the quantizer if it is known."""
 
 
 class Examples:
@@ -71,14 +71,14 @@ class Examples:
         """Patches of random examples, turned, mirrored and lit at random."""
         planes, truths, zooms, quantizers = [], [], [], []
         for k in rng.integers(len(self._files), size=count):
-            zoom, quantizer = told_of(self._files[k])
+            zoom, quantizer = known_of(self._files[k])
             levels = np.load(self._files[k], mmap_mode="r")
             part = augmented(at_work(levels, zoom, patch, rng), rng)
             planes.append(part[:, :PLANES])
             truths.append(part[:, PLANES:])
             zooms.append(zoom * work_side(SIDE, zoom) / SIDE)
-            untold = quantizer is None or rng.uniform() < UNTOLD
-            quantizers.append(math.nan if untold else quantizer)
+            hidden = quantizer is None or rng.uniform() < HIDDEN
+            quantizers.append(math.nan if hidden else quantizer)
         return (
             torch.from_numpy(np.stack(planes)),
             torch.from_numpy(np.stack(truths)),
@@ -90,12 +90,12 @@ class Examples:
         """Every example, as it is."""
         self.refresh()
         return [
-            (np.load(file).astype(np.float32) / np.float32(255.0), *told_of(file))
+            (np.load(file).astype(np.float32) / np.float32(255.0), *known_of(file))
             for file in self._files
         ]
 
 
-def told_of(file: Path) -> tuple[float, float | None]:
+def known_of(file: Path) -> tuple[float, float | None]:
     """The zoom and the quantizer, by an example's name."""
     zoom, quantizer = map(float, file.name.removesuffix(".npy").split("_")[1:])
     return zoom, None if math.isnan(quantizer) else quantizer
@@ -143,8 +143,8 @@ def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
 
 def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Mean squared errors (2, B, 2), restored and fused, and (2, B) of their change in time."""
-    planes, truth, *told = batch
-    twice = (x.repeat_interleave(2) for x in told)
+    planes, truth, *known = batch
+    twice = (x.repeat_interleave(2) for x in known)
     restored = network(planes.flatten(0, 1), *twice).unflatten(0, (-1, 2))
     wrong = torch.stack([restored - truth, planes[:, :, :3] - truth])
     drift = wrong[:, :, 1] - wrong[:, :, 0]

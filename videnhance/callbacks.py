@@ -1,4 +1,4 @@
-"""How long work is followed and stopped: two functions that the caller passes in."""
+"""Following and stopping long work: two functions that the caller passes in."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int], None]
 """Called as progress(step, done, total); total is 0 while unknown."""
 Stop = Callable[[], bool]
-"""Asked now and then; once it returns True the work ends early, where it can be resumed."""
+"""Called now and then; once it returns True, the work ends early, where it can be resumed."""
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """The progress of work that nobody follows."""
+    """The default `progress`: does nothing."""
 
 
 def never() -> bool:
-    """The `stop` of work that nobody stops."""
+    """The default `stop`: never stops."""
     return False

@@ -1,10 +1,10 @@
-"""Every error a user can meet, each with the exit code the command line gives it.
+"""Every error a user can meet, with its exit code on the command line.
 
-VidenhanceError                 1   anything below, or a fault we have no name for
-├── UsageError        ValueError    2   an option or argument that cannot be honoured
+VidenhanceError                 1   anything below, or an error without a class of its own
+├── UsageError        ValueError    2   an option or argument that cannot be used
 ├── InputError        ValueError    3   the source cannot be read as a video
 │   ├── TruncatedError              3   it opens, but ends before it should
-│   └── DamagedError                3   a frame is missing or damaged, known once it was decoded
+│   └── DamagedError                3   a frame is missing or damaged, found while decoding
 ├── CheckError        RuntimeError  3   the finished output does not agree with the source
 ├── OutputError       OSError       4   the result cannot be written
 │   └── ContainerError              4   the container cannot hold one of the streams
@@ -29,44 +29,44 @@ class VidenhanceError(Exception):
 
     exit_code = 1
     job: Path | None = None
-    """Directory in which finished work was kept, where there is some."""
+    """Directory in which finished work was kept, if there is any."""
 
 
 class UsageError(VidenhanceError, ValueError):
-    """An option or argument that cannot be honoured."""
+    """An option or argument cannot be used."""
 
     exit_code = 2
 
 
 def chosen(option: str, name: str, table: Mapping[str, T]) -> T:
-    """The table's entry of that name; raises UsageError naming those there are."""
+    """The table's entry of that name; raises UsageError, listing the known names."""
     if name not in table:
         raise UsageError(f"{option} {name}: unknown; choose from {', '.join(table)}")
     return table[name]
 
 
 class InputError(VidenhanceError, ValueError):
-    """The source is missing, is no video, or cannot be decoded."""
+    """The source is missing, is not a video, or cannot be decoded."""
 
     exit_code = 3
 
 
 class TruncatedError(InputError):
-    """The source opens but ends before its own index or duration says it should."""
+    """The source opens, but ends before its declared frame count or duration."""
 
 
 class DamagedError(InputError):
-    """A frame is missing, damaged or of another size, which is known once it was decoded."""
+    """A frame is missing, damaged or of another size, found while decoding."""
 
 
 class CheckError(VidenhanceError, RuntimeError):
-    """The finished output does not agree with its source in what must not change."""
+    """The finished output differs from its source in something that must not change."""
 
     exit_code = 3
 
 
 class OutputError(VidenhanceError, OSError):
-    """The result cannot be written where it was asked for."""
+    """The result cannot be written where the user asked for it."""
 
     exit_code = 4
 
@@ -82,13 +82,13 @@ class ModelError(VidenhanceError, RuntimeError):
 
 
 class JobError(VidenhanceError, RuntimeError):
-    """A job directory is in use, was begun otherwise than it is to go on, or is none."""
+    """A job directory is in use, was begun with other settings, or is not a job directory."""
 
     exit_code = 6
 
 
 class Stopped(VidenhanceError):
-    """The work was stopped on request, at a point from which it can go on."""
+    """The work was stopped on request, at a point from which it can be resumed."""
 
     exit_code = 130
 

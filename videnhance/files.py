@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, even after a power cut; locks, hashes, sizes.
+"""Files that are complete or absent, even after a power cut; locks, hashes, sizes.
 
 Ours, because atomicwrites, the library for it, is archived.
 """
@@ -19,9 +19,9 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def written(path: Path, part: Path | None = None) -> Iterator[Path]:
-    """Gives the name under which to write a file, which is then renamed `path`.
+    """Provides a name to write a file under, which is then renamed to `path`.
 
-    That name is `part`, by default `path` with ".part" added; both must be on one file system. When
+    The name is `part`, by default `path` with ".part" added; both must be on one file system. If
     the body fails, what was written is removed and a file that was at `path` before stays as it
     was. Raises OutputError for the OSErrors of the body and of the renaming.
     """
@@ -41,13 +41,13 @@ def written(path: Path, part: Path | None = None) -> Iterator[Path]:
 
 
 def put_in_place(part: Path, final: Path) -> None:
-    """Rename a file that is finished already, as `written` does; raises OutputError."""
+    """Rename a finished file like `written`; raises OutputError."""
     with written(final, part):
         pass
 
 
 def rename(part: Path, final: Path) -> None:
-    """Rename a finished file to its name, file and folder synced; raises OSError."""
+    """Rename a finished file to its final name, with file and folder synced; raises OSError."""
     # Without the first fsync a power cut can leave the new name on a file without its content.
     with part.open("rb") as finished:
         os.fsync(finished.fileno())
@@ -85,7 +85,7 @@ def lock(path: Path) -> int | None:
 def sha256_of(
     path: Path, size: int | None = None, progress: Callable[[int], None] = lambda done: None
 ) -> str:
-    """Hexadecimal SHA-256 of a file's first `size` bytes, or of all; raises OSError."""
+    """Hexadecimal SHA-256 of a file's first `size` bytes, or of the whole file; raises OSError."""
     digest = hashlib.sha256()
     size = path.stat().st_size if size is None else size
     done = 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videnhance.imaging.frames import FloatArray
-from videnhance.imaging.steadiness import RADIUS, look
+from videnhance.imaging.steadiness import RADIUS, prepare
 from videnhance.imaging.steadiness import steady as steady_looks
 
 SIDE = 256
@@ -21,7 +21,9 @@ SIGMA = 6.0 / 255.0
 def steady(
     crops: Sequence[FloatArray], restored: Sequence[FloatArray], centre: int, amount: float
 ) -> FloatArray:
-    return steady_looks([look(*pair) for pair in zip(crops, restored, strict=True)], centre, amount)
+    return steady_looks(
+        [prepare(*pair) for pair in zip(crops, restored, strict=True)], centre, amount
+    )
 
 
 def field(seed: int, sigma: float, channels: int = 3, side: int = SIDE + 64) -> FloatArray:

@@ -182,8 +182,8 @@ def test_texture_is_steadied_as_in_memory(device: OnDevice, side: int) -> None:
         crop + 0.1 * (smooth(20 + t, (side, side, 3), 1.5) - 0.5) for t, crop in enumerate(crops)
     ]
     both = list(zip(crops, after, strict=True))
-    expected = IN_MEMORY.steady([IN_MEMORY.look(*pair) for pair in both], 2, 0.7)
-    looks = [device.look(on(device, crop), on(device, restored)) for crop, restored in both]
+    expected = IN_MEMORY.steady([IN_MEMORY.prepare(*pair) for pair in both], 2, 0.7)
+    looks = [device.prepare(on(device, crop), on(device, restored)) for crop, restored in both]
     found = array(device.steady(looks, 2, 0.7))
     changed = float(np.abs(expected - after[2]).mean())
     assert np.abs(found - expected).mean() < 0.03 * changed

@@ -125,7 +125,7 @@ def test_steadiness_is_that_of_the_window_and_stops_at_gaps() -> None:
             assert item.after == {}
             continue
         near = [k for k in runs[index] if abs(k - index) <= steadiness.RADIUS]
-        looks = [steadiness.look(items[k].before[1], items[k].after[1]) for k in near]
+        looks = [steadiness.prepare(items[k].before[1], items[k].after[1]) for k in near]
         expected = steadiness.steady(looks, near.index(index), 0.8)
         np.testing.assert_array_equal(item.after[1], expected)
         assert item.strengths == {1: 0.5}

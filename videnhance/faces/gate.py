@@ -1,4 +1,4 @@
-"""The gate: an inventing restorer is held back from faces of which too little was recorded.
+"""The gate: an inventing restorer is held back where too little of a face was recorded.
 
 Five measures of a face are compared with two limits each. The worst one decides how much strength
 the face gets, and is named, so that a summary can give the reason. Each measure's strength is

@@ -18,10 +18,12 @@ def place(points: npt.NDArray[np.floating], affine: Matrix) -> npt.NDArray[np.fl
 
 
 def scaling(x: float, y: float | None = None) -> Matrix:
+    """The affine that multiplies x and y; `y` defaults to `x`."""
     return np.array([[x, 0.0, 0.0], [0.0, x if y is None else y, 0.0]])
 
 
 def translation(x: float, y: float) -> Matrix:
+    """The affine that adds `x` and `y`."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
@@ -32,6 +34,7 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
 
 
 def invert(affine: Matrix) -> Matrix:
+    """The inverse affine."""
     linear = np.linalg.inv(affine[:, :2])
     return np.column_stack([linear, -linear @ affine[:, 2]])
 

@@ -1,4 +1,4 @@
-"""Steadying the texture that a restorer invents anew in every frame.
+"""Steadying the texture that a restorer invents differently in every frame.
 
 What the restorer added to each crop of a short window is warped to the centre crop along the motion
 of the face, and averaged. Place by place, a neighbour counts less where its face, or what was added
@@ -60,7 +60,7 @@ STEPS = 255.0  # 8-bit steps in 0..1
 
 
 @dataclass(frozen=True)
-class Look:
+class Prepared:
     """One frame of a track, prepared for `steady`: what its crop shows, and what was added to it.
 
     `after`: the restored crop, (S, S, 3) float32 RGB. `shown`: the crop that went in, blurred,
@@ -76,7 +76,7 @@ class Look:
     chroma: FloatArray
 
 
-def look(crop: FloatArray, restored: FloatArray) -> Look:
+def prepare(crop: FloatArray, restored: FloatArray) -> Prepared:
     """Prepare one frame, once for all the windows it is part of.
 
     `crop`: (S, S, 3) float32 RGB, nominally 0..1, as it went into the restorer; `restored`: as it
@@ -91,24 +91,26 @@ def look(crop: FloatArray, restored: FloatArray) -> Look:
     luma -= enlarge(np.ascontiguousarray(cells[..., 0]), len(restored))
     chroma = _ycc(shrink(restored, FLOW_SIDE))[..., 1:]
     chroma = chroma - enlarge(np.ascontiguousarray(cells[..., 1:]), FLOW_SIDE)
-    return Look(restored, shown, flow_luma(grey, FLOW_SIDE), luma, np.asarray(chroma, np.float32))
+    return Prepared(
+        restored, shown, flow_luma(grey, FLOW_SIDE), luma, np.asarray(chroma, np.float32)
+    )
 
 
-def steady(looks: Sequence[Look], centre: int, amount: float) -> FloatArray:
+def steady(window: Sequence[Prepared], centre: int, amount: float) -> FloatArray:
     """The restored centre crop with its texture averaged over the window, (S, S, 3) float32 RGB.
 
-    `looks`: consecutive frames, all of one size; `centre` indexes the one to return. `amount` 0..1
+    `window`: consecutive frames, all of one size; `centre` indexes the one to return. `amount` 0..1
     blends: 0 returns its restored crop unchanged, 1 the full mean. If all N frames weigh the same,
     amount a reduces the change of independent texture from frame to frame to hypot(1 - a, a / N),
     as consecutive means share all but one frame at each end. Broad shapes and colours that follow
     the source stay those of the centre frame.
     """
-    here = looks[centre]
-    if amount <= 0.0 or len(looks) < 2:
+    here = window[centre]
+    if amount <= 0.0 or len(window) < 2:
         return here.after
     finder, side = flow_finder(), len(here.after)
     pulled, seen, differ = [], [], []
-    for other in (*looks[:centre], *looks[centre + 1 :]):
+    for other in (*window[:centre], *window[centre + 1 :]):
         flow = flow_between(finder, here.flow, other.flow)
         luma, chroma = pull(other.luma, flow), pull(other.chroma, flow)
         pulled.append((luma, chroma))

@@ -128,8 +128,7 @@ def _field_order(
         if declared is None:
             return None, []
         return None, [
-            "its stream says that it is interlaced; where edges look like combs, add "
-            "--deinterlace auto"
+            "its stream is declared interlaced; if edges look like combs, add --deinterlace auto"
         ]
     runs = [_lumas(recorded, at, pix_fmt) for at in _places(recorded.timeline)]
     scanning = Scanning.of(

@@ -1,1 +1,1 @@
-"""Weights of networks: the catalogue, the store, loading, devices, how networks are run."""
+"""Weights of networks: catalogue, store, download, loading; devices; how networks are run."""

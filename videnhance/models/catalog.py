@@ -1,7 +1,6 @@
-"""Published weights of networks: which there are, where they lie, and how they are loaded.
+"""Published weights of networks: which there are, and where they are on this machine.
 
-How they get there is told in store.py. A file of weights is data: one that would run code as it
-is loaded is refused, whoever made it.
+store.py gets them there, loading.py reads them.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Weights:
     name: str
     url: str
     size: int | None
-    """Bytes; None where not established."""
+    """Bytes; None if not known."""
     sha256: str
     licence: str
     trained_on: str
@@ -40,13 +39,13 @@ class Weights:
 
     @property
     def file(self) -> str:
-        """Its file name, here as where it was published."""
+        """Its file name, the same here as where it was published."""
         return self.url.rpartition("/")[2]
 
 
-# SHA-256: pinned for these very URLs by the recipes of the Arch Linux user packages python-gfpgan,
-# python-facexlib and python-realesrgan; sizes, and CodeFormer's hash, by other public projects.
-# Licences: the LICENSE files; what they were trained on: the README files and papers.
+# Sources. SHA-256: pinned for exactly these URLs by the recipes of the Arch Linux user packages
+# python-gfpgan, python-facexlib and python-realesrgan. Sizes, and CodeFormer's hash: other public
+# projects. Licences: the LICENSE files. Training data: the README files and papers.
 WEIGHTS: dict[str, Weights] = {
     weights.name: weights
     for weights in (
@@ -137,19 +136,20 @@ WEIGHTS: dict[str, Weights] = {
 
 
 BUNDLED = {"clarity": Path(__file__).parent.parent / "restorers" / "clarity.safetensors"}
-"""Weights that come with the package, by name; restorers/clarity.md says what they are."""
+"""Weights that come with the package, by name; restorers/clarity.md describes them."""
 
 
 def folder() -> Path:
-    """Where weights are kept: VIDENHANCE_MODELS, else a folder of the user's cache."""
-    wish = os.environ.get("VIDENHANCE_MODELS")
-    if wish:
-        return Path(wish).expanduser().absolute()
+    """Where weights are kept: VIDENHANCE_MODELS, or a folder in the user's cache."""
+    named = os.environ.get("VIDENHANCE_MODELS")
+    if named:
+        return Path(named).expanduser().absolute()
     return user_cache_path("videnhance", appauthor=False) / "models"
 
 
 def located(name: str) -> Path | None:
-    """The file of these weights where it is here and as long as published; it is not read."""
+    """The file of these weights, if it is on this machine and has the published size; it is not
+    read."""
     weights = chosen("weights", name, WEIGHTS)
     path = folder() / weights.file
     if not path.is_file() or weights.size not in (None, path.stat().st_size):

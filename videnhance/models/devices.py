@@ -1,4 +1,4 @@
-"""Where networks are computed."""
+"""Devices that networks run on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from videnhance.errors import UsageError, line_of
 
 
 def device_named(name: str) -> torch.device:
-    """The device of that name, "auto" for the first GPU or else the CPU.
+    """The device of that name; "auto" is the first GPU, or the CPU if there is none.
 
-    On an NVIDIA GPU it also settles, for the whole process, that a convolution is computed in the
-    same way each time, and that float32 is float32 (TF32 has 10 bits of mantissa): two runs must
-    give the same frames. Raises UsageError where it cannot be used.
+    For NVIDIA GPUs it also makes cuDNN, in the whole process, compute a convolution the same way
+    each time, and in true float32 (TF32 has 10 bits of mantissa): two runs must give the same
+    frames. Raises UsageError if the device cannot be used.
     """
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

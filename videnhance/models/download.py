@@ -1,10 +1,10 @@
-"""One file from a URL to disk: gone on with where it broke off, verified, whole or not there.
+"""Download of one file: resumed after a break, verified, and on disk complete or not at all.
 
-NAME.part        what has come so far
-NAME.part.json   where from, and the server's mark (ETag) of the file it is a part of
+NAME.part        what has been received so far
+NAME.part.json   the URL, and the server's mark (ETag) of the whole file
 
-Ours, because no library resumes as safely: pooch begins anew, hishel keeps whole answers only,
-huggingface_hub resumes without asking whether the file is still the same. httpx or requests would
+Ours, because no library resumes as safely: pooch starts over, hishel keeps only complete responses,
+huggingface_hub resumes without checking whether the file is still the same. httpx or requests would
 replace only the 70 lines from `_answer` on, and add packages that send what urllib sends.
 """
 
@@ -31,28 +31,28 @@ from videnhance.errors import ModelError, Stopped, line_of
 from videnhance.files import megabytes, sha256_of
 
 _TRIES = 5
-"""Failures in a row after which the download is given up."""
+"""Consecutive failures after which the download is given up."""
 _WORTH = 1 << 20
-"""New bytes after which failures are counted from the start again: a slow line still gets there."""
+"""New bytes after which failures are counted from 0 again, so that a bad line still gets there."""
 _PAUSE = 1.0
-"""Seconds to wait after the first failure; twice as long after each further one in a row."""
+"""Seconds to wait after the first failure; twice as long after each further consecutive one."""
 _SILENCE = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 _BLOCK = 1 << 18
 _SPARE = 16 << 20
 """Bytes to leave free on the disk."""
 _LARGEST = 4 << 30
-"""Bytes at which to stop where neither the table nor the server says how many there are."""
+"""Bytes after which to stop, if neither the catalogue nor the server declares a size."""
 _ELSEWHERE = "try again later, or get the file elsewhere and give it with --weights FILE"
 
 
 class _Broken(Exception):
-    """A fault that can pass: what has come is kept, and it is tried again."""
+    """A temporary failure: what was received is kept, and the download is tried again."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What has come of a file so far, and the note that tells of which file."""
+    """What has been received of a file so far, and the note that says of which file."""
 
     path: Path
 
@@ -65,7 +65,7 @@ class _Part:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def mark(self, url: str) -> str:
-        """The server's mark of the file that this is the beginning of; "" where it is not known."""
+        """The server's mark of the whole file; "" if it is not known."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             return str(note["mark"]) if note["url"] == url else ""
@@ -73,7 +73,7 @@ class _Part:
             return ""
 
     def begin(self, url: str, mark: str) -> None:
-        """Nothing has come yet of the file with this mark."""
+        """Start an empty part of the file with this mark."""
         with self.path.open("wb"):
             pass
         self.note.write_text(json.dumps({"url": url, "mark": mark}), encoding="utf-8")
@@ -95,10 +95,10 @@ def fetch(
 ) -> None:
     """Fetch `url` into the file `target`, whose folder is made; one process at a time.
 
-    `target` appears by one rename, after length (`size` bytes, None where not known) and SHA-256
-    were found to be right; until then a file already there stays. Ctrl-C, `stop` and faults leave
-    the part that has come, from which the next call goes on. Raises ModelError where it cannot be
-    had, Stopped where `stop` said so.
+    `target` appears by one rename, after its length (`size` bytes, None if unknown) and SHA-256
+    were found correct; until then, a file that is already there stays. After Ctrl-C, `stop` or a
+    failure the received part stays, and the next call resumes from it. Raises ModelError if the
+    file cannot be obtained, Stopped if `stop` returns true.
     """
     _require_safe(url, url)
     part = _Part(target.with_name(target.name + ".part"))
@@ -139,7 +139,7 @@ def fetch(
 
 
 def _receive(url: str, part: _Part, size: int | None, progress: Progress, stop: Stop) -> bool:
-    """Bring the part to its full length; whether some of it had come before. Raises _Broken."""
+    """Download the rest of the part. Returns whether it was resumed; raises _Broken."""
     mark = part.mark(url)
     have = part.size if mark else 0
     if size is not None and have == size:
@@ -172,7 +172,7 @@ def _receive(url: str, part: _Part, size: int | None, progress: Progress, stop: 
             file = part.path.open("ab")
         with file:
             progress("fetch", have, total or 0)
-            # One byte more than there should be shows that the file is another.
+            # Ask for one byte too many: if it comes, the file is a different one.
             for block in _blocks(response, (_LARGEST if total is None else total) + 1 - have):
                 with on_disk(part.path.parent):
                     file.write(block)
@@ -193,14 +193,14 @@ def _receive(url: str, part: _Part, size: int | None, progress: Progress, stop: 
 
 @contextmanager
 def _answer(request: Request, part: _Part) -> Iterator[HTTPResponse]:
-    """The server's answer, 200 or 206; raises _Broken, or ModelError where it is final."""
+    """The server's response, 200 or 206; raises _Broken, or ModelError if retrying is no use."""
     url = request.full_url
     try:
         response = _opener(url).open(request, timeout=_SILENCE)
     except HTTPError as error:
         error.close()
         said = f"the server says {error.code}, {line_of(error.reason)}"
-        if error.code == 416:  # what has come is longer than the server's file
+        if error.code == 416:  # the received part is longer than the server's file
             part.discard()
         if error.code in (408, 416, 425, 429) or error.code >= 500:
             raise _Broken(said) from error
@@ -220,12 +220,12 @@ def _answer(request: Request, part: _Part) -> Iterator[HTTPResponse]:
 
 
 def _blocks(response: HTTPResponse, limit: int) -> Iterator[bytes]:
-    """The body, at most `limit` bytes of it, as it comes; raises _Broken."""
+    """The body as it arrives, at most `limit` bytes; raises _Broken."""
     try:
         while block := response.read1(min(_BLOCK, limit)):
             yield block
             limit -= len(block)
-            # Python 3.10 reads on past the declared length, until the server hangs up.
+            # Python 3.10 would read past the declared length, until the server hangs up.
             if limit <= 1 and response.headers.get("Content-Length"):
                 return
     except (OSError, HTTPException) as error:
@@ -233,14 +233,14 @@ def _blocks(response: HTTPResponse, limit: int) -> Iterator[bytes]:
 
 
 def _continues(response: HTTPResponse, have: int, mark: str) -> bool:
-    """Whether a 206 holds, of the same file, the bytes from `have` on (RFC 9110, 14.4)."""
+    """Whether a response 206 holds the bytes from `have` on, of the same file (RFC 9110, 14.4)."""
     now = _mark_of(response)
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
     return bool(have) and begins and now in ("", mark)
 
 
 def _mark_of(response: HTTPResponse) -> str:
-    """What If-Range takes: a strong ETag or else the date (RFC 9110, 13.1.5); "" for neither."""
+    """The mark for If-Range: a strong ETag, or the date (RFC 9110, 13.1.5); "" if there is none."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
@@ -256,7 +256,7 @@ class _Redirects(HTTPRedirectHandler):
         except ModelError:
             fp.close()
             raise
-        # Python 3.10 knows 307, but not yet 308, which for GET means the same.
+        # Python 3.10 knows 307 but not 308, which means the same for GET.
         return super().redirect_request(
             req,
             fp,
@@ -270,12 +270,12 @@ class _Redirects(HTTPRedirectHandler):
 
 
 def _opener(url: str) -> OpenerDirector:
-    # A proxy is for what is outside this machine.
+    # No proxy for addresses on this machine.
     return build_opener(_Redirects(), *([ProxyHandler({})] if _is_loopback(url) else []))
 
 
 def _require_safe(url: str, origin: str) -> None:
-    """Raises ModelError unless `url` is https, or stays on this machine as `origin` does."""
+    """Raises ModelError unless `url` is https, or both it and `origin` are on this machine."""
     scheme = urlsplit(url).scheme
     if scheme == "https" or (scheme == "http" and _is_loopback(url) and _is_loopback(origin)):
         return
@@ -293,7 +293,7 @@ def _is_loopback(url: str) -> bool:
 
 @contextmanager
 def on_disk(folder: Path) -> Iterator[None]:
-    """Turns an OSError of writing to the folder of the weights into a ModelError."""
+    """Turns an OSError from writing to the weights' folder into a ModelError."""
     try:
         yield
     except OSError as error:

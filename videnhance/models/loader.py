@@ -1,4 +1,4 @@
-"""What detectors and restorers are made with: settings, a device, and weights on asking."""
+"""What detectors and restorers are made from: settings, a device, and weights on request."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ from videnhance.models.store import Obtained, bundled, obtain
 from videnhance.settings.groups import DEFAULTS, Settings
 
 
-def _untold(line: str) -> None:
-    """Messages that nobody reads."""
+def _unheard(line: str) -> None:
+    """The default `tell`: does nothing."""
 
 
 @dataclass(frozen=True)
 class Equipment:
-    """One is shared by all that a job makes; it remembers which weights were asked for."""
+    """Settings, a device and weights; one is shared by everything that a job makes. It remembers
+    which weights were requested."""
 
     settings: Settings = DEFAULTS
     device: str = "cpu"
-    """Where networks are computed, as torch names it."""
+    """torch's name of the device that networks run on."""
     progress: Progress = silent
-    tell: Callable[[str], None] = _untold
-    """Is given what the user should know at once: that weights are being fetched, say."""
+    tell: Callable[[str], None] = _unheard
+    """Called with what the user should know at once, such as that weights are being fetched."""
     stop: Stop = never
     obtained: dict[str, Obtained] = field(default_factory=dict)
-    """The weights that were asked for, by name."""
+    """The weights requested so far, by name."""
     coding: Coding = UNKNOWN_CODING
-    """Of the video."""
+    """How the video was coded."""
     batches: dict[str, int] = field(default_factory=dict)
-    """Faces in a batch where that is not a setting, by network and how it is computed: found before
-    (job/directory/folder.py keeps them), or found by now."""
+    """Batch sizes found by trying, if the settings give none, by network, device and precision: in
+    an earlier run (job/directory/folder.py keeps them), or in this one."""
 
     def on(self, device: str) -> Equipment:
-        """The same for another device."""
+        """A copy for another device."""
         return replace(self, device=device)
 
     def weights(self, name: str) -> Path:
-        """The file of these weights: given, here already, or fetched once.
+        """The file of these weights: given by the user, already here, or fetched once.
 
-        Raises UsageError for a licence that was not accepted, ModelError where they cannot be had.
+        Raises UsageError if a licence was not accepted, ModelError if they cannot be obtained.
         """
         if name not in self.obtained:
-            wish = self.settings.models
-            given = dict(wish.files).get(name)
+            settings = self.settings.models
+            given = dict(settings.files).get(name)
             if name in BUNDLED:
-                self.obtained[name] = bundled(name, given, trust=wish.trust)
+                self.obtained[name] = bundled(name, given, trust=settings.trust)
                 return self.obtained[name].path
             self.obtained[name] = obtain(
                 name,
                 given=Path(given) if given is not None else None,
-                trust=wish.trust,
-                offline=wish.offline,
-                accepted=wish.accepted,
+                trust=settings.trust,
+                offline=settings.offline,
+                accepted=settings.accepted,
                 progress=self.progress,
                 tell=self.tell,
                 stop=self.stop,

@@ -1,4 +1,4 @@
-"""Reading a file of weights: data only; one that would run code as it is loaded is refused."""
+"""Reading files of weights, as data only: a file that would run code when loaded is refused."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def load_state(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file of weights (PyTorch or safetensors) by key, on the CPU.
 
-    Of a PyTorch file its part "params_ema", else "params", else the whole; "module." (a network
-    saved while it was trained on several devices) is taken off the keys. The tensors may be mapped
-    from the file: copy them (`load_into` does) before it changes. Raises ModelError, also where
-    loading would run code.
+    Of a PyTorch file, its part "params_ema" if there is one, or "params", or the whole. The prefix
+    "module." (of a network saved while training on several devices) is removed from keys. The
+    tensors may be mapped from the file: copy them (`load_into` does) before it changes. Raises
+    ModelError, also if loading would run code.
     """
     import torch
 
@@ -30,7 +30,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         raise
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # what a damaged file makes of a reader cannot be listed
+    except Exception as error:  # readers raise all kinds of errors on damaged files
         raise ModelError(
             f"{path}: cannot be read as weights ({line_of(error)}); fetch or copy the file again"
         ) from error
@@ -46,9 +46,9 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(module: torch.nn.Module, path: Path) -> None:
-    """Copy the weights of a file into a network that has exactly its keys and shapes.
+    """Copy the weights of a file into a network with exactly the same keys and shapes.
 
-    Raises ModelError, then the network is as it was.
+    Raises ModelError; the network is then unchanged.
     """
     state = load_state(path)
     check_state(module, state, path)
@@ -61,9 +61,9 @@ def check_state(
     path: Path,
     published: Callable[[str], str] = str,
 ) -> None:
-    """Raises ModelError that says which keys a network and a state do not have in common.
+    """Raises ModelError, naming the keys by which a network and a state differ.
 
-    `published`: what the file calls the weight that the network has under another key.
+    `published`: maps a key of the network to the key that the file has for the same weight.
     """
     wanted = {published(key): value for key, value in module.state_dict().items()}
     faults = [
@@ -86,7 +86,7 @@ def check_state(
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By the content, whatever the name: eight bytes of length, then JSON."""
+    """Judged by the content, not the name: eight bytes of length, then JSON."""
     with path.open("rb") as file:
         return file.read(9)[8:] == b"{"
 
@@ -120,7 +120,7 @@ def _pytorch(path: Path) -> Mapping[Any, object]:
 
 
 def _some(what: str, keys: Sequence[str]) -> str:
-    """How many keys have a fault, and the first of them; "" for none."""
+    """How many keys have this fault, and the first of them; "" for none."""
     if not keys:
         return ""
     return f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"

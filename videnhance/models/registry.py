@@ -1,6 +1,6 @@
-"""A row of a table of detectors, restorers or other networks: how one is made, and what it is.
+"""The rows of the tables of detectors, restorers and other networks: how to make one, and facts.
 
-The tables import nothing heavy, so the command line can list them at once.
+The tables import nothing heavy, so that the command line can list them at once.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True)
 class Row(Generic[T]):
-    """How something of a name is made, and what is known of it before it is."""
+    """How to make one entry of a table, and what is known about it before it is made."""
 
     make: Callable[[Equipment], T]
     weights: str | None = None
-    """Name of the weights of its network, for one that has one (models/catalog.py)."""
+    """Name of its network's weights, if it has any (models/catalog.py)."""
     about: str = ""
-    """What it does or is, in a few words for the help."""
+    """What it is or does, in a few words for the help."""
     packages: tuple[str, ...] = ()
-    """Distributions that its results depend on, beside those of every job: they are part of a job's
-    record and of the fingerprints (job/directory/fingerprints.py)."""
+    """Distributions that its results depend on, besides those of every job. They are part of a
+    job's record and of the fingerprints (job/directory/fingerprints.py)."""
     invents: bool = False
-    """Of a restorer: whether it can show what the clip does not hold."""
+    """For a restorer: whether it can show detail that the clip does not hold."""
     learned: bool = False
-    """Of a restorer: whether it corrects by what was learned elsewhere, held to what was recorded:
-    it invents no detail but estimates, and is given how the video was coded."""
+    """For a restorer: whether it corrects by what a network learned from other video, limited by
+    what was recorded. It estimates detail, but does not invent it, and is given how the video was
+    coded."""
     on_gpu: bool = False
-    """Of a restorer: whether it takes crops that are on the GPU on which its network is."""
+    """For a restorer: whether it takes crops that are on its network's GPU."""
     rank: int = 0
-    """Of a detector: of those whose weights are here "auto" takes the highest; never one of 0."""
+    """For a detector: "auto" takes the highest rank whose weights are on this machine, never 0."""

@@ -1,4 +1,4 @@
-"""What networks share when they run: precision, quick convolutions, want of memory."""
+"""What networks share when they run: precision, quick convolutions, lack of memory."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ _PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The 3x3 convolution with stride 1 and padding 1 of x (B, C, H, W).
+    """The 3x3 convolution of x (B, C, H, W) with stride 1 and padding 1.
 
-    In float32 on a CPU by NNPACK, which comes with PyTorch: Winograd's algorithm takes a third to a
-    half of the time of a direct convolution, and differs by about 1e-4 of the output's deviation.
+    For float32 on a CPU it uses NNPACK, which comes with PyTorch: its Winograd algorithm takes a
+    third to a half of the time of a direct convolution, and differs by about 1e-4 of the output's
+    deviation.
     """
     if (
         x.device.type == "cpu"
         and x.dtype == torch.float32
-        and min(x.shape[2:]) >= 16  # below, its tiles are mostly padding
+        and min(x.shape[2:]) >= 16  # below that, its tiles are mostly padding
         and not torch.compiler.is_compiling()
         and has_winograd()
     ):
-        # one by one: its way with batches is the slower one
+        # one by one: its batched code path is slower
         each = [
             torch._nnpack_spatial_convolution(x[k : k + 1], weight, bias, 1, 1)
             for k in range(len(x))
@@ -38,12 +39,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def has_winograd() -> bool:
-    # asking also sets NNPACK up, without which its convolution fails
+    """Whether NNPACK can be used; the call also initialises it, or its convolution would fail."""
     return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
 
 
 class Convolution(nn.Conv2d):
-    """`convolve` with weights of its own, under the keys of nn.Conv2d."""
+    """`convolve` as a module with its weights, under the keys of nn.Conv2d."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1)
@@ -53,9 +54,9 @@ class Convolution(nn.Conv2d):
 
 
 def dtype_named(precision: str, device: torch.device) -> torch.dtype:
-    """The precision of that name; "auto" is the fastest that the device gains from.
+    """The precision of that name; "auto" is the fastest one on the device.
 
-    Raises UsageError for one that there is not, or not on this device.
+    Raises UsageError if there is none of that name, or not on this device.
     """
     if precision == "auto":
         return _gaining(device)
@@ -66,21 +67,21 @@ def dtype_named(precision: str, device: torch.device) -> torch.dtype:
 
 
 def _gaining(device: torch.device) -> torch.dtype:
-    """bf16 where the device multiplies it several times faster, else f32.
+    """bf16 if the device multiplies it several times faster, otherwise f32.
 
-    On a CPU these are AMX tiles: AVX-512's bf16 dot product doubles the direct convolution's
-    speed, as Winograd's algorithm in f32 does without loss.
+    On a CPU that takes AMX. AVX-512's bf16 dot product is not enough: it doubles the speed of a
+    direct convolution, but so does Winograd's algorithm in f32, without loss.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    # older PyTorch cannot tell; it then only forgoes the gain
+    # older PyTorch does not report capabilities: f32 is used, which only costs speed
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     fast = device.type == "cpu" and bool(capabilities.get("amx_bf16"))
     return torch.bfloat16 if fast else torch.float32
 
 
 def is_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice."""
+    """Whether an error means that memory ran out."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return any(words in str(error) for words in ("not enough memory", "can't allocate memory"))
@@ -92,10 +93,10 @@ def fill(
     path: Path,
     published: Callable[[str], str] = str,
 ) -> None:
-    """Give a network made on the device "meta" copies of weights, float32 on the CPU.
+    """Fill a network made on the device "meta" with copies of weights, float32 on the CPU.
 
-    `published`: the key in `state` of the weight that the network has under another. The network is
-    made quicker, too (`quicken`). Raises ModelError as `check_state` does.
+    `published`: maps a key of the network to the key in `state`. The network is also made quicker
+    (`quicken`). Raises ModelError like `check_state`.
     """
     check_state(network, state, path, published)
     copies = {
@@ -106,7 +107,7 @@ def fill(
 
 
 def quicken(network: nn.Module) -> None:
-    """Make its 3x3 convolutions `Convolution`, the quicker one on a CPU; weights stay the same."""
+    """Replace its 3x3 convolutions by `Convolution`, which is quicker on a CPU; weights stay."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv2d) and _is_plain(child):

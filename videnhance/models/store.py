@@ -1,13 +1,13 @@
-"""How weights get where they are wanted: found here, fetched once, or given; and proved right.
+"""The store of weights: found on this machine, fetched once, or given by the user; and verified.
 
-FOLDER/FILE                   the published file, bit for bit; there whole or not at all
+FOLDER/FILE                   the published file, bit for bit; there complete or not at all
 FOLDER/FILE.part, .part.json  while it is fetched (models/download.py)
 FOLDER/locks/FILE             held by the process that fetches it
-FOLDER/verified/*.json        what was hashed before: path, size, times, SHA-256
+FOLDER/verified/*.json        results of hashing: path, size, times, SHA-256
 FOLDER/accepted/NAME.json     a licence that was accepted
 
-FOLDER is `weights.folder()`. Nothing in videnhance reaches for the network but `obtain`, and that
-only where a file is missing or damaged.
+FOLDER is `catalog.folder()`. Only `obtain` uses the network in videnhance, and only if a file is
+missing or damaged.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Obtained:
     name: str
     path: Path
     sha256: str
-    """Of the file as it is."""
+    """Of this file."""
     trusted: bool
-    """Whether it is not the published file, and was taken on the user's word."""
+    """Whether it is not the published file, but one that the user trusts."""
     accepted: str | None
-    """The licence that had to be accepted, and was; None where none had to be."""
+    """The licence that had to be accepted, and was; None if none had to be."""
 
 
 def bundled(name: str, given: str | None = None, *, trust: bool = False) -> Obtained:
     """The weights of that name that come with the package (BUNDLED), or a file given instead.
 
-    Raises UsageError for a given one without `trust`, ModelError where there is no such file.
+    Raises UsageError for a given file without `trust`, ModelError if there is no such file.
     """
     path = BUNDLED[name] if given is None else Path(given)
     if given is not None and not trust:
@@ -62,7 +62,7 @@ def bundled(name: str, given: str | None = None, *, trust: bool = False) -> Obta
 
 @dataclass(frozen=True)
 class Checked:
-    """What `verify` found of one file."""
+    """What `verify` found out about one file."""
 
     name: str
     path: Path
@@ -82,12 +82,12 @@ def obtain(
     tell: Callable[[str], None] = lambda line: None,
     stop: Stop = never,
 ) -> Obtained:
-    """The weights of that name: as they lie here, else fetched once, with `tell` saying so.
+    """The weights of that name: those on this machine, or fetched once, which `tell` announces.
 
-    `given` is a file to use instead (--weights); another than the published one is refused unless
-    `trust`. `accepted` names the licences accepted now; that is remembered. Damaged files are
-    fetched again. Raises UsageError for an unknown name or a licence not accepted, ModelError where
-    the weights cannot be had, Stopped where `stop` said so.
+    `given`: a file to use instead (--weights); if it is not the published one, it is refused unless
+    `trust`. `accepted`: names of weights whose licences are accepted now; that is remembered.
+    Damaged files are fetched again. Raises UsageError for an unknown name or a licence not
+    accepted, ModelError if the weights cannot be obtained, Stopped if `stop` returns true.
     """
     weights = chosen("weights", name, WEIGHTS)
     licence = _agreed(weights, accepted)
@@ -107,7 +107,7 @@ def obtain(
             stop=stop,
             waits=lambda: tell(f"{name}: another process fetches it; waiting"),
         ):
-            if not _is_published(weights, progress):  # that process may have just done it
+            if not _is_published(weights, progress):  # another process may just have fetched it
                 size = "" if weights.size is None else f" ({megabytes(weights.size, 0)})"
                 tell(f"{name}: fetching {weights.url}{size} into {path.parent}, once")
                 fetch(
@@ -123,9 +123,9 @@ def obtain(
 
 
 def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Checked]:
-    """Hash the files that are here, all or those named, whatever was known of them before.
+    """Hash the files on this machine, all or the named ones, even if their hashes are known.
 
-    Raises UsageError for an unknown name, ModelError where a file cannot be read.
+    Raises UsageError for an unknown name, ModelError if a file cannot be read.
     """
     wanted = [chosen("weights", name, WEIGHTS) for name in names] or list(WEIGHTS.values())
     found = []
@@ -138,7 +138,7 @@ def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Che
 
 
 def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tuple[str, bool]:
-    """SHA-256 of a file the user named, and whether it had to be trusted."""
+    """SHA-256 of a file that the user gave, and whether it had to be trusted."""
     if not given.is_file():
         raise ModelError(f"--weights {given}: no such file")
     digest = _digest(given, progress)
@@ -155,13 +155,13 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
 
 
 def _is_published(weights: Weights, progress: Progress) -> bool:
-    """Whether the file is here and, bit for bit, the published one."""
+    """Whether the file is on this machine and is, bit for bit, the published one."""
     path = located(weights.name)
     return path is not None and _digest(path, progress) == weights.sha256
 
 
 def _digest(path: Path, progress: Progress, *, again: bool = False) -> str:
-    """A file's SHA-256; that of an unchanged file is remembered, unless `again`."""
+    """A file's SHA-256, from memory if the file is unchanged; `again`: hash it anyway."""
     try:
         facts = _facts(path)
         with suppress(OSError, ValueError, AttributeError, TypeError):
@@ -178,13 +178,13 @@ def _digest(path: Path, progress: Progress, *, again: bool = False) -> str:
 
 
 def _remember(path: Path, digest: str, facts: dict[str, object]) -> None:
-    """Note a file's SHA-256. `facts` were read before it: a change meanwhile makes it void."""
-    with suppress(OSError):  # a folder that is only read makes it slower, no more
+    """Store a file's SHA-256. `facts` were read before hashing, so a change meanwhile voids it."""
+    with suppress(OSError):  # a read-only folder only costs time: the file is hashed each time
         _write(_note(path), {**facts, "sha256": digest})
 
 
 def _facts(path: Path) -> dict[str, object]:
-    """By what a change of a file shows; its ctime cannot be set back as its mtime can."""
+    """What shows that a file changed; unlike its mtime, its ctime cannot be set back."""
     found = path.stat()
     return {
         "path": str(path.resolve()),
@@ -195,13 +195,13 @@ def _facts(path: Path) -> dict[str, object]:
 
 
 def _note(path: Path) -> Path:
-    """Where a file's SHA-256 is noted: with us, as the folder of a given file is not ours."""
+    """Where a file's SHA-256 is stored: in our folder, as a given file's folder is not ours."""
     key = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     return folder() / "verified" / f"{key[:32]}.json"
 
 
 def _agreed(weights: Weights, accepted: Collection[str]) -> str | None:
-    """The licence where it had to be accepted; raises UsageError where it was not."""
+    """The licence, if it must be accepted, or None; raises UsageError if it was not accepted."""
     for name in accepted:
         chosen("--accept-license", name, WEIGHTS)
     if not weights.consent:
@@ -209,11 +209,11 @@ def _agreed(weights: Weights, accepted: Collection[str]) -> str | None:
     note = folder() / "accepted" / f"{weights.name}.json"
     if weights.name in accepted:
         when = time.strftime("%Y-%m-%d %H:%M:%S")
-        with suppress(OSError):  # then it has to be said again next time
+        with suppress(OSError):  # then it must be accepted again next time
             _write(note, {"licence": weights.licence, "when": when})
         return weights.licence
     with suppress(OSError, ValueError, KeyError, TypeError):
-        # Another licence than was accepted has to be accepted anew.
+        # If the licence has changed since, it must be accepted again.
         if json.loads(note.read_text(encoding="utf-8"))["licence"] == weights.licence:
             return weights.licence
     raise UsageError(
@@ -223,7 +223,7 @@ def _agreed(weights: Weights, accepted: Collection[str]) -> str | None:
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
-    """A small JSON file, by one rename; raises OSError."""
+    """Write a small JSON file, put in place by one rename; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written(path, path.with_name(f"{path.name}.{os.getpid()}.part")) as part:
         part.write_text(json.dumps(content, indent=2), encoding="utf-8")
@@ -231,9 +231,9 @@ def _write(path: Path, content: dict[str, object]) -> None:
 
 @contextmanager
 def _held(path: Path, *, stop: Stop, waits: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file `path`, waiting while another process does; `waits` is called once then.
+    """Hold the lock file `path`. If another process holds it, call `waits` once, and wait.
 
-    Raises Stopped when `stop` says so while it waits, ModelError if the folder cannot be written.
+    Raises Stopped if `stop` returns true meanwhile, ModelError if the folder cannot be written.
     """
     file = _try(path)
     if file is None:

@@ -1,1 +1,1 @@
-"""Tracked faces cut out, restored and painted back: the way of a frame through a job."""
+"""Rendering: tracked faces are cut out of a frame, restored, and painted back."""

@@ -1,7 +1,8 @@
-"""The middle of rendering: a frame's crops in, what is to be painted on the frame out.
+"""The middle of rendering: from a frame's crops to the patches to paint on it.
 
-Chained generators, frame by frame and in order: neighbours are gathered, faces that should not be
-touched are left out, the rest goes to the restorer in full batches across frames and tracks.
+Chained generators, frame by frame and in order: neighbours are gathered into windows, faces that
+must not be touched are left out, and the others go to the restorer in full batches across frames
+and tracks.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from videnhance.restorers import Restorer
 from videnhance.settings.groups import RestoreSettings
 
 HELD = 8
-"""Most frames that wait for a batch to fill, besides twice as many as it takes faces: a long
-stretch with few faces must not be gathered."""
+"""Most frames that wait until a batch is full, plus twice the batch size: a long stretch with few
+faces must not pile up in memory."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Due:
-    """A frame and the windows of its faces that are to be restored, and how strongly by track id
-    (where nothing is said: fully)."""
+    """A frame, the windows of its faces that will be restored, and the strength by track id (1 if a
+    track is not listed)."""
 
     frame: Frame
     windows: tuple[CropWindow, ...]
@@ -47,14 +48,14 @@ class Due:
 
 @dataclass(frozen=True)
 class Done:
-    """A frame, and by track id its crops as they went in and came out."""
+    """A frame with its crops by track id, as they went into the restorer and as they came out."""
 
     frame: Frame
     before: dict[int, Crop]
     after: dict[int, Crop]
     strengths: Mapping[int, float]
     masks: Mapping[int, Crop] = field(default_factory=dict)
-    """(S, S) float32: where a face is painted, for those where it is not the settings' shape."""
+    """(S, S) float32: where a face is painted, if that is not the shape in the settings."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ class Unrestored:
 
 
 def ease(tracklet: Tracklet, frame: int, timeline: Timeline, seconds: float) -> float:
-    """How much of a face's strength applies in a frame, 0..1: none pops up or vanishes.
+    """How much of a face's strength applies in a frame, 0..1, so that no effect pops up.
 
-    It rises from 0 over the first and falls to 0 over the last `seconds` of a tracklet. Where a
-    tracklet begins or ends with its shot there is no neighbouring frame to pop from: no ease.
+    It rises from 0 over the first `seconds` of a tracklet and falls to 0 over the last. Where a
+    tracklet begins or ends with its shot, there is no neighbouring frame to differ from, so it
+    stays 1.
     """
     if seconds <= 0:
         return 1.0
@@ -95,9 +97,9 @@ def ease(tracklet: Tracklet, frame: int, timeline: Timeline, seconds: float) -> 
 def windowed(
     sampled: Iterable[Sampled], wanted: range, tracklets: Sequence[Tracklet], radius: int
 ) -> Iterator[Due]:
-    """The `wanted` frames with the crops of their faces and of those faces' neighbours, in order.
+    """The `wanted` frames with windows of their faces' crops, `radius` frames each way, in order.
 
-    `sampled` begins `radius` frames earlier and ends as many later, where there are any.
+    `sampled` begins `radius` frames earlier and ends as many later, if there are that many.
     """
     around: dict[int, Sampled] = {}
     waiting: deque[Frame] = deque()
@@ -123,10 +125,10 @@ def in_batches(
     restorer: Restorer,
     fail: Callable[[Unrestored], None] | None = None,
 ) -> Iterator[Done]:
-    """The frames with their windows restored, `restorer.batch` of them in a call.
+    """The frames with their windows restored, `restorer.batch` windows per call.
 
-    Where the restorer raises ModelError the error passes through; with `fail` the crops are tried
-    one by one instead, and `fail` is told of those that cannot be restored.
+    A ModelError of the restorer is passed on. But with `fail`, the crops are then tried one by one,
+    and `fail` is called for those that cannot be restored.
     """
     frames: deque[Due] = deque()
     windows: deque[CropWindow] = deque()
@@ -184,7 +186,7 @@ def patched(
     to_output: Matrix,
     settings: RestoreSettings,
 ) -> Iterator[Restored]:
-    """What is to be painted on every frame; `to_output` is upright to output pixels."""
+    """Every frame with its patches to paint. `to_output`: affine from upright to output pixels."""
     by_id = {t.id: t for t in tracklets}
     shape = box_mask if settings.mask == "box" else ellipse_mask
     for item in done:

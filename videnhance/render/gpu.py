@@ -1,12 +1,12 @@
-"""Rendering's work on pixels where the network is: frames go to a GPU once and stay there.
+"""Pixel work for rendering on the network's GPU: frames are uploaded once and stay there.
 
-The same arithmetic as in memory (pixels.InMemory), by torch instead of OpenCV: crops, masks and
-planes are tensors of the device, and only what is tiny comes back before the end: 128 pixels of
-luma a side, on which OpenCV seeks flow, and the cells by which colours and sharpness are judged.
-Of a painted frame the rectangles of its faces come back, all else is what was read.
+The arithmetic is the same as in memory (pixels.InMemory), by torch instead of OpenCV. Crops, masks
+and planes are tensors on the device. Only small data comes back before the end: luma of 128 pixels
+a side, on which OpenCV computes flow, and the cells by which colours and sharpness are judged. Of a
+painted frame only the rectangles of its faces come back; everything else is what was read.
 
-Results differ from those in memory by float32's rounding, and by OpenCV's habit of resampling at
-32nds of a pixel. On one device they are the same in every run.
+Results differ from those in memory by float32 rounding, and because OpenCV resamples in steps of
+1/32 pixel. On one device they are the same in every run.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 
 def pixels_on(device: str) -> Pixels:
-    """Where crops are worked on whose network is on that device. Raises UsageError.
+    """The pixel work that goes with a network on that device. Raises UsageError.
 
-    Apple's MPS shares the processor's memory, and has no bicubic grid_sample: in memory, as well.
+    Apple's MPS shares memory with the CPU and has no bicubic grid_sample: it is in memory too.
     """
     return OnDevice(device) if device_named(device).type == "cuda" else IN_MEMORY
 
 
 @dataclass(frozen=True)
 class HeldFrame(Frame):
-    """A frame whose planes are on a device, too, in the same samples."""
+    """A frame whose planes are also on a device, with the same samples."""
 
     held: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Look:
-    """steadiness.Look on a device, channels first; `flow` is in memory."""
+class _Prepared:
+    """steadiness.Prepared on a device, channels first; `flow` is in memory."""
 
     after: Tensor
     shown: Tensor
@@ -65,10 +65,10 @@ class _Look:
 
 
 def _there(method: M) -> M:
-    """Runs a method on its thread's own stream, and returns when its work is done.
+    """Makes a method run on its thread's own CUDA stream and return when its work is done.
 
-    So the stages overlap on the GPU as their threads do, none waits for the network's, and what
-    one hands to the next is finished. Raises ModelError where the device fails.
+    The stages then overlap on the GPU as their threads do, none waits for the network, and what one
+    stage passes to the next is finished. Raises ModelError if the device fails.
     """
 
     @wraps(method)
@@ -85,10 +85,11 @@ def _there(method: M) -> M:
 
 
 class OnDevice:
-    """By torch; crops are tensors of the device. It serves the threads of one segment at a time."""
+    """Pixel work by torch; crops are tensors on the device. One object serves the threads of one
+    segment at a time."""
 
     def __init__(self, device: str) -> None:
-        """Raises UsageError for a device that cannot be used."""
+        """Raises UsageError if the device cannot be used."""
         self._device = device_named(device)
         self._local = threading.local()
         self._masks: dict[int, tuple[Array, Tensor]] = {}
@@ -99,7 +100,7 @@ class OnDevice:
             yield
             return
         if not hasattr(self._local, "stream"):
-            # before the network's in the queue: these are short
+            # higher priority than the network's stream: this work is short
             self._local.stream = torch.cuda.Stream(self._device, priority=-1)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._local.stream):
             yield
@@ -128,7 +129,7 @@ class OnDevice:
         return luma_sharpness(_array(luma[0]), len(crop) / zoom)
 
     @_there
-    def look(self, crop: Tensor, restored: Tensor) -> _Look:
+    def prepare(self, crop: Tensor, restored: Tensor) -> _Prepared:
         side = steadiness.FLOW_SIDE
         source, after = crop.permute(2, 0, 1), restored.permute(2, 0, 1)
         small = _ycc(_shrunk(source, side))
@@ -137,16 +138,16 @@ class OnDevice:
         luma = _gray(after) - _enlarged(cells[:1], len(restored))
         chroma = _ycc(_shrunk(after, side))[1:] - _enlarged(cells[1:], side)
         flow = flow_luma(_array(small[0]) * np.float32(steadiness.STEPS), side)
-        return _Look(after, _blurred(small, steadiness.SEEN_BLUR), flow, luma, chroma)
+        return _Prepared(after, _blurred(small, steadiness.SEEN_BLUR), flow, luma, chroma)
 
     @_there
-    def steady(self, looks: Sequence[_Look], centre: int, amount: float) -> Tensor:
-        here = looks[centre]
-        if amount <= 0.0 or len(looks) < 2:
+    def steady(self, window: Sequence[_Prepared], centre: int, amount: float) -> Tensor:
+        here = window[centre]
+        if amount <= 0.0 or len(window) < 2:
             return here.after.permute(1, 2, 0)
         finder = flow_finder()
         pulled, seen, differ = [], [], []
-        for other in (*looks[:centre], *looks[centre + 1 :]):
+        for other in (*window[:centre], *window[centre + 1 :]):
             moved = flow_between(finder, here.flow, other.flow)
             flow = torch.from_numpy(moved).to(self._device).permute(2, 0, 1)
             luma, chroma = _pull(other.luma, flow), _pull(other.chroma, flow)
@@ -216,8 +217,8 @@ class OnDevice:
         return tuple(map(self._upload, frame.planes[: color_planes(frame.layout)]))
 
     def _upload(self, plane: Array) -> Tensor:
-        """Samples as uint8, or int32 where they have more bits."""
-        own = np.array(plane)  # torch takes only what may be written to
+        """Samples as uint8, or as int32 if they have more than 8 bits."""
+        own = np.array(plane)  # a copy, as torch takes only writeable arrays
         if own.itemsize == 1:
             return torch.from_numpy(own).to(self._device)
         return torch.from_numpy(own.view(np.int16)).to(self._device).int() & 0xFFFF
@@ -229,16 +230,16 @@ class OnDevice:
         mask = ellipse_mask(len(patch.before)) if patch.mask is None else patch.mask
         if isinstance(mask, Tensor):
             return mask * patch.strength
-        if mask.flags.writeable:  # made for this face alone
+        if mask.flags.writeable:  # made for this face alone: do not cache it
             return torch.from_numpy(mask).to(self._device) * patch.strength
-        # an ellipse or a box of one of the two sizes of a crop
+        # an ellipse or a box, of one of the two crop sizes: cache it
         if id(mask) not in self._masks:
             self._masks[id(mask)] = mask, torch.from_numpy(mask.copy()).to(self._device)
         return self._masks[id(mask)][1] * patch.strength
 
 
 _SAMPLES = {1: torch.uint8, 2: torch.int32}
-"""The type that samples of so many bytes come back in."""
+"""The torch type in which samples come back, by bytes per sample."""
 
 
 def _array(values: Tensor) -> Any:
@@ -248,7 +249,8 @@ def _array(values: Tensor) -> Any:
 def _warp(
     image: Tensor, target_to_source: Matrix, size: tuple[int, int], border: str = "border"
 ) -> Tensor:
-    """alignment.warp of (C, H, W) into float32 (C, *size); `border`: "border" repeats, "zeros"."""
+    """affine.warp of (C, H, W) into float32 (C, *size). `border`: "border" repeats edges, or
+    "zeros"."""
     sigma = blur_for(target_to_source)
     shape = (int(image.shape[1]), int(image.shape[2]))
     left, top, right, bottom = covered(target_to_source, size, shape, sigma)
@@ -256,7 +258,7 @@ def _warp(
     if sigma > 0.1:
         source = _blurred(source, sigma, "replicate")
     to_part = compose(translation(-left, -top), target_to_source)
-    # torch counts both pictures from -1 to 1
+    # torch's coordinates run from -1 to 1 in both pictures
     unit = compose(translation(-1.0, -1.0), scaling(2.0 / (right - left), 2.0 / (bottom - top)))
     target = compose(scaling(size[1] / 2.0, size[0] / 2.0), translation(1.0, 1.0))
     theta = torch.tensor(compose(unit, compose(to_part, target)), dtype=torch.float32)
@@ -265,7 +267,7 @@ def _warp(
 
 
 def _pull(image: Tensor, flow: Tensor) -> Tensor:
-    """registration.pull of (C, W, W); the flow is (2, F, F) in units of the side."""
+    """optical_flow.pull of (C, W, W); the flow is (2, F, F) in units of the side."""
     side = image.shape[-1]
     line = (torch.arange(side, device=image.device) + 0.5) * (2.0 / side) - 1.0
     grid = _enlarged(flow, side).permute(1, 2, 0) * 2.0
@@ -275,7 +277,7 @@ def _pull(image: Tensor, flow: Tensor) -> Tensor:
 
 def _blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
     """cv2.GaussianBlur of (C, H, W) float32."""
-    size = round(sigma * 8 + 1) | 1  # as OpenCV chooses it for floats
+    size = round(sigma * 8 + 1) | 1  # OpenCV's choice for floats
     line = torch.from_numpy(cv2.getGaussianKernel(size, sigma, cv2.CV_32F)).to(image.device)
     half = size // 2
     x = F.pad(image[:, None], (half, half, half, half), border)
@@ -288,24 +290,24 @@ def _pooled(image: Tensor, factor: int) -> Tensor:
 
 
 def _shrunk(image: Tensor, side: int) -> Tensor:
-    """(C, W, W) at a side that divides W, each pixel the mean of what it covers."""
+    """(C, W, W) resized to a side that divides W, each pixel the mean of the area it covers."""
     return _pooled(image, image.shape[-1] // side)
 
 
 def _enlarged(image: Tensor, side: int, how: str = "bilinear") -> Tensor:
-    """(C, W, W) at another side."""
+    """(C, W, W) resized to `side`."""
     if image.shape[-1] == side:
         return image
     return F.interpolate(image[None], (side, side), mode=how, align_corners=False)[0]
 
 
 def _gray(rgb: Tensor) -> Tensor:
-    """BT.601 luma (1, H, W) of (3, H, W)."""
+    """BT.601 luma (1, H, W) of RGB (3, H, W)."""
     return LUMA[0] * rgb[:1] + LUMA[1] * rgb[1:2] + LUMA[2] * rgb[2:]
 
 
 def _ycc(rgb: Tensor) -> Tensor:
-    """OpenCV's YCrCb of (3, H, W) in floats."""
+    """OpenCV's float YCrCb of RGB (3, H, W)."""
     y = _gray(rgb)
     return torch.cat([y, (rgb[:1] - y) * 0.713 + 0.5, (rgb[2:] - y) * 0.564 + 0.5])
 

@@ -1,7 +1,8 @@
-"""What surrounds a restorer that invents: whom it is kept from, and what is taken back after it.
+"""Guards around a restorer that invents: which faces it must not touch, and how its output is
+toned down.
 
-Before it a gate (faces/gate.py) leaves faces alone of which too little is recorded. After it
-the made-up texture is held still (imaging/steadiness.py), and a face gets the colours of its source
+Before it, the gate (faces/gate.py) holds back faces of which too little was recorded. After it, the
+invented texture is held steady (imaging/steadiness.py), and the face gets the colours of its source
 (imaging/color_match.py).
 """
 
@@ -30,8 +31,8 @@ from videnhance.settings.groups import GateLimits
 
 Masks = Callable[[Sequence[Crop]], list[Crop]]
 """(S, S, 3) float32 RGB crops in, (S, S) float32 masks out (parsing.Parser.masks)."""
-_LOOKS, _LOOK_SIDE = 5, 64
-"""Frames of a track, and pixels of a crop's side, by which it is found to be grey."""
+_SAMPLED, _SAMPLE_SIDE = 5, 64
+"""How many frames of a track are sampled to find out if it is grey, and their crops' side."""
 
 
 def gated(
@@ -42,10 +43,10 @@ def gated(
     tell: Callable[[int, Verdict], None],
     pixels: Pixels = IN_MEMORY,
 ) -> Iterator[Due]:
-    """The frames without the faces that should be left alone, and how strongly the others may be
-    restored; `tell` hears of every verdict, with the frame's index.
+    """The frames without the faces that must be left alone, with strengths for the others. `tell`
+    is called with the frame's index and each verdict.
 
-    The windows of `dues` reach as far as `gate.RADIUS` or more; those given on reach `radius`.
+    The windows of `dues` reach at least `gate.RADIUS` frames each way; those passed on, `radius`.
     """
     by_id = {t.id: t for t in tracklets}
     known: dict[tuple[int, int], float] = {}
@@ -79,7 +80,7 @@ def gated(
 def matched(
     done: Iterable[Done], grey: frozenset[int], pixels: Pixels = IN_MEMORY
 ) -> Iterator[Done]:
-    """The restored faces in the colours of their source; `grey` are the ids of grey tracks."""
+    """The restored faces in the colours of their source. `grey`: the ids of grey tracks."""
     for item in done:
         after = {
             identity: pixels.match_color(crop, item.before[identity], identity in grey)
@@ -89,8 +90,8 @@ def matched(
 
 
 def parsed(done: Iterable[Done], masks: Masks) -> Iterator[Done]:
-    """With the masks of the restored faces, found in the crops as they were recorded: a hand that
-    the restorer painted over is still seen there."""
+    """The frames with masks for the restored faces. They are found in the crops as recorded, which
+    still show a hand that the restorer painted over."""
     for item in done:
         identities = list(item.after)
         found = masks([item.before[k] for k in identities])
@@ -102,10 +103,10 @@ def steadied(
 ) -> Iterator[Done]:
     """The `wanted` frames with the restorer's texture averaged along each track.
 
-    `done` begins `steadiness.RADIUS` frames earlier and ends as many later, where there are any.
+    `done` begins `steadiness.RADIUS` frames earlier and ends as many later, if there are that many.
     """
     around: dict[int, Done] = {}
-    looks: dict[tuple[int, int], Any] = {}
+    prepared: dict[tuple[int, int], Any] = {}
     waiting: deque[int] = deque()
 
     def one(index: int) -> Done:
@@ -113,11 +114,11 @@ def steadied(
         after = {}
         for identity in item.after:
             near = [index]
-            while near[0] > index - steadiness.RADIUS and (near[0] - 1, identity) in looks:
+            while near[0] > index - steadiness.RADIUS and (near[0] - 1, identity) in prepared:
                 near.insert(0, near[0] - 1)
-            while near[-1] < index + steadiness.RADIUS and (near[-1] + 1, identity) in looks:
+            while near[-1] < index + steadiness.RADIUS and (near[-1] + 1, identity) in prepared:
                 near.append(near[-1] + 1)
-            window = [looks[k, identity] for k in near]
+            window = [prepared[k, identity] for k in near]
             after[identity] = pixels.steady(window, near.index(index), amount)
         return replace(item, after=after)
 
@@ -125,11 +126,11 @@ def steadied(
         index = item.frame.index
         around[index] = item
         for identity, crop in item.after.items():
-            looks[index, identity] = pixels.look(item.before[identity], crop)
+            prepared[index, identity] = pixels.prepare(item.before[identity], crop)
         gone = around.pop(index - 2 * steadiness.RADIUS - 1, None)
         if gone is not None:
             for identity in gone.after:
-                del looks[gone.frame.index, identity]
+                del prepared[gone.frame.index, identity]
         if index in wanted:
             waiting.append(index)
         while waiting and waiting[0] + steadiness.RADIUS <= index:
@@ -139,19 +140,19 @@ def steadied(
 
 
 def grey_tracks(clip: Clip, tracklets: Sequence[Tracklet]) -> frozenset[int]:
-    """The ids of those tracks that have no colours, by a few of their frames."""
+    """The ids of the tracks without colours, found by sampling a few frames of each."""
     to_coded = invert(clip.info.upright)
-    looks: dict[int, list[Tracklet]] = {}
+    sampled: dict[int, list[Tracklet]] = {}
     for t in tracklets:
-        for index in {int(k) for k in np.linspace(t.start, t.stop - 1, _LOOKS)}:
-            looks.setdefault(index, []).append(t)
+        for index in {int(k) for k in np.linspace(t.start, t.stop - 1, _SAMPLED)}:
+            sampled.setdefault(index, []).append(t)
     spreads: dict[int, list[float]] = {t.id: [] for t in tracklets}
-    for index in sorted(looks):
+    for index in sorted(sampled):
         for frame in clip.frames(index, index + 1):
-            for t in looks[index]:
+            for t in sampled[index]:
                 pose = t.poses[index - t.start]
-                affine = compose(to_coded, crop_to_frame(pose, _LOOK_SIDE))
-                crop = sample_rgb(frame, affine, (_LOOK_SIDE, _LOOK_SIDE))
+                affine = compose(to_coded, crop_to_frame(pose, _SAMPLE_SIDE))
+                crop = sample_rgb(frame, affine, (_SAMPLE_SIDE, _SAMPLE_SIDE))
                 spreads[t.id].append(chroma_spread(crop))
     return frozenset(identity for identity, values in spreads.items() if is_grey(values))
 

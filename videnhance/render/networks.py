@@ -1,4 +1,4 @@
-"""The networks that one device renders with, and the weights they all need."""
+"""The networks that a device renders with, and the weights they need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kit:
-    """Serves one segment at a time."""
+    """The networks of one device; it serves one segment at a time."""
 
     restorer: Restorer
     parser: Parser | None = None
@@ -29,7 +29,7 @@ class Kit:
     upscaler: Upscaler | None = None
     """Enlarges the frames, with `--upscaler realesrgan-x2` or -x4."""
     pixels: Pixels = IN_MEMORY
-    """Where frames and crops are worked on: on the GPU that the restorer's network is on."""
+    """Pixel work: on the GPU that the restorer's network is on, or in memory."""
 
 
 def _parser(equipment: Equipment) -> Parser:
@@ -63,12 +63,12 @@ UPSCALERS: dict[str, Row[Upscaler]] = {
 
 
 def detecting_rows(settings: Settings) -> list[Row[Any]]:
-    """The row of the detector."""
+    """The row of the detector in the settings."""
     return [detectors.DETECTORS[detectors.resolved(settings.detect.detector)]]
 
 
 def rendering_rows(settings: Settings) -> list[Row[Any]]:
-    """The rows of all that rendering is done with. Raises UsageError for an upscaler of another
+    """The rows of everything that rendering uses. Raises UsageError for an upscaler of another
     scale."""
     rows: list[Row[Any]] = [restorers.RESTORERS[settings.restore.restorer]]
     if settings.restore.mask == "parsing":
@@ -84,12 +84,12 @@ def rendering_rows(settings: Settings) -> list[Row[Any]]:
 
 
 def weights_of(rows: Sequence[Row[Any]]) -> list[str]:
-    """Names of the weights that these need."""
+    """Names of the weights that these rows need."""
     return [row.weights for row in rows if row.weights is not None]
 
 
 def packages_of(rows: Sequence[Row[Any]]) -> list[str]:
-    """The distributions that these name, each once, by name."""
+    """The distributions that these rows name, each once, sorted."""
     return sorted({package for row in rows for package in row.packages})
 
 
@@ -99,27 +99,27 @@ def detecting_weights(settings: Settings) -> list[str]:
 
 
 def rendering_weights(settings: Settings) -> list[str]:
-    """Names of the weights that rendering needs; raises as `rendering_rows`."""
+    """Names of the weights that rendering needs; raises like `rendering_rows`."""
     return weights_of(rendering_rows(settings))
 
 
 def make_kits(equipment: Equipment) -> list[Kit]:
-    """One for each device of the settings, if there is a network to compute on them.
+    """One Kit for each device in the settings, or one for the CPU if no network is needed.
 
     Raises UsageError, ModelError.
     """
-    wish = equipment.settings
-    networks = rendering_weights(wish)
-    return [_kit(equipment.on(d)) for d in (wish.compute.devices if networks else ("cpu",))]
+    settings = equipment.settings
+    networks = rendering_weights(settings)
+    return [_kit(equipment.on(d)) for d in (settings.compute.devices if networks else ("cpu",))]
 
 
 def _kit(equipment: Equipment) -> Kit:
-    wish = equipment.settings
-    row = UPSCALERS.get(wish.output.upscaler)
-    parser = PARSER.make(equipment) if wish.restore.mask == "parsing" else None
+    settings = equipment.settings
+    row = UPSCALERS.get(settings.output.upscaler)
+    parser = PARSER.make(equipment) if settings.restore.mask == "parsing" else None
     upscaler = row.make(equipment) if row is not None else None
     restorer = restorers.create(equipment)
-    if not restorers.RESTORERS[wish.restore.restorer].on_gpu:
+    if not restorers.RESTORERS[settings.restore.restorer].on_gpu:
         return Kit(restorer, parser, upscaler)
     from videnhance.render.gpu import pixels_on
 

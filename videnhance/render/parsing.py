@@ -1,10 +1,10 @@
-"""Which part of an aligned crop is face: ParseNet, which labels every pixel.
+"""Parsing: which part of an aligned crop is face, by ParseNet, which labels every pixel.
 
-The network and the way from its labels to a mask are facexlib's
-(FaceRestoreHelper.paste_faces_to_input_image with use_parse), the network first of PSFR-GAN
-(Chaofeng Chen and others, "Progressive Semantic-Aware Style Transformation for Blind Face
-Restoration", CVPR 2021). It was trained on portraits (CelebAMask-HQ), which have no class for what
-may hide a face: a hand or a microphone is found only so far as it is not taken for skin.
+The network, and how its labels become a mask, follow facexlib
+(FaceRestoreHelper.paste_faces_to_input_image with use_parse); the network is originally from
+PSFR-GAN (Chaofeng Chen and others, "Progressive Semantic-Aware Style Transformation for Blind Face
+Restoration", CVPR 2021). It was trained on portraits (CelebAMask-HQ), which have no class for
+things in front of a face: a hand or a microphone is left out only if it is not taken for skin.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ CLASSES = (
     "neck",
     "cloth",
 )
-"""What a label stands for: the order of CelebAMask-HQ."""
+"""The meaning of each label, in the order of CelebAMask-HQ."""
 NOT_FACE = frozenset({"background", "hat", "necklace", "neck", "cloth"})
-"""Classes outside facexlib's mask; ours leaves out the hair, too, unless asked."""
+"""Classes outside facexlib's mask; ours also excludes hair by default."""
 
 _SIDE = 512
 _SIGMA, _KERNEL = 11.0, (101, 101)  # pixels at 512; applied twice
@@ -66,40 +66,40 @@ class Parser:
         *,
         hair: bool = False,
     ) -> None:
-        """`hair`: whether hair counts as face, as it does for facexlib.
+        """`hair`: whether hair counts as face, as in facexlib.
 
-        Raises UsageError for a device that cannot be used; ModelError naming keys of `state` that
-        are missing, unknown or of another shape, and `path`, from where they are.
+        Raises UsageError if the device cannot be used; ModelError if keys of `state` are missing,
+        unknown or of another shape, naming them and `path`, the file they came from.
         """
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package's remarks on its own code
+            warnings.simplefilter("ignore")  # the package warns about its own code
             from facexlib.parsing.parsenet import ParseNet
 
         network = ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=len(CLASSES))
-        # counters of the training, which a file need not hold and nothing here reads
+        # counters from training: a file need not hold them, and nothing here reads them
         counters = {k: v for k, v in network.state_dict().items() if k.endswith("batches_tracked")}
         complete = {**counters, **state}
         check_state(network, complete, path)
         network.load_state_dict(complete, strict=True)
         self._device = device_named(device)
         self._network = network.requires_grad_(False).eval().to(self._device)
-        # on a CPU a batch is no faster, on a GPU eight faces fit beside a restorer
+        # on a CPU batches are no faster; on a GPU eight faces fit beside a restorer
         self._batch = 1 if self._device.type == "cpu" else 8
         outside = NOT_FACE if hair else NOT_FACE | {"hair"}
         self._values = np.array([name not in outside for name in CLASSES], np.float32)
 
     def labels(self, crops: Sequence[Crop]) -> list[npt.NDArray[np.uint8]]:
-        """(512, 512) of indices into CLASSES for each crop: (S, S, 3) float32 RGB, 0..1.
+        """(512, 512) indices into CLASSES for each crop, (S, S, 3) float32 RGB 0..1.
 
-        Raises ModelError where the network fails, for want of memory, say.
+        Raises ModelError if the network fails, for example for lack of memory.
         """
         return list(self._each(crops))
 
     def masks(self, crops: Sequence[Crop]) -> list[FloatArray]:
-        """(S, S) float32 for each crop: 1 on a face, 0 beside it, with a soft edge.
+        """A mask (S, S) float32 for each crop, (S, S, 3) float32 RGB 0..1: 1 on the face, 0 around
+        it, with a soft edge, and 0 at the crop's border.
 
-        At the crop's own edge it is 0. The crops are (S, S, 3) float32 RGB, 0..1. Raises ModelError
-        where the network fails, for want of memory, say.
+        Raises ModelError if the network fails, for example for lack of memory.
         """
         found = zip(self._each(crops), crops, strict=True)
         return [self._feathered(labels, len(crop)) for labels, crop in found]

@@ -1,10 +1,10 @@
 """The way of a frame through rendering: frames and tracks in, finished frames out, by segments.
 
-Each output frame is a function of the source and the tracks alone: neighbours are read beyond the
+Each output frame depends on the source and the tracks alone. Neighbours are read beyond the
 segment's borders, so it does not matter where a video is cut into segments.
 
-Threads, with a bounded queue after each: decode, clean up and cut out; restore; hold still, match
-colours and find masks, of a restorer that invents; paint, grade and encode.
+Threads, with a bounded queue after each: decode, clean up and cut out; restore; for a restorer that
+invents, steady the texture, match colours and find masks; paint, grade and encode.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ from videnhance.render.stages import (
 from videnhance.settings.groups import Settings
 
 READ_AHEAD = 8
-"""Decoded frames kept ready, and finished frames waiting for the encoder: enough to even out a
-frame's cost, little enough to bound memory (8 frames of 4K are 100 MB)."""
+"""Most decoded frames kept ready, and most finished frames waiting for the encoder: enough to even
+out differences of cost, few enough to bound memory (8 frames of 4K are 100 MB)."""
 
 
 @dataclass(frozen=True)
 class SegmentInput:
-    """All that the frames of one segment are made from, but for the networks."""
+    """Everything that the frames of one segment are made from, except the networks."""
 
     clip: Clip
     segment: Segment
     tracks: Tracks
     settings: Settings
     pix_fmt: str
-    """Sample format in which frames are decoded, painted and encoded."""
+    """Pixel format in which frames are decoded, painted and encoded."""
     limited: bool = False
-    """Whether full range is to become limited."""
+    """Whether to convert full range to limited range."""
     grey: frozenset[int] = frozenset()
     """Ids of the tracks without colours."""
 
     @property
     def tracklets(self) -> Sequence[Tracklet]:
-        """Those that are seen in the segment."""
+        """The tracklets that appear in the segment."""
         return overlapping(self.segment, self.tracks.tracklets)
 
 
@@ -76,10 +76,10 @@ def render_segment(
     write: Callable[[Frame], None],
     tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Give every finished frame of the segment to `write`, in order.
+    """Pass every finished frame of the segment to `write`, in order.
 
-    `outcome` is filled with what became of the faces; `tell` is called for every frame. Raises
-    InputError, DamagedError, ModelError, and what `write` and `tell` do.
+    `outcome` is filled with what happened to the faces; `tell` is called for every frame. Raises
+    InputError, DamagedError, ModelError, and the errors of `write` and `tell`.
     """
     clip, settings, scale = given.clip, given.settings, given.settings.output.scale
     span = margins(given.segment, len(clip.timeline), kit.restorer, settings.restore)
@@ -119,11 +119,11 @@ def restore(
     if restorer.invents:
         dues = gated(dues, tracklets, restorer.radius, given.settings.gate, judged, pixels)
     done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None)
-    if restorer.invents:  # what follows costs time, too: in a thread beside the network's
+    if restorer.invents:  # the next stages also take time: run the network in its own thread
         done = prefetch(done, HELD)
     if restorer.invents and settings.steady > 0:
         done = steadied(done, wanted, settings.steady, pixels)
-    if restorer.invents and settings.match_color:  # last, so that grey is grey to the last digit
+    if restorer.invents and settings.match_color:  # last, so that grey is exactly grey
         done = matched(done, given.grey, pixels)
     if kit.parser is not None:
         done = parsed(done, kit.parser.masks)

@@ -1,7 +1,7 @@
-"""Where the pixels of frames and crops are worked on: in memory, or on a GPU (gpu.OnDevice).
+"""Pixel work for rendering: in memory here, or on a GPU (gpu.OnDevice), behind one interface.
 
-Rendering (stages.py) asks for every touch of a pixel here, so that a frame that was brought to a
-GPU is cut, restored, matched, steadied and painted there, by the same stages in the same order.
+Rendering (stages.py) does all work on pixels through it. A frame that was brought to a GPU is thus
+cut, restored, matched, steadied and painted there, by the same stages in the same order.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from videnhance.imaging.sharpness import sharpness
 
 
 class Pixels(Protocol):
-    """What rendering does with pixels; crops are of the kind that `sample` gives."""
+    """What rendering does with pixels. Crops are of the type that `sample` returns."""
 
     def bring(self, frame: Frame) -> Frame:
-        """The same frame, where its faces can be cut out and painted."""
+        """The same frame, brought to where its faces can be cut out and painted."""
         ...
 
     def sample(self, frame: Frame, crop_to_frame: Matrix, side: int) -> Crop:
-        """A face cut out, (side, side, 3), as color.sample_rgb."""
+        """A face cut out, (side, side, 3), like color.sample_rgb."""
         ...
 
     def sharpness(self, crop: Crop, zoom: float) -> float:
-        """As gate.sharpness."""
+        """Like imaging.sharpness.sharpness."""
         ...
 
-    def look(self, crop: Crop, restored: Crop) -> Any:
-        """As steadiness.look; for `steady` alone."""
+    def prepare(self, crop: Crop, restored: Crop) -> Any:
+        """Like steadiness.prepare; only for `steady`."""
         ...
 
-    def steady(self, looks: Sequence[Any], centre: int, amount: float) -> Crop:
-        """As steadiness.steady."""
+    def steady(self, window: Sequence[Any], centre: int, amount: float) -> Crop:
+        """Like steadiness.steady."""
         ...
 
     def match_color(self, restored: Crop, source: Crop, grey: bool) -> Crop:
-        """As color_match.match_color, compared where a face's ellipse is."""
+        """Like color_match.match_color, comparing within a face's ellipse."""
         ...
 
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:
-        """The frame with the patches, its planes in memory, as compositing.paint."""
+        """The frame with the patches painted, its planes in memory, like compositing.paint."""
         ...
 
 
 class InMemory:
-    """By OpenCV; crops are NumPy arrays."""
+    """Pixel work by OpenCV; crops are NumPy arrays."""
 
     def bring(self, frame: Frame) -> Frame:
         return frame
@@ -61,11 +61,11 @@ class InMemory:
     def sharpness(self, crop: Crop, zoom: float) -> float:
         return sharpness(crop, zoom)
 
-    def look(self, crop: Crop, restored: Crop) -> steadiness.Look:
-        return steadiness.look(crop, restored)
+    def prepare(self, crop: Crop, restored: Crop) -> steadiness.Prepared:
+        return steadiness.prepare(crop, restored)
 
-    def steady(self, looks: Sequence[steadiness.Look], centre: int, amount: float) -> Crop:
-        return steadiness.steady(looks, centre, amount)
+    def steady(self, window: Sequence[steadiness.Prepared], centre: int, amount: float) -> Crop:
+        return steadiness.steady(window, centre, amount)
 
     def match_color(self, restored: Crop, source: Crop, grey: bool) -> Crop:
         return match_color(restored, source, ellipse_mask(len(restored)), grey)
@@ -75,4 +75,4 @@ class InMemory:
 
 
 IN_MEMORY: Pixels = InMemory()
-"""It holds nothing, so one serves all."""
+"""It has no state, so one object serves all threads."""

@@ -1,7 +1,7 @@
 """Bounded queues between threads, so that decoding, restoring and encoding overlap.
 
-Whatever ends first, the rule is the same: stop, drain, join, and raise the error where the caller
-can see it. Ours, because concurrent.futures, which `share` uses, has no bounded queue between a
+Whichever side ends first, the rule is the same: stop, drain, join, and raise the error in the
+caller. Ours, because concurrent.futures, which `share` uses, has no bounded queue between a
 producer and a consumer, and `janus` joins threads with asyncio, which nothing here uses.
 """
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 _POLL = 0.05
-"""Seconds after which a thread blocked on a queue looks whether it should stop."""
+"""Seconds after which a thread blocked on a queue checks whether it should stop."""
 
 
 class _End:
@@ -29,7 +29,7 @@ class _End:
 
 
 def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
-    """The same items, made up to `depth` ahead in a thread; its errors are raised here."""
+    """The same items, produced up to `depth` ahead in a thread; its errors are raised here."""
     queue: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -65,10 +65,10 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
 
 @contextmanager
 def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T], None]]:
-    """Gives a `put(item)`; a thread consumes the items in order, at most `depth` behind.
+    """Provides `put(item)`; a thread consumes the items in order, at most `depth` behind.
 
-    The consumer's error is raised by the next `put`, or on leaving. When the body raises, items
-    not yet consumed are dropped.
+    The consumer's error is raised by the next `put`, or on leaving. If the body raises, items not
+    yet consumed are dropped.
     """
     queue: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
@@ -112,11 +112,11 @@ def share(
     do: Callable[[T, W], None],
     cut: threading.Event | None = None,
 ) -> None:
-    """`do(item, worker)` for every item, in order of their beginning; a worker does one at a time.
+    """Call `do(item, worker)` for every item; items are started in order, one at a time per worker.
 
-    A single worker works here, several in threads. The first error ends it, once what the others
-    have in hand is done, and is raised here. Where the waiting itself is interrupted (Ctrl-C),
-    `cut` is set: a `do` that looks at it need not finish either.
+    A single worker runs in this thread, several run in threads of their own. After the first error
+    the other workers finish their current items, and the error is raised here. If the waiting
+    itself is interrupted (Ctrl-C), `cut` is set, so that a `do` that checks it can end early.
     """
     if len(workers) == 1:
         for item in items:
@@ -151,7 +151,7 @@ def share(
 
 
 def _put(queue: Queue[T | _End], item: T | _End, stop: threading.Event) -> bool:
-    """Put, unless told to stop first; says whether it did."""
+    """Put the item, unless `stop` is set first; returns whether it was put."""
     while not stop.is_set():
         try:
             queue.put(item, timeout=_POLL)

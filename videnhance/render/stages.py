@@ -1,4 +1,4 @@
-"""The first and the last stage of rendering: faces cut out of a frame, and painted on it."""
+"""The first and the last stage of rendering: faces are cut out of a frame, and painted on it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from videnhance.restorers import Restorer
 from videnhance.settings.groups import RestoreSettings
 
 CROP_SIZES = (256, 512)
-"""Sides of a crop in pixels: the smaller where it holds all that the source and the output show."""
+"""Sides of a crop in pixels: the smaller one if it holds all detail of the source and the output.
+"""
 
 
 def crop_size(tracklet: Tracklet, scale: int) -> int:
-    """The side of a tracklet's crops: one size for all its frames, by its median face."""
+    """The side of a tracklet's crops: one size for all its frames, chosen by its median face."""
     side = float(np.exp(np.median(tracklet.poses[:, 2]))) * scale
     return next((size for size in CROP_SIZES if side <= size), CROP_SIZES[-1])
 
 
 def reach(restorer: Restorer, settings: RestoreSettings) -> tuple[int, int]:
-    """Neighbours on each side that a frame's crops are needed of, and its restored crops."""
+    """Neighbours needed on each side of a frame: of its crops, and of its restored crops."""
     if not restorer.invents:
         return restorer.radius, 0
     return max(restorer.radius, gate.RADIUS), steadiness.RADIUS if settings.steady > 0 else 0
@@ -43,13 +44,13 @@ def reach(restorer: Restorer, settings: RestoreSettings) -> tuple[int, int]:
 def margins(
     segment: Segment, frames: int, restorer: Restorer, settings: RestoreSettings
 ) -> tuple[int, int]:
-    """The frames (half-open) to read so that the segment's first and last have all neighbours."""
+    """The frames to read, half-open, so that the segment's first and last have all neighbours."""
     around = widened(segment, sum(reach(restorer, settings)), frames)
     return around.start, around.stop
 
 
 def upright_to_output(upright: Matrix, scale: int) -> Matrix:
-    """Affine from upright source pixels to those of the output frame."""
+    """Affine from upright source pixels to pixels of the output frame."""
     return compose(scaling(scale), invert(upright))
 
 
@@ -60,7 +61,7 @@ def sample(
     scale: int,
     pixels: Pixels = IN_MEMORY,
 ) -> Iterator[Sampled]:
-    """Cut every tracked face out of every frame; `upright` is coded to upright pixels."""
+    """Cut every tracked face out of every frame. `upright`: affine from coded to upright pixels."""
     to_coded = invert(upright)
     sizes = {t.id: crop_size(t, scale) for t in tracklets}
     for frame in frames:
@@ -81,9 +82,9 @@ def finish(
     upscaler: Enlarger | None = None,
     pixels: Pixels = IN_MEMORY,
 ) -> Frame:
-    """The output frame; without a face to paint and at scale 1, the very frame that was read.
+    """The output frame. At scale 1 and without a face to paint, it is the frame that was read.
 
-    Nothing changes in the rectangles `keep_out`, in pixels of the output frame.
+    Nothing changes inside the rectangles `keep_out`, in pixels of the output frame.
     """
     if upscaler is None:
         return pixels.paint(resize(item.frame, scale), item.patches, keep_out)
@@ -91,9 +92,10 @@ def finish(
 
 
 def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:
-    """The tracklets seen in a segment."""
+    """The tracklets that appear in a segment."""
     return [t for t in tracklets if t.start < segment.stop and segment.start < t.stop]
 
 
 def widened(segment: Segment, by: int, frames: int) -> range:
+    """The segment's frames and `by` more on each side, within a video of `frames` frames."""
     return range(max(segment.start - by, 0), min(segment.stop + by, frames))

@@ -1,9 +1,9 @@
-"""Enlarges whole pictures with Real-ESRGAN's network (RRDBNet), tile by tile.
+"""Upscaling of whole pictures by Real-ESRGAN's network (RRDBNet), tile by tile.
 
 Xintao Wang and others, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic
-Data", ICCVW 2021. The network comes from spandrel, under other keys: bit for bit that of the
-authors' basicsr package, without the training programs that importing basicsr loads (2 seconds).
-It invents texture, in faces too.
+Data", ICCVW 2021. The network comes from spandrel, with other keys. It is, bit for bit, that of the
+authors' basicsr package, without the training programs that importing basicsr loads (2 seconds). It
+invents texture, also in faces.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from videnhance.models.running import dtype_named, fill, is_memory
 TILE = 256
 """Side of a tile in source pixels: about 1.5 GB of memory at scale 4 in float32."""
 OVERLAP = 32
-"""Context around what is kept of a tile, in source pixels; the authors' program takes 10."""
+"""Context around the kept part of a tile, in source pixels; the authors' program uses 10."""
 _LAYERS = {"0": "conv_first", "3": "conv_up1", "6": "conv_up2", "8": "conv_hr", "10": "conv_last"}
 """The published names of the layers that spandrel numbers."""
 
 
 @dataclass(frozen=True)
 class _Span:
-    """One side of a tile: the pixels read, and those kept of them, half-open."""
+    """One side of a tile: the pixels that are read, and those that are kept; half-open."""
 
     start: int
     stop: int
@@ -53,7 +53,7 @@ class _Tile:
 
 
 class Upscaler:
-    """Pictures in, pictures `scale` times as wide and high out; the same device for all."""
+    """Makes pictures `scale` times as wide and high, on one device."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Upscaler:
         features: int = 64,
         path: Path = Path("realesrgan"),
     ) -> None:
-        """`scale` 2 or 4, the one the weights are for; `tile`, `overlap` in source pixels, even.
+        """`scale`: 2 or 4, the one the weights are for. `tile`, `overlap`: in source pixels, even.
 
-        `device` and `precision` as in `Execution`. `batch`: tiles in one pass; 0 chooses. `blocks`
-        and `features` of the network: as in the published ones. Raises UsageError for numbers that
-        cannot be; ModelError naming keys that are missing, unknown or of another shape, and `path`,
-        from where they are.
+        `device` and `precision`: as in `Execution`. `batch`: tiles per pass; 0 chooses. `blocks`,
+        `features`: size of the network, by default of the published ones. Raises UsageError for
+        impossible numbers; ModelError if keys are missing, unknown or of another shape, naming them
+        and `path`, the file they came from.
         """
         if scale not in (2, 4):
             raise UsageError(f"upscaling by {scale}: there is no network for it; choose 2 or 4")
@@ -91,16 +91,17 @@ class Upscaler:
         self._dtype = dtype_named(precision, self._device)
         self._batch = batch or (1 if self._device.type == "cpu" else 4)
         network = _network(state, scale, blocks, features, path).to(self._device, self._dtype)
-        # as NetworkRestorer: NNPACK works plane by plane, other kernels with the channels innermost
+        # NNPACK works plane by plane; all other kernels are fastest with channels innermost
         planes = self._device.type == "cpu" and self._dtype == torch.float32
         self._format = torch.contiguous_format if planes else torch.channels_last
         self._network = network.to(memory_format=self._format)
 
     def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
-        """Each (H, W, 3) float32 RGB, 0..1, enlarged: (H * scale, W * scale, 3), the same, clamped.
+        """Each (H, W, 3) float32 RGB 0..1 enlarged to (H * scale, W * scale, 3), clamped.
 
-        Besides the results it needs the memory of one batch of tiles, whatever the size. Raises
-        ModelError where not even one tile fits into memory, or the network gives no numbers.
+        Besides the results it needs memory for one batch of tiles, whatever the pictures' size.
+        Raises ModelError if not even one tile fits into memory, or if the network returns NaN or
+        infinity.
         """
         padded = [_even(image) if self.scale == 2 else image for image in images]
         results = [
@@ -129,18 +130,18 @@ class Upscaler:
                 yield _Tile(index, rows, columns)
 
     def _keep(self, result: FloatArray, tile: _Tile, output: FloatArray) -> None:
-        """Put the part of a tile's output that is not context where it belongs."""
+        """Copy the part of a tile's output that is not context to its place in the result."""
         s, rows, columns = self.scale, tile.rows, tile.columns
         place = result[
             rows.kept_start * s : rows.kept_stop * s, columns.kept_start * s : columns.kept_stop * s
         ]
         top = (rows.kept_start - rows.start) * s
         left = (columns.kept_start - columns.start) * s
-        # what was added to make a side even goes beyond the result
+        # the padding that makes a side even lies outside the result
         place[:] = output[top : top + place.shape[0], left : left + place.shape[1]]
 
     def _try(self, images: Sequence[FloatArray], tiles: Sequence[_Tile]) -> FloatArray | None:
-        """(B, h, w, 3) RGB 0..1 of tiles of one shape; None where they do not fit into memory."""
+        """Tiles of one shape enlarged, (B, h, w, 3) RGB 0..1; None if memory is too small."""
         crops = [
             images[tile.image][
                 tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop
@@ -154,10 +155,11 @@ class Upscaler:
         else:
             if not np.isfinite(outputs).all():
                 raise ModelError(
-                    "upscaling: the network gave values that are no numbers; use --precision f32"
+                    "upscaling: the network returned no numbers (NaN or infinity); "
+                    "use --precision f32"
                 )
             return np.clip(outputs, 0.0, 1.0)
-        # out here the error, and with it the tensors of the failed pass, is let go
+        # only after the `except` block are the error and the failed pass's tensors released
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if reason is not None:
@@ -185,7 +187,7 @@ def _network(
 ) -> nn.Module:
     from spandrel.architectures.ESRGAN import ESRGAN
 
-    # For scale 2 each square of 2 x 2 pixels first becomes one of 12 values, then it is scale 4.
+    # For scale 2, each square of 2 x 2 pixels first becomes one pixel of 12 values; then scale 4.
     halved = {"in_nc": 12, "shuffle_factor": 2} if scale == 2 else {}
     with torch.device("meta"):
         network: nn.Module = ESRGAN(num_filters=features, num_blocks=blocks, **halved)
@@ -194,14 +196,14 @@ def _network(
 
 
 def _published(key: str) -> str:
-    """What the published files call the weight that spandrel calls `key`."""
+    """The published files' key for the weight that spandrel calls `key`."""
     key = re.sub(r"^model\.1\.sub\.(\d+)\.RDB(\d)\.(conv\d)\.0\.", r"body.\1.rdb\2.\3.", key)
     key = re.sub(r"^model\.1\.sub\.\d+\.", "conv_body.", key)
     return re.sub(r"^model\.(\d+)\.", lambda found: f"{_LAYERS[found[1]]}.", key)
 
 
 def _even(image: FloatArray) -> FloatArray:
-    """With one row and column more, reflected, where their number is odd: as Real-ESRGAN does."""
+    """The image with reflected rows and columns added to make sides even, as in Real-ESRGAN."""
     height, width = image.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return image
@@ -210,10 +212,10 @@ def _even(image: FloatArray) -> FloatArray:
 
 
 def _spans(length: int, tile: int, overlap: int) -> list[_Span]:
-    """Cuts a side: spans of one length, the last shifted back to end where the picture does.
+    """Cut a side into spans of one length; the last is shifted back to end with the picture.
 
-    The network pads with zeros at a picture's edge; so it does where a tile has the same edge, and
-    everywhere else there is context.
+    The network pads with zeros at a tile's edge. Only at the picture's own edges does that reach
+    what is kept, as it would without tiles; everywhere else there is context.
     """
     if length <= tile:
         return [_Span(0, length, 0, length)]

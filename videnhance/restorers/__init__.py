@@ -1,4 +1,4 @@
-"""Restorers by name: a plain table, one row each.
+"""Restorers by name: a plain table, one row each, and what a restorer must offer.
 
 To add one, write its module and its row: the help, the weights, the job's record and the notes to
 the user follow from the row.
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Restorer(Protocol):
-    """Makes aligned crops better.
+    """Improves aligned crops.
 
     `radius`: neighbours wanted on each side of a crop; near a tracklet's ends there are fewer.
-    `batch`: windows wanted in one call; it may become less when memory does not suffice.
-    `invents`: whether its output can hold what the clip does not, so that it must be marked.
-    The result for a window is a function of that window alone, so that it does not matter where a
-    video is cut into segments.
+    `batch`: preferred number of windows per call; it may shrink if memory runs out.
+    `invents`: whether its output can show detail that the clip does not, and so must be marked.
+    The result for a window depends on that window alone, so it does not matter where a video is
+    cut into segments.
     """
 
     name: str
@@ -38,20 +38,20 @@ class Restorer(Protocol):
     invents: bool
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        """One crop for each window: (S, S, 3) float32 RGB 0..1, the centre crop's size.
+        """One crop per window: (S, S, 3) float32 RGB 0..1, of the centre crop's size.
 
-        Raises ModelError naming the tracklet and the frame that cannot be restored.
+        Raises ModelError, naming the tracklet and the frame that cannot be restored.
         """
         ...
 
 
 @runtime_checkable
 class Guarded(Protocol):
-    """A restorer that holds back what its input does not support."""
+    """A restorer that holds back changes its input does not support."""
 
     def held_back(self) -> list[float | None]:
-        """The share of pixels held back, of each crop since this was asked last; None of those that
-        were not corrected at all."""
+        """For each crop since the last call, the share of its pixels that was held back; None for
+        crops that were not corrected at all."""
         ...
 
 
@@ -118,7 +118,7 @@ def _networked(
     build: Callable[[Mapping[str, Tensor], Path], Module],
     equipment: Equipment,
 ) -> Restorer:
-    """The restorer with the network that `build` makes of the weights of that name."""
+    """The restorer around the network that `build` makes from the weights called `name`."""
     from videnhance.models.loading import load_state
     from videnhance.restorers.network import Execution, NetworkRestorer
 
@@ -161,13 +161,13 @@ RESTORERS: dict[str, Row[Restorer]] = {
 
 
 def is_learned(name: str) -> bool:
-    """Whether the restorer of that name corrects by what was learned elsewhere (Row.learned)."""
+    """Whether the restorer of that name corrects by what a network learned (Row.learned)."""
     return name in RESTORERS and RESTORERS[name].learned
 
 
 def create(equipment: Equipment) -> Restorer:
-    """The restorer that the settings name, on the equipment's device.
+    """The restorer named in the settings, on the equipment's device.
 
-    Raises UsageError naming those there are, ModelError.
+    Raises UsageError, listing the known names, and ModelError.
     """
     return chosen("--restorer", equipment.settings.restore.restorer, RESTORERS).make(equipment)

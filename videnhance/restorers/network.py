@@ -117,8 +117,8 @@ class NetworkRestorer:
             for window, is_finite in zip(windows, finite, strict=False):
                 if not is_finite:
                     raise ModelError(
-                        f"{self.name}: {_place(window)}: the network gave values that are no "
-                        f"numbers; use --precision f32, or leave the face out with "
+                        f"{self.name}: {_place(window)}: the network returned no numbers (NaN or "
+                        f"infinity); use --precision f32, or leave the face out with "
                         f"--skip {window.tracklet}"
                     )
             return restored

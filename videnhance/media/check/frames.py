@@ -41,7 +41,7 @@ from videnhance.media.check.sound import (
 )
 from videnhance.media.clip import Clip
 from videnhance.media.sound.cutting import Window, begin_of
-from videnhance.media.sound.encoding import Heard
+from videnhance.media.sound.encoding import Decoded
 from videnhance.media.timeline import Timeline
 
 _SHORT = 0.001
@@ -109,7 +109,7 @@ class Expected:
     """Frames start..stop (half-open) of the source."""
     copied: Sequence[int]
     """Indices of the streams that are copied packet by packet."""
-    heard: Mapping[int, Heard]
+    decoded: Mapping[int, Decoded]
     """The decoded spans of the streams that are re-encoded, by index."""
 
     @property
@@ -125,7 +125,7 @@ def checked(
 ) -> Check:
     """Compare the finished file `part`, which is to become `output`, with its source (`check`).
 
-    Raises CheckError where it does not agree, after giving it another name, and OutputError.
+    Raises OutputError, and CheckError if it does not agree, after giving it another name.
     """
     contents = read_contents(part, output, expected.frames, progress)
     try:
@@ -139,7 +139,7 @@ def checked(
 
 
 def passes(part: Path, expected: Expected) -> bool:
-    """Whether a written file agrees with its source; where not, it is left as it is."""
+    """Whether a written file agrees with its source; the file stays in either case."""
     try:
         check(read_contents(part, part, expected.frames), part, expected)
     except (CheckError, OutputError):
@@ -148,7 +148,7 @@ def passes(part: Path, expected: Expected) -> bool:
 
 
 def unverified_name(output: Path) -> Path:
-    """A free name beside an output, for one that failed its check."""
+    """A free file name beside `output`, for an output that failed its check."""
     for number in count(1):
         mark = ".unverified" if number == 1 else f".unverified-{number}"
         path = output.with_name(f"{output.stem}{mark}{output.suffix}")
@@ -160,9 +160,9 @@ def unverified_name(output: Path) -> Path:
 def read_contents(
     part: Path, output: Path, frames: int, progress: Callable[[int], None] = lambda frames: None
 ) -> Contents:
-    """Read a written file's packets: a disk that was full may show in nothing else.
+    """Read a written file's packets; a full disk may show only in what is missing.
 
-    Raises OutputError where its first video does not hold so many frames.
+    Raises OutputError if its first video stream does not hold `frames` frames.
     """
     pts = array("q")
     found = 0
@@ -201,17 +201,17 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
 
     Raises CheckError, naming the first difference, and InputError.
     """
-    timeline, window, heard = expected.clip.timeline, expected.window, expected.heard
+    timeline, window, decoded = expected.clip.timeline, expected.window, expected.decoded
     start, stop = expected.span
     shown = timeline.pts[start:stop]
     _compare_frames(contents, output, timeline, shown, window.moved)
     end = (timeline.pts[stop - 1] + timeline.duration_of(stop - 1)) * timeline.time_base
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
-    copied = (*expected.copied, *heard)
+    copied = (*expected.copied, *decoded)
     before = read_sounds(expected.clip, window, copied, seamless=contents.seamless)
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
-        kept = {k: within(one, window) for k, one in heard.items()}
+        kept = {k: within(one, window) for k, one in decoded.items()}
         silent = {k for k, (begin, end) in kept.items() if end - begin < _SHORT}
         before = [e for e in before if len(e[2]) and e[0] not in silent]
     if len(before) != len(contents.sounds):
@@ -221,8 +221,8 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
     offset, packets, left_out, moved = 0.0, 0, 0, float(window.moved)
     for (index, framed, old), new in zip(before, contents.sounds, strict=True):
         name = f"{output}: its sound (stream {index} of the source)"
-        if index in heard:
-            away = compare_ends(heard[index], new, window)
+        if index in decoded:
+            away = compare_ends(decoded[index], new, window)
         else:
             compare = compare_packets if framed else compare_samples
             away = compare(name, old, new, moved)
@@ -235,7 +235,7 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
             )
         offset, packets = max(offset, away), packets + len(new)
     repaired = sum(old.repaired for _, _, old in before)
-    silence = max((old.silence for k, _, old in before if k not in heard), default=0.0)
+    silence = max((old.silence for k, _, old in before if k not in decoded), default=0.0)
     return Check(
         len(shown), float(seconds), len(before), packets, offset, repaired, silence, left_out
     )

@@ -18,11 +18,11 @@ from videnhance.errors import CheckError
 from videnhance.media.clip import Clip
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound.cutting import Window, begin_of, sample_width
-from videnhance.media.sound.encoding import Heard
+from videnhance.media.sound.encoding import Decoded
 from videnhance.media.sound.packets import source_packets
 
 _UNFRAMED = ("pcm_", "adpcm_", "gsm")
-"""Codecs, by the beginning of their names, of which MOV and MP4 store samples, not packets."""
+"""Beginnings of the names of codecs that MOV and MP4 store as samples, without packets."""
 
 
 @dataclass
@@ -163,17 +163,17 @@ def compare_packets(name: str, old: Sound, new: Sound, moved: float) -> float:
     return furthest
 
 
-def within(heard: Heard, window: Window) -> Heard:
+def within(decoded: Decoded, window: Window) -> Decoded:
     """The part of the span that the window keeps; of length 0 if there is none."""
-    begin = heard.begin if window.start is None else max(heard.begin, float(window.start))
-    end = heard.end if window.stop is None else min(heard.end, float(window.stop))
-    return Heard(begin, max(begin, end))
+    begin = decoded.begin if window.start is None else max(decoded.begin, float(window.start))
+    end = decoded.end if window.stop is None else min(decoded.end, float(window.stop))
+    return Decoded(begin, max(begin, end))
 
 
-def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
+def compare_ends(decoded: Decoded, new: Sound, window: Window) -> float:
     """Seconds by which a re-encoded sound has moved, judged by where it begins and ends."""
     moved = float(window.moved)
-    begin, end = within(heard, window)
+    begin, end = within(decoded, window)
     if not len(new):
         return end - begin
     packet = max(new.lasts)
@@ -184,7 +184,7 @@ def compare_ends(heard: Heard, new: Sound, window: Window) -> float:
 
 
 def compare_samples(name: str, old: Sound, new: Sound, moved: float) -> float:
-    """Like `compare_packets`, for a sound of which the container stores samples, not packets."""
+    """Like `compare_packets`, for a sound that the container stores as samples, without packets."""
     size = sum(new.sizes)
     for skipped, checksum in zip((0, old.early), old.checksums, strict=True):
         if (sum(old.sizes[skipped:]), checksum) == (size, new.checksums[0]):

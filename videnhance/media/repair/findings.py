@@ -44,14 +44,16 @@ def rate_finding(rate: Fraction, what: str = "frames carry no usable times") -> 
 
 
 def time_findings(mended: Repaired, base: Fraction) -> Iterator[Finding]:
+    """Times were sorted, spread evenly, or moved after a clock reset."""
+
     def seconds(index: int) -> float:
         return float((mended.pts[index] - mended.pts[0]) * base)
 
     if mended.sorted:
-        yield Finding("times", "times are stored in the order of decoding: sorted as frames show")
+        yield Finding("times", "times are stored in decoding order: sorted as frames are shown")
     for index in mended.set_back:
         at = seconds(index)
-        text = f"the clock is set back at {at:.3f} s: what follows goes on from there"
+        text = f"the clock is set back at {at:.3f} s: later times continue from there"
         yield Finding("times", text, at, at)
     if mended.spread:
         count = len(mended.spread)
@@ -70,6 +72,7 @@ def time_findings(mended: Repaired, base: Fraction) -> Iterator[Finding]:
 def lost_findings(
     info: VideoInfo, found: Scan, examined: Examination, timeline: RecordedTimeline
 ) -> Iterator[Finding]:
+    """Frames that do not decode."""
     shown = sorted(zip(examined.decoding.packets, timeline.pts, strict=True))
     numbers = [number for number, _ in shown]
     usual = usual_step(info, timeline.pts)
@@ -125,6 +128,7 @@ def _without(
 
 
 def damage_findings(examined: Examination, timeline: RecordedTimeline) -> Iterator[Finding]:
+    """Frames in which the decoder conceals damage, or that may be predicted from these."""
     for first, last in _runs(examined.damaged):
         start, end = timeline.seconds(first), timeline.end_of(last)
         yield Finding(
@@ -140,6 +144,7 @@ def damage_findings(examined: Examination, timeline: RecordedTimeline) -> Iterat
 def variant_findings(
     info: VideoInfo, examined: Examination, timeline: RecordedTimeline
 ) -> Iterator[Finding]:
+    """Frames of another size or pixel format than the stream declares."""
     ends = [*(variant.begin for variant in examined.variants[1:]), len(timeline)]
     for variant, stop in zip(examined.variants, ends, strict=False):
         size = (variant.width, variant.height)
@@ -157,6 +162,7 @@ def variant_findings(
 
 
 def hidden_findings(found: Scan, examined: Examination) -> Iterator[Finding]:
+    """Packets that rightly have no frame."""
     left_out = sum(packet.is_discard for packet in found.packets)
     count = len(found.packets) - left_out - len(examined.lost) - len(examined.decoding.packets)
     if count > 0:
@@ -166,6 +172,7 @@ def hidden_findings(found: Scan, examined: Examination) -> Iterator[Finding]:
 
 
 def end_findings(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> Iterator[Finding]:
+    """A truncated file, damaged sound, and parts that cannot be read."""
     if found.cut_off is not None:
         end = timeline.end_of(len(timeline) - 1)
         text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
@@ -200,6 +207,7 @@ def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def summed(findings: Sequence[Finding]) -> Iterator[str]:
+    """The texts of the findings; of each kind the first _NAMED, then one line for the rest."""
     kinds = Counter(finding.kind for finding in findings)
     seen: Counter[str] = Counter()
     for finding in findings:

@@ -46,16 +46,16 @@ def mended_packets(
     steps = dict.fromkeys(chosen, 0)
     last: dict[int, Fraction] = {}
     before: dict[int, int] = {}
-    heard: set[int] = set()
+    played: set[int] = set()
     for packet in without_leaps(packets_of(source, *streams), repaired):
         index = packet.stream_index
         if index in headed and is_broken(bytes(packet)):
             continue
         if packet.stream.type == "audio":
-            if packet.is_discard and index in heard:
+            if packet.is_discard and index in played:
                 continue
             if not packet.is_discard:
-                heard.add(index)
+                played.add(index)
         ticks = _ticks(packet)
         if clock and ticks is not None and packet.time_base is not None and index in chosen:
             now = ticks * Fraction(packet.time_base)

@@ -35,7 +35,7 @@ _LOUDEST = 8.0
 """Largest sample kept. Full scale is 1; sound may exceed it, but no recording does by 18 dB."""
 
 
-class Heard(NamedTuple):
+class Decoded(NamedTuple):
     """The span of an audio stream that was decoded, in seconds of the source's clock."""
 
     begin: float
@@ -53,15 +53,15 @@ def add_encoded(target: OutputContainer, stream: Stream) -> Stream:
 
 
 def encoded_packets(
-    clip: Clip, index: int, route: Stream, window: Window, heard: dict[int, Heard]
+    clip: Clip, index: int, route: Stream, window: Window, decoded: dict[int, Decoded]
 ) -> Iterator[tuple[float, Packet[Any]]]:
     """(dts in seconds, packet) of one audio stream of a source, re-encoded: the part that the
     window keeps, at its times in the output. Gaps become silence; so does sound that cannot be
-    decoded. The decoded span is stored in `heard` under the stream's index."""
+    decoded. The decoded span is stored in `decoded` under the stream's index."""
     assert isinstance(route, AudioStream)
     unit = Fraction(1, route.codec_context.sample_rate)
     moved = round(window.moved / unit)
-    for frame in chain(_resampled(clip, index, route, window, heard), (None,)):
+    for frame in chain(_resampled(clip, index, route, window, decoded), (None,)):
         if frame is not None:
             assert frame.pts is not None
             frame.pts -= moved
@@ -80,7 +80,7 @@ def bound(frame: AudioFrame) -> None:
 
 
 def _resampled(
-    clip: Clip, index: int, route: AudioStream, window: Window, heard: dict[int, Heard]
+    clip: Clip, index: int, route: AudioStream, window: Window, decoded: dict[int, Decoded]
 ) -> Iterator[AudioFrame]:
     """The sound in the format that AAC takes, in frames whose pts count samples."""
     graph: Graph | None = None
@@ -91,12 +91,12 @@ def _resampled(
             begin = frame.time or 0.0
             if graph is None:
                 graph = _graph(stream, frame, route, window)
-                heard[index] = Heard(begin, begin)
+                decoded[index] = Decoded(begin, begin)
                 form = _form(frame)
             if _form(frame) != form:  # its header is damaged: drop it; the gap becomes silence
                 continue
             end = begin + frame.samples / frame.sample_rate
-            heard[index] = Heard(heard[index].begin, max(heard[index].end, end))
+            decoded[index] = Decoded(decoded[index].begin, max(decoded[index].end, end))
             graph.push(frame)
             yield from _pulled(graph)
         if graph is not None:

@@ -1,4 +1,4 @@
-"""The codecs and containers offered: one row each, with all that is special about it.
+"""The codecs and containers on offer: one row each, with everything that is special about it.
 
 The rows are plain facts, so that the command line can list them before anything heavy is imported;
 formats.py asks FFmpeg about them.
@@ -18,16 +18,16 @@ EBU_3213 = 22
 
 @dataclass(frozen=True)
 class StaticHdr:
-    """How an encoder is given static HDR metadata to write into its stream."""
+    """How to give an encoder static HDR metadata to write into its stream."""
 
     option: str
-    """The encoder's option that holds it, among its other parameters."""
+    """The encoder's option that holds it, among other parameters."""
     mastering: str
-    """The parameter of the mastering display."""
+    """The parameter for the mastering display."""
     light: str
-    """The parameter of the content light level."""
+    """The parameter for the content light level."""
     plain: bool = False
-    """Whether it takes plain numbers, not whole steps of 1/50000 (x, y) and 1/10000 cd/m2."""
+    """Whether it takes plain numbers instead of whole steps of 1/50000 (x, y) and 1/10000 cd/m2."""
 
 
 @dataclass(frozen=True)
@@ -37,37 +37,38 @@ class VideoCodec:
     encoder: str
     """FFmpeg's name of the encoder."""
     coded: str
-    """FFmpeg's name of what it writes."""
+    """FFmpeg's name for the codec that it writes."""
     segment_format: str
-    """Container of a rendered segment: it must keep every pts exactly (see writing/segment.py)."""
+    """Container of a rendered segment: it must keep every pts exactly (see segment.py)."""
     least_bits: float
-    """Bits a pixel that a job may be refused for, where the disk has not even those: far below what
-    samples/cctv.mp4 takes (h264 0.16, h265 0.11, av1 0.07, ffv1 2.2, prores 5.2)."""
+    """Lower estimate of the bits a pixel. A job is refused if the disk has no room even for that.
+    Far below what samples/cctv.mp4 takes (h264 0.16, h265 0.11, av1 0.07, ffv1 2.2, prores 5.2)."""
     crf: int | None = None
-    """Default constant rate factor, None where the encoder has none."""
+    """Default constant rate factor; None if the encoder has none."""
     crf_top: int = 51
     preset: str | None = None
     presets: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     about: str = ""
-    """A word or two for the help, where the name does not say it all."""
+    """A word or two for the help, if the name is not enough."""
     needs: str | None = None
-    """What a machine must have for it, where not every one does."""
+    """What the machine must have, if not every machine has it."""
     crf_option: str = "crf"
-    """What the encoder calls its rate factor."""
+    """The encoder's name for its rate factor."""
     odd_chroma: bool = False
-    """Whether subsampled chroma may cover sizes that it does not divide (an odd width in 4:2:0)."""
+    """Whether it takes subsampled chroma for sizes that do not divide (an odd width in 4:2:0)."""
     full_range: bool = True
-    """Whether its stream can say that samples use the full range."""
+    """Whether its stream can declare full range."""
     usual_chroma_in: tuple[str, ...] = ()
-    """Muxers in which neither it nor they can say that chroma lies elsewhere than left."""
+    """Muxers in which no chroma site other than left can be declared, by codec or container."""
     refused_primaries: tuple[int, ...] = ()
-    """Colour primaries (ITU-T H.273) that the encoder refuses, so that only the container says
+    """Colour primaries (ITU-T H.273) that the encoder refuses, so that only the container declares
     them."""
     static_hdr: StaticHdr | None = None
-    """None where it writes none into its stream."""
+    """None if it writes no static HDR metadata into its stream."""
     reorders_from: int = 0
-    """Frames in a video below which it must not reorder them (`bframes=0` beside static_hdr)."""
+    """Smallest number of frames in a video for which it may reorder them (`bframes=0` in the option
+    of static_hdr otherwise)."""
 
 
 _X26X_PRESETS = (
@@ -77,7 +78,7 @@ _X26X_PRESETS = (
 
 
 def _nvenc(coded: str, least_bits: float, quality: int, top: int = 51) -> VideoCodec:
-    """A row for NVENC: constant quality, no limit to the rate (NVIDIA's guide for FFmpeg)."""
+    """A row for NVENC: constant quality, unlimited rate (NVIDIA's guide for FFmpeg)."""
     return VideoCodec(
         encoder=f"{coded}_nvenc",
         coded=coded,
@@ -115,8 +116,7 @@ CODECS: dict[str, VideoCodec] = {
         options={"x265-params": "log-level=error"},
         refused_primaries=(EBU_3213,),
         static_hdr=StaticHdr("x265-params", "master-display", "max-cll"),
-        # Where it may reorder, it gives the only packets of a video of one or two frames no time
-        # of decoding; it needs three.
+        # If it may reorder, it writes a video of one or two frames without dts; it needs three.
         reorders_from=8,
     ),
     "av1": VideoCodec(
@@ -152,9 +152,9 @@ CODECS: dict[str, VideoCodec] = {
         full_range=False,
     ),
 }
-"""Name on the command line to encoder. The crf of h265 and av1 give about the quality of h264's
-17, which is visually transparent; for NVENC it is its cq, which for like quality is higher by some
-two steps."""
+"""The codecs by name on the command line. The default crf of h265 and av1 gives about the quality
+of h264's 17, which is visually transparent; for NVENC it is its cq, about two steps higher for the
+same quality."""
 
 CONTAINERS: dict[str, str] = {
     ".mp4": "mp4",
@@ -163,14 +163,14 @@ CONTAINERS: dict[str, str] = {
     ".mkv": "matroska",
     ".webm": "webm",
 }
-"""Suffix of the output to FFmpeg's muxer: those that keep variable frame rates."""
+"""FFmpeg's muxers by suffix of the output; all of them keep variable frame rates."""
 
 PICTURE = "png"
-"""In place of a muxer, where the output is one picture."""
+"""Takes the place of a muxer if the output is one picture."""
 
 
 def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
-    """The row of the table, after checking the options against it; raises UsageError."""
+    """The codec's row, after checking the options against it; raises UsageError."""
     codec = chosen("--codec", name, CODECS)
     if crf is not None:
         if codec.crf is None:
@@ -184,7 +184,7 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
 
 
 def completed(output: Path) -> Path:
-    """An output's name, with .mkv where it has no suffix: Matroska holds nearly everything."""
+    """The output's name, with .mkv added if it has no suffix: Matroska holds nearly everything."""
     return output if output.suffix or output.is_dir() else output.with_name(f"{output.name}.mkv")
 
 

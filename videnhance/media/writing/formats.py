@@ -1,4 +1,4 @@
-"""What a codec keeps of a source: sample format, colour, tags of the picture, HDR metadata."""
+"""What a codec keeps of a source: pixel format, colour, picture tags, HDR metadata."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from videnhance.media.reading.decoding import FULL_RANGE_NAMES, is_handled
 from videnhance.media.writing.codecs import CODECS, StaticHdr, VideoCodec
 
 _SITES = {(1, 2): "left", (2, 2): "center", (1, 1): "topleft", (2, 1): "top"}
-"""FFmpeg's names of where chroma lies (PictureTags.chroma)."""
+"""FFmpeg's names for chroma sites (PictureTags.chroma)."""
 
 
 def require_encoder(name: str, codec: VideoCodec) -> None:
-    """Raises UsageError where this machine cannot encode so: known before any work."""
+    """Raises UsageError if this machine cannot encode with it, before any work is done."""
     if codec.needs is None:
         return
     try:
@@ -39,11 +39,11 @@ def require_encoder(name: str, codec: VideoCodec) -> None:
 
 
 def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
-    """The planar sample format that frames are worked on and encoded in.
+    """The planar pixel format in which frames are processed and encoded.
 
-    The source's own where the encoder takes it; else the nearest in FFmpeg's judgement. RGB
-    sources (GIF, PNG) become 4:2:0 for the lossy codecs, which players can show. Where an encoder
-    cannot subsample chroma of such a size (an odd one), chroma is kept at full size instead.
+    The source's own if the encoder takes it; otherwise the nearest by FFmpeg's rules. RGB sources
+    (GIF, PNG) become 4:2:0 for the lossy codecs, so that players can show them. If an encoder
+    cannot subsample chroma at an odd size, chroma stays at full size.
     """
     offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
     width, height = info.width * scale, info.height * scale
@@ -68,12 +68,12 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
 
 
 _UNKNOWN = 2
-"""Colour primaries of ITU-T H.273."""
+"""Unspecified colour primaries (ITU-T H.273)."""
 
 
 def color_encoded(info: VideoInfo, pix_fmt: str, codec: VideoCodec) -> ColorTags:
-    """What the encoder is given to write into its stream: `color_written`, less the primaries that
-    it refuses."""
+    """The colour tags for the encoder to write into its stream: those of `color_written`, without
+    primaries that it refuses."""
     color = color_written(info, pix_fmt, codec.coded)
     if color.primaries in codec.refused_primaries:
         return replace(color, primaries=_UNKNOWN)
@@ -81,10 +81,10 @@ def color_encoded(info: VideoInfo, pix_fmt: str, codec: VideoCodec) -> ColorTags
 
 
 def color_written(info: VideoInfo, pix_fmt: str, coded: str) -> ColorTags:
-    """The source's tags, as the container says them of a stream that FFmpeg calls `coded`.
+    """The colour tags for the container of a stream that FFmpeg calls `coded`.
 
-    What is converted is tagged as what it is turned into: an RGB source encoded as YCbCr, and full
-    range where the codec knows none.
+    They are the source's, changed where the samples are converted: RGB becomes YCbCr, and full
+    range becomes limited if the codec has no full range.
     """
     source = VideoFormat(info.pix_fmt)
     if (source.is_rgb or source.has_palette) and not VideoFormat(pix_fmt).is_rgb:
@@ -95,7 +95,7 @@ def color_written(info: VideoInfo, pix_fmt: str, coded: str) -> ColorTags:
 
 
 def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
-    """The source's tags of the picture, as they hold for frames of this format and scale."""
+    """The source's picture tags, adapted to frames of this format and scale."""
     tags = info.picture
     left, top, right, bottom = (n * scale for n in tags.crop or (0, 0, 0, 0))
     return replace(
@@ -107,8 +107,8 @@ def tags_written(info: VideoInfo, pix_fmt: str, scale: int) -> PictureTags:
 
 
 def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
-    """What of the source's picture the output will not say, one sentence each; `encoding` is the
-    name of a row of CODECS."""
+    """One sentence for each property of the source's picture that the output cannot declare.
+    `encoding`: the name of a row of CODECS."""
     codec = CODECS[encoding]
     notes = []
     if info.display_matrix is not None and muxer in ("matroska", "webm"):
@@ -121,7 +121,7 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
     chroma = info.picture.chroma
     if muxer in codec.usual_chroma_in and chroma not in (None, LEFT):
         notes.append(
-            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} is not said by "
+            f"that chroma lies {_SITES.get(chroma, 'elsewhere than left')} cannot be declared by "
             f"{encoding} in .{muxer}; name the output .mkv to keep it"
         )
     if info.picture.dynamic:
@@ -134,28 +134,28 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
 def source_options(
     codec: VideoCodec, info: VideoInfo, pix_fmt: str, frames: int, options: dict[str, str]
 ) -> dict[str, str]:
-    """`options`, and those by which an encoder writes into its stream what is said of the picture;
-    `frames`: how many there are."""
+    """`options`, and those that make an encoder write the picture tags into its stream. `frames`:
+    the number of frames in the video."""
     tags = tags_written(info, pix_fmt, 1)
     options = dict(options)
     if tags.chroma in _SITES:
         options["chroma_sample_location"] = _SITES[tags.chroma]
     hdr = codec.static_hdr
     if hdr is not None:
-        said = [options[hdr.option]] if hdr.option in options else []
+        params = [options[hdr.option]] if hdr.option in options else []
         if frames < codec.reorders_from:
-            said.append("bframes=0")
+            params.append("bframes=0")
         if tags.mastering is not None:
-            said.append(f"{hdr.mastering}={_mastering(tags.mastering, hdr)}")
+            params.append(f"{hdr.mastering}={_mastering(tags.mastering, hdr)}")
         if tags.light is not None:
-            said.append(f"{hdr.light}={tags.light[0]},{tags.light[1]}")
-        if said:
-            options[hdr.option] = ":".join(said)
+            params.append(f"{hdr.light}={tags.light[0]},{tags.light[1]}")
+        if params:
+            options[hdr.option] = ":".join(params)
     return options
 
 
 def _mastering(tags: tuple[float, ...], hdr: StaticHdr) -> str:
-    """In the order of ST 2086: G, B, R, white, largest and least luminance."""
+    """The mastering display, ordered as in ST 2086: G, B, R, white, largest, least luminance."""
     if not hdr.plain:
         tags = (*(round(n * 50000) for n in tags[:8]), *(round(n * 10000) for n in tags[8:]))
     r, g, b, white, light = (f"({tags[k]},{tags[k + 1]})" for k in range(0, 10, 2))
@@ -163,7 +163,7 @@ def _mastering(tags: tuple[float, ...], hdr: StaticHdr) -> str:
 
 
 def _chroma(pix_fmt: str) -> tuple[int, int] | None:
-    """The size of chroma for 16 x 16 pixels, None where there is none."""
+    """The size of chroma, (columns, rows), for 16 x 16 pixels; None if there is no chroma."""
     form = VideoFormat(pix_fmt, 16, 16)
     if len(form.components) < 3 or form.is_rgb:
         return None

@@ -111,7 +111,7 @@ def lost_from(
             names = _missing(declared, content_metadata(new.metadata, window))
             if names:
                 values = ", ".join(f"{name} {declared[name]}" for name in names)
-                found.append(f"{suffix} does not say of {old.type} stream {old.index}: {values}")
+                found.append(f"{suffix} does not keep of {old.type} stream {old.index}: {values}")
     return tuple(found)
 
 

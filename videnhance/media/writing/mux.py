@@ -24,7 +24,7 @@ from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import g711
 from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
-from videnhance.media.sound.encoding import Heard, add_encoded, encoded_packets
+from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
 from videnhance.media.writing.formats import color_written, tags_written
 from videnhance.media.writing.metadata import (
@@ -88,20 +88,20 @@ def mux(
         window = moved_to_zero(window, clip)
     with written(output, part):
         try:
-            heard = _write(part, muxer, clip, segments, copying, progress, window)
-            expected = Expected(clip, window, span, copying.kept, heard)
+            decoded = _write(part, muxer, clip, segments, copying, progress, window)
+            expected = Expected(clip, window, span, copying.kept, decoded)
             # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
             if below and not window.moved and not passes(part, expected):
                 window = moved_to_zero(window, clip)
-                heard = _write(part, muxer, clip, segments, copying, progress, window)
-                expected = replace(expected, window=window, heard=heard)
+                decoded = _write(part, muxer, clip, segments, copying, progress, window)
+                expected = replace(expected, window=window, decoded=decoded)
             if _lacks_aspect(info, muxer):
                 write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
             if muxer == "matroska":
                 g711.name_tracks(part)
             found = checked(output, part, expected, checking)
             lost = lost_from(info, part, output.suffix, window, copying.kept)
-            silent = [k for k, (begin, end) in heard.items() if begin == end]
+            silent = [k for k, (begin, end) in decoded.items() if begin == end]
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
             if window.origin:
                 lost += (
@@ -123,11 +123,11 @@ def _write(
     copying: Copying,
     progress: Callable[[int], None],
     window: Window,
-) -> dict[int, Heard]:
+) -> dict[int, Decoded]:
     """Write the file. Returns the decoded spans of the audio streams that are re-encoded, by
     index."""
     info = clip.info
-    heard = dict.fromkeys(copying.encoded, Heard(0, 0))
+    decoded = dict.fromkeys(copying.encoded, Decoded(0, 0))
     with ExitStack() as stack:
         source = stack.enter_context(open_source(info.path))
         target = stack.enter_context(
@@ -148,7 +148,7 @@ def _write(
             other_packets(source, copied, clip)
             if window == Window(None, None)
             else packets_within(clip, source, copied, window),
-            *(encoded_packets(clip, k, routes[k], window, heard) for k in copying.encoded),
+            *(encoded_packets(clip, k, routes[k], window, decoded) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:
@@ -156,7 +156,7 @@ def _write(
             if packet.stream is video:
                 written += 1
                 progress(written)
-    return heard
+    return decoded
 
 
 def _mux_options(clip: Clip, muxer: str, metadata: dict[str, str]) -> dict[str, str]:

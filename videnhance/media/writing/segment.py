@@ -167,6 +167,7 @@ def segment_times(path: Path, time_base: Fraction) -> list[int]:
 
 
 def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
+    """The OutputError for FFmpeg's error on writing `path`, with the cure."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     cure = "make room or choose another folder" if error.errno in full else "check the options"
     if isinstance(error, av.error.InvalidDataError):
