@@ -64,6 +64,11 @@ def test_times_survive_in_every_container(tmp_path: Path, suffix: str) -> None:
     assert times(out) == times(source)
 
 
+def test_a_name_may_be_text(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "in.mkv")
+    assert probe(str(clip)) == probe(clip)
+
+
 def test_time_base_with_a_numerator(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.avi", codec="mpeg4", time_base=Fraction(1001, 30000))
     info = probe(source)

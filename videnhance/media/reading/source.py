@@ -133,8 +133,9 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     raise InputError(f"{path}: holds no video ({', '.join(kinds)} only); name a video file")
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path | str) -> VideoInfo:
     """Facts about a file. Reads headers and decodes one frame; raises InputError."""
+    path = Path(path)
     with open_source(path) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
