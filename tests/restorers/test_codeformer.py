@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.making.networks import codeformer, shortened
 from videnhance.errors import ModelError, UsageError
 from videnhance.models.loading import load_state
 from videnhance.restorers.codeformer import build
@@ -26,17 +26,7 @@ def face() -> Tensor:
 
 @pytest.fixture(scope="module")
 def theirs() -> nn.Module:
-    pytest.importorskip("spandrel_extra_arches", reason="the extra codeformer is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
-
-        torch.manual_seed(0)
-        network: nn.Module = CodeFormer().eval().requires_grad_(False)
-    # codes apart, a voice for every place, so that the choice differs and rounding cannot tip it
-    network.get_parameter("quantize.embedding.weight").normal_(generator=torch.manual_seed(2))
-    network.get_parameter("position_emb").normal_(generator=torch.manual_seed(3))
-    return network
+    return codeformer()
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +45,6 @@ def test_it_equals_the_authors_network_at_the_fidelity_given(
     assert result.shape == expected.shape and result.dtype == torch.float32
     # a code chosen otherwise changes a square of 32 pixels by as much as the picture varies
     assert (result - expected).abs().max() < 0.005 * expected.std()
-
-
-def shortened(network: nn.Module) -> nn.Module:
-    """The network with next to no encoder and generator: a place's mean to codes, codes to RGB."""
-    draw = torch.Generator().manual_seed(4)
-    inward, outward = nn.Conv2d(3, 256, 1, bias=False), nn.Conv2d(256, 3, 1, bias=False)
-    inward.weight = nn.Parameter(torch.randn(inward.weight.shape, generator=draw))
-    outward.weight = nn.Parameter(torch.randn(outward.weight.shape, generator=draw) / 16.0)
-    network.get_submodule("encoder").blocks = nn.ModuleList([nn.AvgPool2d(32), inward])
-    network.get_submodule("generator").blocks = nn.ModuleList([outward])
-    return network.requires_grad_(False)
 
 
 @torch.inference_mode()

@@ -5,16 +5,13 @@ At an eighth of the side: all but the number of places that attend is the same.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision_bridge import bridge
 
+from tests.making.networks import restoreformer
 from videnhance.errors import ModelError
 from videnhance.models.loading import load_state
 from videnhance.restorers.restoreformer import build
@@ -28,16 +25,7 @@ def faces() -> Tensor:
 
 @pytest.fixture(scope="module")
 def theirs() -> nn.Module:
-    bridge()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        from gfpgan.archs.restoreformer_arch import RestoreFormer
-
-        torch.manual_seed(0)
-        network: nn.Module = RestoreFormer().eval().requires_grad_(False)
-    # codes as far apart as the features they stand for, so that rounding cannot change the choice
-    network.get_parameter("quantize.embedding.weight").normal_(generator=torch.manual_seed(2))
-    return network
+    return restoreformer()
 
 
 @pytest.fixture(scope="module")
