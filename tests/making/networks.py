@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision_bridge import bridge
+
+from tests.making.portraits import portraits
+from videnhance.detectors.retinaface import Network
 
 
 def gfpgan_state() -> dict[str, Tensor]:
@@ -86,3 +91,23 @@ def shortened(network: nn.Module) -> nn.Module:
     network.get_submodule("encoder").blocks = nn.ModuleList([nn.AvgPool2d(32), inward])
     network.get_submodule("generator").blocks = nn.ModuleList([outward])
     return network.requires_grad_(False)
+
+
+def retinaface(network: Network) -> Any:
+    """facexlib's, which finds something in every portrait."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from facexlib.detection.retinaface import RetinaFace
+
+        torch.manual_seed(3)
+        made: Any = RetinaFace(network_name=network, device=torch.device("cpu"))
+    picture = torch.from_numpy(portraits()[0].transpose(2, 0, 1)[None].astype(np.float32))
+    with torch.no_grad():
+        # Statistics of the net's own features keep random answers in a range that differs.
+        made.train()
+        for _ in range(3):
+            made(picture)
+        made.eval()
+        for head in made.ClassHead:
+            head.conv1x1.weight.mul_(20)
+    return made
