@@ -64,7 +64,7 @@ def lock(path: Path) -> int | None:
 
     Returns a descriptor. It is the kernel's lock: it ends when that is closed or the process ends,
     however it ends. Raises OSError. Ours because the package `filelock` would save only these few
-    lines: it cannot say who holds a lock without taking it, as job.directory.folder.holder does.
+    lines: it cannot say who holds a lock without taking it, as job.directory.entering.holder does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -16,10 +16,10 @@ from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracks
 from videnhance.imaging.frames import Zone
+from videnhance.job.directory.entering import entered
 from videnhance.job.directory.fingerprints import (
     render_fingerprint,
 )
-from videnhance.job.directory.folder import entered
 from videnhance.job.directory.record import PACKAGES, Record, read_record
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained

@@ -18,7 +18,7 @@ import pytest
 from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import plan
-from videnhance.job.directory import folder as jobdir
+from videnhance.job.directory import entering
 from videnhance.job.directory.folder import JobDirectory, default_folder
 from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
@@ -477,9 +477,9 @@ def test_detecting_is_a_job_too(tmp_path: Path, clip: Path) -> None:
 
 def test_no_process_is_left_holding_the_lock(tmp_path: Path) -> None:
     folder = JobDirectory(tmp_path)
-    with jobdir.held(folder):
-        assert jobdir.holder(folder) == os.getpid()
-    assert jobdir.holder(folder) is None
+    with entering.held(folder):
+        assert entering.holder(folder) == os.getpid()
+    assert entering.holder(folder) is None
 
 
 # What is not the job's own

@@ -58,7 +58,7 @@ class BatchResult:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Video:
     """A video, and where below the output folder its result goes."""
 
     source: Path
@@ -90,7 +90,7 @@ def inputs_of(
         raise UsageError(f"--out-dir {out_dir}: is a file; name a folder")
     items: dict[Path, BatchItem] = {}
     for argument in arguments:
-        for found in _found(str(argument), recursive=recursive, out_dir=out_dir):
+        for found in _videos_named(str(argument), recursive=recursive, out_dir=out_dir):
             output = out_dir / found.folder / _name_kept(found.source)
             items.setdefault(found.source.resolve(), BatchItem(found.source, output))
     _check_outputs(items)
@@ -110,7 +110,7 @@ def run_batch(
     `run_one(source, output)` does one. Where it raises ContainerError, which it must before it
     writes anything, it is asked again with .mkv, .mp4 and .mov added to the output's name.
     `skip_existing` leaves out items whose output is there already, under any of these names.
-    `stop` is asked before each item, `tell(item, number, total)` told, from number 1. When `stop`
+    `stop` is asked before each item, `tell(item, number, total)` called, from number 1. When `stop`
     says so, or an item raises an error with the exit code of Stopped, no further one is begun.
 
     Nothing is raised but what is no Exception, such as KeyboardInterrupt.
@@ -151,26 +151,26 @@ def closing_table(results: Sequence[BatchResult]) -> str:
     lines = []
     for result in results:
         item, summary = result.item, result.summary
-        told = ""
+        text = ""
         if summary is not None:
-            told = (
+            text = (
                 f"{summary.frames:{frames}} frames  {summary.tracks:{tracks}} tracks  "
                 f"{summary.seconds:{seconds}.1f} s"
             )
             if item.output.name != item.source.name:
-                told += f"  as {item.output.name}"
+                text += f"  as {item.output.name}"
         elif result.state == "skipped":
-            told = f"{item.output} exists already"
+            text = f"{item.output} exists already"
         elif result.error is not None:
-            told = result.error.removeprefix(f"{item.source}: ")
-        line = f"{result.state:{states}}  {item.source!s:{names}}  {told}"
+            text = result.error.removeprefix(f"{item.source}: ")
+        line = f"{result.state:{states}}  {item.source!s:{names}}  {text}"
         lines.append(line.rstrip())
     counts = {state: sum(o.state == state for o in results) for state in STATES}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return "\n".join([*lines, told or "0 done"])
+    text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return "\n".join([*lines, text or "0 done"])
 
 
-def _found(argument: str, *, recursive: bool, out_dir: Path) -> Iterator[_Found]:
+def _videos_named(argument: str, *, recursive: bool, out_dir: Path) -> Iterator[_Video]:
     """The videos one argument names."""
     path = Path(argument)
     if path.is_dir():
@@ -179,16 +179,16 @@ def _found(argument: str, *, recursive: bool, out_dir: Path) -> Iterator[_Found]
             wider = "" if recursive else "add --recursive to look in its sub-folders, or "
             raise UsageError(f"{path}: no video in this folder; {wider}name the files themselves")
         for video in videos:
-            yield _Found(video, video.relative_to(path).parent)
+            yield _Video(video, video.relative_to(path).parent)
     elif any(sign in argument for sign in "*?[") and not path.exists():
         root = _fixed_part(path)
         matches = list(_matches(path, root, recursive=recursive, avoid=_inside(root, out_dir)))
         if not matches:
             raise UsageError(f"{argument}: no video matches this; check the pattern and the folder")
         for video in matches:
-            yield _Found(video, video.relative_to(root).parent)
+            yield _Video(video, video.relative_to(root).parent)
     else:
-        yield _Found(path, Path())
+        yield _Video(path, Path())
 
 
 def _videos_in(folder: Path, *, recursive: bool, avoid: Path | None) -> Iterator[Path]:

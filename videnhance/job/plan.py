@@ -1,4 +1,5 @@
-"""Step 1, plan: look at the source and the wishes, and settle everything before any work."""
+"""What a job works on and how its output is made, decided from the source and the settings before
+any work."""
 
 from __future__ import annotations
 
@@ -67,14 +68,16 @@ class Scope:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole job, decided."""
+    """How an output is made, decided before any work."""
 
     scope: Scope
-    output: Path
     muxer: str
+    """FFmpeg's name of the output's container; codecs.PICTURE for a PNG."""
     segments: tuple[Segment, ...]
+    """The range, in the segments that are rendered."""
     encoding: Encoding
     copying: Copying
+    """Which of the source's other streams the output gets."""
 
 
 def make_scope(
@@ -87,7 +90,7 @@ def make_scope(
 
     `examined` is what a decoding of all of it showed, if that was needed (repair/examination.py).
 
-    Raises UsageError for a range that is none, InputError for a source that cannot be worked on.
+    Raises UsageError for an empty range, InputError for a source that cannot be worked on.
     """
     detector = detectors.resolved(settings.detect.detector)
     settings = replace(settings, detect=replace(settings.detect, detector=detector))
@@ -115,7 +118,7 @@ def make_plan(
     progress: Callable[[int], None] = lambda packets: None,
     examined: Examination | None = None,
 ) -> Plan:
-    """Check every wish and read the source's packets; nothing is written.
+    """Check every setting and read the source's packets; nothing is written.
 
     Raises UsageError, InputError, OutputError or ContainerError: whatever can be known to fail is
     known here, before the first frame.
@@ -168,7 +171,6 @@ def make_plan(
     )
     return Plan(
         scope=scope,
-        output=output,
         muxer=muxer,
         segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), clip.timeline),
         encoding=encoding,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import JobError
+from videnhance.job.directory.entering import entered
 from videnhance.job.directory.finished import is_finished
-from videnhance.job.directory.folder import JobDirectory, entered
+from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.record import read_record
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from videnhance.job.directory.entering import holder
 from videnhance.job.directory.fingerprints import detect_fingerprint
-from videnhance.job.directory.folder import JobDirectory, holder
+from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.record import Record, read_record
 from videnhance.job.directory.seal import read_seal
 from videnhance.media.timeline import Segment

@@ -1,4 +1,4 @@
-"""job.json: what a job is, so that it can be told, repeated and gone on with.
+"""job.json: what a job is, so that it can be shown, repeated and resumed.
 
     format, version         "videnhance job", 1
     kind                    enhance, or detect (which ends with tracks.json)
@@ -20,7 +20,7 @@
     digest                  of all the rest: a flipped bit must not make another video
 
 It is written when the job begins, and again with the check just before the output is put in place;
-what is finished is told by the finished files alone.
+what is finished is known from the finished files alone.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ one line, and not silently begun anew."""
 PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 """Distributions that decide what comes out of every job; rows of networks name more of them."""
 
-_UNTOLD = {
+_NOT_COMPARED = {
     *("source.path", "tracks.path", "overwrite", "keep_job"),
     *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check", "condition"),
 }
-"""Not compared: the same content may lie elsewhere, and what follows from other entries."""
+"""Entries that may differ: the same content may lie elsewhere, and others follow from the rest."""
 _NAMES = {
     "fingerprints": "by another version of videnhance",
     "source.sha256": "the input's content",
@@ -91,7 +91,7 @@ class Record:
 
     @property
     def tracks(self) -> Path | None:
-        """The file that was given for the tracks; None where they are detected."""
+        """The file named with --tracks; None where faces are detected."""
         given = self.document["tracks"]
         return Path(given["path"]) if given else None
 
@@ -129,21 +129,21 @@ class Record:
         return Record({**self.document, "check": dict(found)})
 
     def differences(self, other: Record) -> list[str]:
-        """In what `other`, which is to go on with this job, is another job: one phrase each.
+        """How `other`, which is to go on with this job, is another job: one phrase each.
 
-        A content that `other` does not tell (yet) is no difference.
+        A source's content that `other` does not know (yet) is no difference.
         """
         mine, theirs = dict(_leaves(self.document)), dict(_leaves(other.document))
         found = []
         for key in sorted(mine.keys() | theirs.keys()):
             one, two = mine.get(key), theirs.get(key)
-            if one == two or key in _UNTOLD or key.split(".")[0] in _UNTOLD:
+            if one == two or key in _NOT_COMPARED or key.split(".")[0] in _NOT_COMPARED:
                 continue
             if key == "source.sha256" and two is None:
                 continue
             setting = SETTINGS.get(key.removeprefix("settings."))
             name = setting.option if setting is not None else _NAMES.get(key, key)
-            values = "" if key in _NAMES else f" ({_told(one)}, now {_told(two)})"
+            values = "" if key in _NAMES else f" ({_shown(one)}, now {_shown(two)})"
             found.append(name + values)
         return found
 
@@ -154,7 +154,7 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """Raises JobError where there is no job.json, or none of ours."""
+    """Raises JobError where there is no job.json, or one that another program or version wrote."""
     folder = path.parent
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -265,7 +265,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     if value is None or value == []:
         return "not given"
     return ",".join(map(str, value)) if isinstance(value, list) else f"{value}"

@@ -1,4 +1,4 @@
-"""How long a whole video would take, told from a short range of it."""
+"""How long a whole video would take, estimated from a short range of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 _FEWEST = 8
-"""Frames from which a step's speed can be told."""
+"""Frames from which a step's speed can be estimated."""
 
 
 class Pace:
