@@ -30,7 +30,7 @@ END = ("choose_persons", "render", "refuse_changed_source", "mux", "save_best_mo
         (
             JobRequest(SOURCE, OUTPUT, tracks=TRACKS),
             False,
-            ("load_networks", "require_target", "copy_given", *END),
+            ("load_networks", "require_target", "copy_tracks_file", *END),
         ),
         (
             JobRequest(SOURCE, OUTPUT),

@@ -33,8 +33,8 @@ class Job:
     planned: Plan | None
     """How the output is made; None where the job ends with the tracks."""
     source: SourceFiles
-    given: TracksFile | None
-    """The tracks file of the request."""
+    tracks_file: TracksFile | None
+    """The one that the request names."""
     equipment: Equipment
     was_begun: bool
     """Whether the directory held a job before."""
@@ -90,7 +90,7 @@ class Job:
 
     def make_record(self, complete: bool) -> Record:
         """What job.json is to say; the source's content is read only for a `complete` one."""
-        identified = complete and self.request.identify
+        identified, file = complete and self.request.identify, self.tracks_file
         return make_record(
             self.scope,
             self.request.output,
@@ -98,7 +98,7 @@ class Job:
             overwrite=self.request.overwrite,
             keep_job=self.request.keep_job,
             source_sha256=self.source.sha256(self._tell_hash) if identified else None,
-            tracks=(self.given.path, self.given.sha256) if self.given else None,
+            tracks=(file.path, file.sha256) if file else None,
             models=self.equipment.obtained,
         )
 

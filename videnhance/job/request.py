@@ -63,7 +63,7 @@ class JobRequest:
         """Raises JobError where a file of the user's lies in the directory that the job removes."""
         job = self.directory
         files = {"the input": self.source, "the output": self.output}
-        # resume() names the copy that a job keeps of the tracks it was given.
+        # resume() names the copy that a job keeps of its tracks file.
         if self.tracks and not (self.tracks == job.tracks and job.keeps_given_tracks()):
             files["--tracks"] = self.tracks
         folder = Path(os.path.realpath(job.folder))

@@ -25,7 +25,13 @@ from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.render import load_networks, render
 from videnhance.job.steps.stills import save_best_moments
-from videnhance.job.steps.track import choose_persons, copy_given, deliver_tracks, recall, track
+from videnhance.job.steps.track import (
+    choose_persons,
+    copy_tracks_file,
+    deliver_tracks,
+    recall,
+    track,
+)
 from videnhance.job.summary import Summary, summarize
 from videnhance.media.check.frames import Check
 from videnhance.media.repair.examination import Examination
@@ -160,7 +166,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         )
     if finished:
         return (load_networks, recall_finished, choose_persons, save_best_moments)
-    find_faces = (detect, track) if request.tracks is None else (copy_given,)
+    find_faces = (detect, track) if request.tracks is None else (copy_tracks_file,)
     return (
         load_networks,
         require_target,

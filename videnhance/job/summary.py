@@ -74,7 +74,7 @@ def summarize(job: Job) -> Summary:
         believed=monitor.believed.get("detect" if job.planned is None else "render", 0),
         seconds=time.monotonic() - monitor.began,
         steps=monitor.seconds,
-        detector=None if job.given is not None else job.settings.detect.detector,
+        detector=None if job.tracks_file is not None else job.settings.detect.detector,
         restorer=name,
         invents=invents,
         notes=(

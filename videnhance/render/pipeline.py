@@ -70,7 +70,7 @@ class SegmentInput:
 
 
 def render_segment(
-    given: SegmentInput,
+    inputs: SegmentInput,
     kit: Kit,
     outcome: Outcome,
     write: Callable[[Frame], None],
@@ -81,17 +81,17 @@ def render_segment(
     `outcome` is filled with what happened to the faces; `tell` is called for every frame. Raises
     InputError, DamagedError, ModelError, and the errors of `write` and `tell`.
     """
-    clip, settings, scale = given.clip, given.settings, given.settings.output.scale
-    span = margins(given.segment, len(clip.timeline), kit.restorer, settings.restore)
-    keep_out = frame_boxes(given.tracks.zones, upright_to_output(clip.info.upright, scale))
+    clip, settings, scale = inputs.clip, inputs.settings, inputs.settings.output.scale
+    span = margins(inputs.segment, len(clip.timeline), kit.restorer, settings.restore)
+    keep_out = frame_boxes(inputs.tracks.zones, upright_to_output(clip.info.upright, scale))
 
     def paint(item: Restored) -> None:
         frame = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
         write(graded(frame, settings.finish) if settings.finish.changes else frame)
 
-    frames = clip.frames(*span, given.pix_fmt, limited=given.limited)
-    sampled = sample(frames, given.tracklets, clip.info.upright, scale, kit.pixels)
-    restored = restore(prefetch(sampled, READ_AHEAD), given, kit, outcome)
+    frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
+    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, kit.pixels)
+    restored = restore(prefetch(sampled, READ_AHEAD), inputs, kit, outcome)
     with background(paint, READ_AHEAD) as put:
         for item in restored:
             put(item)
@@ -99,12 +99,12 @@ def render_segment(
 
 
 def restore(
-    sampled: Iterable[Sampled], given: SegmentInput, kit: Kit, outcome: Outcome
+    sampled: Iterable[Sampled], inputs: SegmentInput, kit: Kit, outcome: Outcome
 ) -> Iterator[Restored]:
     """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
-    restorer, pixels, settings = kit.restorer, kit.pixels, given.settings.restore
-    tracklets, timeline = given.tracklets, given.clip.timeline
-    wanted = range(given.segment.start, given.segment.stop)
+    restorer, pixels, settings = kit.restorer, kit.pixels, inputs.settings.restore
+    tracklets, timeline = inputs.tracklets, inputs.clip.timeline
+    wanted = range(inputs.segment.start, inputs.segment.stop)
     around, beyond = reach(restorer, settings)
 
     def judged(frame: int, verdict: Verdict) -> None:
@@ -115,17 +115,17 @@ def restore(
         if lost.frame in wanted:
             outcome.unrestored.append(lost)
 
-    dues = windowed(sampled, widened(given.segment, beyond, len(timeline)), tracklets, around)
+    dues = windowed(sampled, widened(inputs.segment, beyond, len(timeline)), tracklets, around)
     if restorer.invents:
-        dues = gated(dues, tracklets, restorer.radius, given.settings.gate, judged, pixels)
+        dues = gated(dues, tracklets, restorer.radius, inputs.settings.gate, judged, pixels)
     done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None)
     if restorer.invents:  # the next stages also take time: run the network in its own thread
         done = prefetch(done, HELD)
     if restorer.invents and settings.steady > 0:
         done = steadied(done, wanted, settings.steady, pixels)
     if restorer.invents and settings.match_color:  # last, so that grey is exactly grey
-        done = matched(done, given.grey, pixels)
+        done = matched(done, inputs.grey, pixels)
     if kit.parser is not None:
         done = parsed(done, kit.parser.masks)
-    to_output = upright_to_output(given.clip.info.upright, given.settings.output.scale)
+    to_output = upright_to_output(inputs.clip.info.upright, inputs.settings.output.scale)
     return patched(done, tracklets, timeline, to_output, settings)

@@ -82,7 +82,7 @@ class JobDirectory:
             return False
 
     def keeps_given_tracks(self) -> bool:
-        """Whether tracks.json is a copy of a file that the job was given."""
+        """Whether tracks.json is a copy of a file named with --tracks."""
         try:
             return read_record(self.record).tracks is not None
         except JobError:

@@ -36,7 +36,7 @@ def plan(
         monitor=monitor,
         scope=scope,
         planned=planned,
-        given=TracksFile.read(request.tracks, scope) if request.tracks is not None else None,
+        tracks_file=TracksFile.read(request.tracks, scope) if request.tracks is not None else None,
         source=SourceFiles.of(scope.clip.info.path),
         equipment=equipment,
         was_begun=request.directory.record.exists(),

@@ -84,7 +84,7 @@ class _Renderer:
             outcome.save(job.directory.outcome(segment))
             file.seal(part, began)
 
-        given = SegmentInput(
+        inputs = SegmentInput(
             clip=clip,
             segment=segment,
             tracks=job.tracks,
@@ -101,7 +101,7 @@ class _Renderer:
                     self._pictures.write(frame, file.fingerprint)
                 writer.write(frame)
 
-            render_segment(given, kit, outcome, write, self._tell)
+            render_segment(inputs, kit, outcome, write, self._tell)
         self._largest = max(self._largest, file.path.stat().st_size)
 
     def _tell(self) -> None:

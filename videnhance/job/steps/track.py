@@ -27,13 +27,13 @@ def track(job: Job) -> Job:
         return recall(job)
 
 
-def copy_given(job: Job) -> Job:
+def copy_tracks_file(job: Job) -> Job:
     """With the tracks of the file that the user named, of which the job keeps a copy."""
-    assert job.given is not None
+    assert job.tracks_file is not None
     with job.monitor.step("track"):
         job.monitor.pause()
         with written(job.directory.tracks) as part:
-            part.write_bytes(job.given.content)
+            part.write_bytes(job.tracks_file.content)
         return recall(job)
 
 
