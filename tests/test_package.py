@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
-    *("errors", "files", "callbacks", "settings", "imaging", "media", "faces", "models"),
-    *("detectors", "restorers", "render", "show", "job", "cli"),
+    *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
+    *("models", "detectors", "restorers", "render", "show", "job", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from videnhance.cli.commands import app
 from videnhance.cli.progress import Bars
 from videnhance.errors import Stopped, VidenhanceError
 from videnhance.job.summary import ESTIMATE
+from videnhance.render.stages import STAGES
 
 RUNNER = CliRunner()
 
@@ -187,6 +189,22 @@ def test_a_whole_run_and_its_summary(tmp_path: Path, square_detector: str) -> No
         "enhance", clip, "-o", out, "--overwrite", "--detector", square_detector, "--quiet"
     )
     assert (code, said, err) == (0, "", "")
+
+
+def test_verbose_tells_each_stage_of_rendering(tmp_path: Path, square_detector: str) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(20))
+    asked = ("--detector", square_detector, "--restorer", "fusion", "--keep-job")
+    code, said, err = run("enhance", clip, "-o", tmp_path / "out.mp4", *asked, "--verbose")
+    assert (code, err) == (0, "")
+    table = said.partition("rendering by stage, its threads side by side:\n")[2].splitlines()
+    rows = [re.fullmatch(r"  (\w+) +([\d.]+) s +([\d.]+) ms a frame +([\d.]+)%", k) for k in table]
+    found = [row.groups() for row in rows if row is not None]
+    assert len(found) == len(table)
+    used = [stage for stage in STAGES if stage != "guard"]
+    assert [stage for stage, *_ in found] == used
+    assert sum(float(share) for *_, share in found) == pytest.approx(100, abs=0.5)
+    again = run("enhance", clip, "-o", tmp_path / "out.mp4", *asked, "--verbose", "--overwrite")
+    assert "rendering by stage" not in again[1]  # nothing was rendered
 
 
 def test_many_inputs_and_one_bad_one(

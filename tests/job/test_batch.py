@@ -68,6 +68,7 @@ def summary(source: Path, output: Path, *, frames: int = 12, seconds: float = 1.
         believed=0,
         seconds=seconds,
         steps={},
+        stages={},
         detector="centerface",
         restorer="identity",
         invents=False,

@@ -46,6 +46,7 @@ from videnhance.settings.groups import (
     OutputSettings,
     RestoreSettings,
 )
+from videnhance.stopwatch import Stopwatch
 
 SHIPPED = BUNDLED["clarity"]
 
@@ -79,6 +80,13 @@ def test_untrained_it_is_fusion(seen: CropWindow) -> None:
     (share,) = restorer.held_back()
     assert share is not None
     assert share < 0.01  # fusion's own departures beyond two deviations
+
+
+def test_the_time_of_each_stage_is_counted(seen: CropWindow) -> None:
+    watch = Stopwatch()
+    Clarity("clarity", untrained(), watch=watch).restore([seen])
+    assert set(watch.seconds) == {"register", "fuse", "network", "guard"}
+    assert min(watch.seconds.values()) > 0
 
 
 def test_the_guard_holds_back_what_the_recording_contradicts(seen: CropWindow) -> None:

@@ -319,14 +319,13 @@ def main(
 
 
 def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:
-    from videnhance.cli.report import summary_text
+    from videnhance.cli.report import summary_text, times_text
 
     _say(quiet, summary_text(summary))
     if origin is not None:
         _say(quiet, f"  settings: {origin}")
     if verbose:
-        for step, seconds in summary.steps.items():
-            _say(quiet, f"{step}: {seconds:.1f} s")
+        _say(quiet, times_text(summary))
 
 
 def _say(quiet: bool, text: str) -> None:

@@ -13,6 +13,7 @@ from videnhance.media.check.frames import Check
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import oddity, plain_timeline, scan
 from videnhance.media.timeline import Timeline
+from videnhance.render.stages import STAGES
 from videnhance.restorers import AUTO, is_learned
 
 _RANGES = {0: "unspecified", 1: "limited", 2: "full"}
@@ -187,6 +188,22 @@ def summary_text(summary: Summary) -> str:
         *([f"  job kept in {summary.job}"] if summary.job else []),
         *([f"  {ESTIMATE}"] if summary.faces and changes else []),
     ]
+    return "\n".join(lines)
+
+
+def times_text(summary: Summary) -> str:
+    """How long the steps took, and the stages of rendering; for `--verbose`."""
+    lines = [f"{step}: {seconds:.1f} s" for step, seconds in summary.steps.items()]
+    spent, frames = sum(summary.stages.values()), summary.frames - summary.believed
+    if spent and frames > 0:
+        lines.append("rendering by stage, its threads side by side:")
+        lines += [
+            f"  {stage:9}{summary.stages[stage]:8.2f} s"
+            f"{summary.stages[stage] / frames * 1000:8.1f} ms a frame"
+            f"{summary.stages[stage] / spent:7.1%}"
+            for stage in STAGES
+            if stage in summary.stages
+        ]
     return "\n".join(lines)
 
 

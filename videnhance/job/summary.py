@@ -36,6 +36,9 @@ class Summary:
     """Wall time of this run."""
     steps: dict[str, float]
     """Wall time of this run by step, in seconds."""
+    stages: dict[str, float]
+    """What rendering spent in each of its STAGES (render/stages.py), in seconds of wall time summed
+    over its threads, which work side by side; empty where this run rendered nothing."""
     detector: str | None
     """None where the tracks came from a file."""
     restorer: str | None
@@ -74,6 +77,7 @@ def summarize(job: Job) -> Summary:
         believed=monitor.believed.get("detect" if job.planned is None else "render", 0),
         seconds=time.monotonic() - monitor.began,
         steps=monitor.seconds,
+        stages=job.equipment.watch.seconds,
         detector=None if job.tracks_file is not None else job.settings.detect.detector,
         restorer=name,
         invents=invents,

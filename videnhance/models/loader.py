@@ -11,6 +11,7 @@ from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
 from videnhance.settings.groups import DEFAULTS, Settings
+from videnhance.stopwatch import Stopwatch
 
 
 def _unheard(line: str) -> None:
@@ -36,6 +37,8 @@ class Equipment:
     batches: dict[str, int] = field(default_factory=dict)
     """Batch sizes found by trying, if the settings give none, by network, device and precision: in
     an earlier run (job/directory/folder.py keeps them), or in this one."""
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    """Counts how long the stages of rendering take."""
 
     def on(self, device: str) -> Equipment:
         """A copy for another device."""

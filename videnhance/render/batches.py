@@ -22,6 +22,7 @@ from videnhance.imaging.frames import Crop, Frame, Matrix
 from videnhance.media.timeline import Timeline
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import RestoreSettings
+from videnhance.stopwatch import Stopwatch
 
 HELD = 8
 """Most frames that wait until a batch is full, plus twice the batch size: a long stretch with few
@@ -124,24 +125,28 @@ def in_batches(
     dues: Iterable[Due],
     restorer: Restorer,
     fail: Callable[[Unrestored], None] | None = None,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Done]:
-    """The frames with their windows restored, `restorer.batch` windows per call.
+    """The frames with their windows restored, `restorer.batch` windows per call. `watch` counts
+    that for the stage "network", less what the restorer itself counts for others.
 
     A ModelError of the restorer is passed on. But with `fail`, the crops are then tried one by one,
     and `fail` is called for those that cannot be restored.
     """
+    watch = watch or Stopwatch()
     frames: deque[Due] = deque()
     windows: deque[CropWindow] = deque()
     results: deque[Crop | None] = deque()
 
     def restore(most: int) -> None:
         batch = [windows.popleft() for _ in range(min(most, len(windows)))]
-        try:
-            results.extend(restorer.restore(batch))
-        except ModelError:
-            if fail is None:
-                raise
-            results.extend(_one_by_one(batch, restorer, fail))
+        with watch.stage("network"):
+            try:
+                results.extend(restorer.restore(batch))
+            except ModelError:
+                if fail is None:
+                    raise
+                results.extend(_one_by_one(batch, restorer, fail))
 
     def ready() -> Iterator[Done]:
         while frames and len(frames[0].windows) <= len(results):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
@@ -13,6 +13,7 @@ from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
+from videnhance.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from videnhance.render.parsing import Parser
@@ -30,6 +31,8 @@ class Kit:
     """Enlarges the frames, with `--upscaler realesrgan-x2` or -x4."""
     pixels: Pixels = IN_MEMORY
     """Pixel work: on the GPU that the restorer's network is on, or in memory."""
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    """Counts how long the stages of rendering take; all kits of a job share one."""
 
 
 def _parser(equipment: Equipment) -> Parser:
@@ -120,7 +123,7 @@ def _kit(equipment: Equipment) -> Kit:
     upscaler = row.make(equipment) if row is not None else None
     restorer = restorers.create(equipment)
     if not restorers.RESTORERS[settings.restore.restorer].on_gpu:
-        return Kit(restorer, parser, upscaler)
+        return Kit(restorer, parser, upscaler, watch=equipment.watch)
     from videnhance.render.gpu import pixels_on
 
-    return Kit(restorer, parser, upscaler, pixels_on(equipment.device))
+    return Kit(restorer, parser, upscaler, pixels_on(equipment.device), equipment.watch)

@@ -78,21 +78,27 @@ def render_segment(
 ) -> None:
     """Pass every finished frame of the segment to `write`, in order.
 
-    `outcome` is filled with what happened to the faces; `tell` is called for every frame. Raises
-    InputError, DamagedError, ModelError, and the errors of `write` and `tell`.
+    `outcome` is filled with what happened to the faces; `tell` is called for every frame; the kit's
+    `watch` counts the STAGES. Raises InputError, DamagedError, ModelError, and the errors of
+    `write` and `tell`.
     """
     clip, settings, scale = inputs.clip, inputs.settings, inputs.settings.output.scale
     span = margins(inputs.segment, len(clip.timeline), kit.restorer, settings.restore)
     keep_out = frame_boxes(inputs.tracks.zones, upright_to_output(clip.info.upright, scale))
 
+    watch = kit.watch
+
     def paint(item: Restored) -> None:
-        frame = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
-        write(graded(frame, settings.finish) if settings.finish.changes else frame)
+        with watch.stage("paint"):
+            frame = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
+            finished = graded(frame, settings.finish) if settings.finish.changes else frame
+        with watch.stage("encode"):
+            write(finished)
 
     frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
-    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, kit.pixels)
-    restored = restore(prefetch(sampled, READ_AHEAD), inputs, kit, outcome)
-    with background(paint, READ_AHEAD) as put:
+    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, kit.pixels, watch)
+    restored = restore(prefetch(sampled, READ_AHEAD, watch), inputs, kit, outcome)
+    with background(paint, READ_AHEAD, watch) as put, watch.stage("other"):
         for item in restored:
             put(item)
             tell()
@@ -103,6 +109,7 @@ def restore(
 ) -> Iterator[Restored]:
     """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
     restorer, pixels, settings = kit.restorer, kit.pixels, inputs.settings.restore
+    watch = kit.watch
     tracklets, timeline = inputs.tracklets, inputs.clip.timeline
     wanted = range(inputs.segment.start, inputs.segment.stop)
     around, beyond = reach(restorer, settings)
@@ -118,14 +125,17 @@ def restore(
     dues = windowed(sampled, widened(inputs.segment, beyond, len(timeline)), tracklets, around)
     if restorer.invents:
         dues = gated(dues, tracklets, restorer.radius, inputs.settings.gate, judged, pixels)
-    done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None)
+        dues = watch.each(dues, "guard")
+    done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None, watch)
     if restorer.invents:  # the next stages also take time: run the network in its own thread
-        done = prefetch(done, HELD)
+        done = prefetch(done, HELD, watch)
     if restorer.invents and settings.steady > 0:
         done = steadied(done, wanted, settings.steady, pixels)
     if restorer.invents and settings.match_color:  # last, so that grey is exactly grey
         done = matched(done, inputs.grey, pixels)
     if kit.parser is not None:
         done = parsed(done, kit.parser.masks)
+    if restorer.invents or kit.parser is not None:
+        done = watch.each(done, "guard")  # the stages before it count their own time
     to_output = upright_to_output(inputs.clip.info.upright, inputs.settings.output.scale)
     return patched(done, tracklets, timeline, to_output, settings)

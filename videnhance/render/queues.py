@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
+from videnhance.stopwatch import Stopwatch
+
 T = TypeVar("T")
 W = TypeVar("W")
 
@@ -28,8 +30,12 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
-    """The same items, produced up to `depth` ahead in a thread; its errors are raised here."""
+def prefetch(items: Iterable[T], depth: int, watch: Stopwatch | None = None) -> Iterator[T]:
+    """The same items, produced up to `depth` ahead in a thread; its errors are raised here.
+
+    `watch` counts for the stage "wait" what either side waits for the other.
+    """
+    watch = watch or Stopwatch()
     queue: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -38,7 +44,9 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
         iterator = iter(items)
         try:
             for item in iterator:
-                if not _put(queue, item, stop):
+                with watch.stage("wait"):
+                    is_put = _put(queue, item, stop)
+                if not is_put:
                     return
         except BaseException as error:
             end = _End(error)
@@ -52,7 +60,8 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            item = queue.get()
+            with watch.stage("wait"):
+                item = queue.get()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -64,12 +73,16 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
 
 
 @contextmanager
-def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T], None]]:
+def background(
+    consume: Callable[[T], None], depth: int, watch: Stopwatch | None = None
+) -> Iterator[Callable[[T], None]]:
     """Provides `put(item)`; a thread consumes the items in order, at most `depth` behind.
 
     The consumer's error is raised by the next `put`, or on leaving. If the body raises, items not
-    yet consumed are dropped.
+    yet consumed are dropped. `watch` counts for the stage "wait" what either side waits for the
+    other.
     """
+    watch = watch or Stopwatch()
     queue: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
     failure: list[BaseException] = []
@@ -77,7 +90,8 @@ def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T
     def work() -> None:
         while not stop.is_set():
             try:
-                item = queue.get(timeout=_POLL)
+                with watch.stage("wait"):
+                    item = queue.get(timeout=_POLL)
             except Empty:
                 continue
             if isinstance(item, _End):
@@ -89,19 +103,23 @@ def background(consume: Callable[[T], None], depth: int) -> Iterator[Callable[[T
                 stop.set()
 
     def put(item: T) -> None:
-        if not _put(queue, item, stop) and failure:
+        with watch.stage("wait"):
+            is_put = _put(queue, item, stop)
+        if not is_put and failure:
             raise failure[0]
 
     thread = threading.Thread(target=work, name="videnhance-background", daemon=True)
     thread.start()
     try:
         yield put
-        _put(queue, _End(), stop)
+        with watch.stage("wait"):
+            _put(queue, _End(), stop)
     except BaseException:
         stop.set()
         raise
     finally:
-        thread.join()
+        with watch.stage("wait"):
+            thread.join()
     if failure:
         raise failure[0]
 

@@ -22,7 +22,24 @@ from videnhance.render.batches import (
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import RestoreSettings
+from videnhance.stopwatch import Stopwatch
 
+STAGES = (
+    *("decode", "crop", "register", "fuse", "network", "guard", "paint", "encode", "wait", "other"),
+)
+"""What a Stopwatch counts, in the order of the work.
+
+decode    reading frames, and cleaning them up if asked for
+crop      cutting the faces out
+register  flow from each face to its neighbours in time, and bringing those into its place
+fuse      the weighted mean of a face and its neighbours
+network   running networks on faces
+guard     what holds a restorer back: gate, supported changes, texture, colours, masks of networks
+paint     enlarging frames, painting faces, grading
+encode    writing the segment, and the pictures of `--frames`
+wait      a thread has nothing to do, or its queue is full
+other     between the stages
+"""
 CROP_SIZES = (256, 512)
 """Sides of a crop in pixels: the smaller one if it holds all detail of the source and the output.
 """
@@ -60,18 +77,22 @@ def sample(
     upright: Matrix,
     scale: int,
     pixels: Pixels = IN_MEMORY,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Sampled]:
-    """Cut every tracked face out of every frame. `upright`: affine from coded to upright pixels."""
+    """Cut every tracked face out of every frame. `upright`: affine from coded to upright pixels;
+    `watch` counts the stages "decode", which is getting a frame, and "crop"."""
+    watch = watch or Stopwatch()
     to_coded = invert(upright)
     sizes = {t.id: crop_size(t, scale) for t in tracklets}
-    for frame in frames:
-        seen = [t for t in tracklets if t.start <= frame.index < t.stop]
-        held = pixels.bring(frame) if seen else frame
-        crops = {}
-        for t in seen:
-            size = sizes[t.id]
-            affine = compose(to_coded, crop_to_frame(t.poses[frame.index - t.start], size))
-            crops[t.id] = pixels.sample(held, affine, size)
+    for frame in watch.each(frames, "decode"):
+        with watch.stage("crop"):
+            seen = [t for t in tracklets if t.start <= frame.index < t.stop]
+            held = pixels.bring(frame) if seen else frame
+            crops = {}
+            for t in seen:
+                size = sizes[t.id]
+                affine = compose(to_coded, crop_to_frame(t.poses[frame.index - t.start], size))
+                crops[t.id] = pixels.sample(held, affine, size)
         yield Sampled(held, crops)
 
 

@@ -67,7 +67,7 @@ def _identity(equipment: Equipment) -> Restorer:
 def _fusion(equipment: Equipment) -> Restorer:
     from videnhance.restorers.fusion import Fusion
 
-    return Fusion()
+    return Fusion(watch=equipment.watch)
 
 
 def _clarity(name: str, about: str) -> Row[Restorer]:
@@ -86,6 +86,7 @@ def _clarity(name: str, about: str) -> Row[Restorer]:
             always=always,
             batch=equipment.settings.compute.batch_size,
             path=path,
+            watch=equipment.watch,
         )
 
     return Row(make, "clarity", about, ("torch",), learned=True)

@@ -27,6 +27,7 @@ from videnhance.models.loading import check_state
 from videnhance.restorers.correction import STEPS, Correction, corrections, observed
 from videnhance.restorers.fusion import Fusion
 from videnhance.restorers.network import MOST
+from videnhance.stopwatch import Stopwatch
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes. Below the first and above the last, fusion measures better; between the
@@ -141,15 +142,18 @@ class Clarity:
         always: bool = True,
         batch: int = 0,
         path: Path = Path("clarity"),
+        watch: Stopwatch | None = None,
     ) -> None:
         """`coding`: how the video was coded. `always`: correct every face; otherwise only those for
         which clarity measures better than fusion (SIZES, SMALL, QUANTIZER, RATE, QUIET).
 
-        `batch`: windows per pass; 0 chooses.
+        `batch`: windows per pass; 0 chooses. `watch` counts the stages "register", "fuse",
+        "network" and "guard".
 
         Raises ModelError for weights of another network."""
         self.name, self._coding, self._always = name, coding, always
-        self._fusion = Fusion()
+        self._watch = watch or Stopwatch()
+        self._fusion = Fusion(watch=self._watch)
         self.radius = self._fusion.radius
         network = Correction()
         check_state(network, state, path)
@@ -166,7 +170,8 @@ class Clarity:
         Raises ModelError if the network fails, for example for lack of memory."""
         found: list[FloatArray] = []
         for first in range(0, len(windows), self.batch):
-            found += self._restore(windows[first : first + self.batch])
+            with self._watch.stage("network"):
+                found += self._restore(windows[first : first + self.batch])
         return found
 
     def held_back(self) -> list[float | None]:
@@ -208,7 +213,8 @@ class Clarity:
         if change is None:
             self._held_back.append(None)
             return seen.crop
-        supported = support(seen.crop + change, seen.planes, seen.zoom, self._coding)
+        with self._watch.stage("guard"):
+            supported = support(seen.crop + change, seen.planes, seen.zoom, self._coding)
         self._held_back.append(float((supported < 0.5).mean()))
         weight = seen.strength * enlarge(supported, len(change))[..., None]
         return np.asarray(seen.crop + weight * change, np.float32)

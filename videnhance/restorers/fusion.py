@@ -27,6 +27,7 @@ from videnhance.imaging.optical_flow import (
     pull,
     shrink,
 )
+from videnhance.stopwatch import Stopwatch
 
 # Variances are in squared 8-bit steps. "Measured" means: on clips shrunk by 1, 2 and 4, with noise
 # of sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, compared with the clean crops.
@@ -144,10 +145,12 @@ class Fusion:
     batch = 1
     invents = False
 
-    def __init__(self, radius: int = 3) -> None:
+    def __init__(self, radius: int = 3, watch: Stopwatch | None = None) -> None:
+        """`watch` counts the stages "register" and "fuse". Raises UsageError."""
         if radius < 0:
             raise UsageError(f"fusion: radius {radius} is negative: give 0 or more neighbours")
         self.radius = radius
+        self._watch = watch or Stopwatch()
         self._flow_finder = flow_finder()
         self._memory = _Memory(_MEMORY_BYTES)
 
@@ -158,6 +161,10 @@ class Fusion:
 
     def fuse(self, window: CropWindow) -> Fused:
         """The centre crop as `restore` returns it, and what it was made of."""
+        with self._watch.stage("fuse"):
+            return self._fused(window)
+
+    def _fused(self, window: CropWindow) -> Fused:
         crop = window.crops[window.centre]
         side = crop.shape[0]
         # Noise, codec and detail scale with source pixels, whatever the crop's size.
@@ -167,10 +174,11 @@ class Fusion:
 
         centre = self._planes(window, window.centre, work)
         others, steps = [], []
-        for k, flow in self._flows_from_centre(window, work):
-            there = self._planes(window, k, work)
-            others.append(_Planes(pull(there.luma, flow), pull(there.chroma, flow)))
-            steps.append(k - window.centre)
+        with self._watch.stage("register"):
+            for k, flow in self._flows_from_centre(window, work):
+                there = self._planes(window, k, work)
+                others.append(_Planes(pull(there.luma, flow), pull(there.chroma, flow)))
+                steps.append(k - window.centre)
         floor = min(max(_FLOOR_NATIVE * enlarged**2, _FLOOR_LOW), _FLOOR_HIGH)
         luma, chroma, fused = _weighted_mean(centre, others, steps, floor)
         ramp = (enlarged - _SHARPEN_NONE) / (_SHARPEN_FULL - _SHARPEN_NONE)

@@ -94,7 +94,11 @@ class _Renderer:
             limited=(clip.info.color.range, encoding.color.range) == (2, 1),
         )
         start = clip.timeline.pts[segment.start]
-        with SegmentWriter(file.path, encoding, start, complete) as writer:
+        # What the encoder holds back is written when the writer is closed.
+        with (
+            kit.watch.stage("encode"),
+            SegmentWriter(file.path, encoding, start, complete) as writer,
+        ):
 
             def write(frame: Frame) -> None:
                 if self._pictures is not None:
