@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.data import astronaut
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import train_clarity  # noqa: E402
+from clarity_data import size_of, sources  # noqa: E402
 from filming import SOUND, Camera, filmed  # noqa: E402
+from growing import grown  # noqa: E402
+from moving import moved  # noqa: E402
 
 from videnhance.models.loading import load_state  # noqa: E402
 from videnhance.restorers.clarity import Clarity  # noqa: E402
-from videnhance.restorers.correction import PLANES  # noqa: E402
+from videnhance.restorers.correction import PLANES, Correction  # noqa: E402
+
+RNG = np.random.default_rng(7)
+AT_SIX = np.array([5 * 124.0, 5 * 112.0, np.log(6.0), 0.0])
+"""From a pose in a picture to that in one six times as large."""
 
 
 @pytest.fixture
@@ -34,9 +45,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def train(data: Path, run: Path, steps: int) -> dict[str, torch.Tensor]:
+def train(
+    data: Path, run: Path, steps: int, *more: object, threads: int = 1
+) -> dict[str, torch.Tensor]:
     words = ["train", data, run, "--steps", steps, "--every", 2, "--batch", 2, "--patch", 32]
-    train_clarity.main([*map(str, words), "--threads", "1"])
+    words += ["--threads", threads, "--width", 16, "--blocks", 2, *more]
+    train_clarity.main([*map(str, words)])
     held = torch.load(run / "checkpoint.pt", weights_only=True)
     assert held["step"] == steps
     return dict(held["average"])
@@ -50,6 +64,70 @@ def test_it_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(parts[name], value, rtol=0, atol=0)
     assert len((tmp_path / "whole" / "log.jsonl").read_text().splitlines()) == 2
     assert (tmp_path / "whole" / "grid.png").is_file()
+
+
+def test_threads_share_a_batch_and_learn_the_same(data: Path, tmp_path: Path) -> None:
+    alone = train(data, tmp_path / "alone", 2)
+    shared = train(data, tmp_path / "shared", 2, threads=2)
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_it_learns_in_bf16(data: Path, tmp_path: Path) -> None:
+    learned = train(data, tmp_path / "run", 2, "--bf16")
+    assert {value.dtype for name, value in learned.items() if "weight" in name} == {torch.float32}
+    assert all(value.isfinite().all() for value in learned.values())
+
+
+def test_a_larger_network_begins_as_the_smaller_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = Correction(8, 16, 1)
+    for parameter in small.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    large = Correction(12, 20, 2)
+    grown(large, small.state_dict())
+    seen = torch.rand(2, PLANES, 16, 16)
+    told = torch.tensor([2.0, 3.0]), torch.tensor([28.0, math.nan])
+    with torch.inference_mode():
+        torch.testing.assert_close(large(seen, *told), small(seen, *told), rtol=0, atol=1e-5)
+    large(seen, *told).square().mean().backward()
+    gradient = large.tail.weight.grad
+    assert gradient is not None
+    assert gradient[:, 8:].abs().max() > 0  # and then learns with what is new
+
+
+def test_the_people_held_out_are_never_trained_on(tmp_path: Path) -> None:
+    held, unused = train_clarity.held_out()
+    assert {"tps_driving", "v005", "p016"} <= held
+    assert unused == {"p020", "p021"}
+    for name in ("b.mp4", "a.jpg", "c.png", "README.md"):
+        (tmp_path / name).touch()
+    assert [path.name for path in sources([tmp_path])] == ["a.jpg", "b.mp4", "c.png"]
+
+
+def test_a_photograph_moves_a_little_from_frame_to_frame() -> None:
+    photo = np.ascontiguousarray(astronaut()[:300, 100:400], np.uint8)
+    pose = np.array([124.0, 112.0, np.log(150.0), 0.0])  # 37 pixels between the eyes
+    found = [moved(photo, pose, 8, np.random.default_rng(k)) for k in range(3)]
+    for scene in found:
+        height, width = scene[0].shape[:2]
+        assert len(scene) == 8
+        assert height == width
+        assert height % 2 == 0
+        steps = [np.abs(b.astype(float) - a).mean() for a, b in pairwise(scene)]
+        assert min(steps) > 0.0
+        assert max(steps) < 30.0
+        again = [np.abs(x.astype(float) - scene[0]).mean() for x in scene[1:]]
+        assert max(again) > min(steps)
+    large = moved(cv2.resize(photo, None, fx=6, fy=6), pose + AT_SIX, 2, RNG)
+    assert len(large[0]) <= 7 * 130  # no larger than is of use
+
+
+def test_a_scene_is_recorded_twice_where_that_is_drawn() -> None:
+    kinds = [Camera.first(np.random.default_rng(k)) for k in range(50)]
+    assert {kind.codec for kind in kinds} == {"libx264", "mjpeg"}
+    assert max(kind.quality for kind in kinds if kind.codec == "libx264") < 30
+    assert size_of(np.zeros((101, 203, 3), np.float32), 0.5) == (50, 102)
 
 
 def test_what_is_exported_is_what_the_restorer_takes(data: Path, tmp_path: Path) -> None:

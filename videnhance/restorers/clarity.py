@@ -151,7 +151,7 @@ class Clarity:
         self.name, self._coding, self._always = name, coding, always
         self._fusion = Fusion()
         self.radius = self._fusion.radius
-        network = Correction()
+        network = Correction.shaped(state)
         check_state(network, state, path)
         network.load_state_dict({key: value.float() for key, value in state.items()})
         network = network.eval().requires_grad_(False).to(device_named(device))
