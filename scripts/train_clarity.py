@@ -1,7 +1,8 @@
-"""Trains the restorer `clarity`, from a folder of clips of one person each to its weights.
+"""Trains the restorer `clarity`, from folders of clips and photographs of faces to its weights.
 
     python scripts/train_clarity.py prepare DATA FOLDER...  examples on disk: clarity_data.py
     python scripts/train_clarity.py train DATA RUN          goes on where it was stopped
+    python scripts/train_clarity.py judge FOLDER FILE...    weights on examples of people held out
     python scripts/train_clarity.py export RUN FILE         the weights, as the package holds them
 
 The people named by held_out.txt are for validation alone: what is learned must hold for people
@@ -26,17 +27,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
-from clarity_data import SIDE, fill, sources
+from clarity_data import fill, sources
+from examples import Batch, Examples, Whole
 from growing import grown
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videnhance.imaging.frames import LUMA
-from videnhance.imaging.optical_flow import shrink
 from videnhance.models.loading import load_state
-from videnhance.restorers.correction import PLANES, STEPS, Correction, corrections, work_side
+from videnhance.restorers.correction import PLANES, Correction, corrections
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
@@ -47,101 +46,12 @@ FLICKER, SLOPES = 0.7, 0.3
 picture itself."""
 DECAY = 0.998
 """Of the moving average of the weights, which is what is judged and shipped."""
+EYES = 63.0
+"""Pixels between the eyes in a crop of 256 that is a face's own, about."""
+SIZES = (("to 15 px", 0, 15), ("15 to 25 px", 15, 25), ("25 to 40 px", 25, 40), ("more", 40, 999))
+"""Groups by pixels between the eyes."""
 WARM = 200
 """Steps over which the learning rate rises."""
-
-HIDDEN = 0.1
-"""Share of examples whose quantizer is hidden from the network, though it is known."""
-
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,), quantizer (B,)"""
-Whole = tuple[npt.NDArray[np.float32], float, float | None]
-"""(2, PLANES + 3, SIDE, SIDE) 0..1, the zoom, and the quantizer if it is known."""
-
-
-class Examples:
-    """The examples of a folder, drawn at random."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: list[Path] = []
-
-    def refresh(self) -> int:
-        self._files = sorted(self._folder.glob("*.npy"))
-        return len(self._files)
-
-    def batch(self, count: int, patch: int, rng: np.random.Generator) -> Batch:
-        """Patches of random examples, turned, mirrored and lit at random."""
-        planes, truths, zooms, quantizers = [], [], [], []
-        for k in rng.integers(len(self._files), size=count):
-            zoom, quantizer = known_of(self._files[k])
-            levels = np.load(self._files[k], mmap_mode="r")
-            part = augmented(at_work(levels, zoom, patch, rng), rng)
-            planes.append(part[:, :PLANES])
-            truths.append(part[:, PLANES:])
-            zooms.append(zoom * work_side(SIDE, zoom) / SIDE)
-            hidden = quantizer is None or rng.uniform() < HIDDEN
-            quantizers.append(math.nan if hidden else quantizer)
-        return (
-            torch.from_numpy(np.stack(planes)),
-            torch.from_numpy(np.stack(truths)),
-            torch.tensor(zooms),
-            torch.tensor(quantizers, dtype=torch.float32),
-        )
-
-    def whole(self) -> list[Whole]:
-        """Every example, as it is."""
-        self.refresh()
-        return [
-            (np.load(file).astype(np.float32) / np.float32(255.0), *known_of(file))
-            for file in self._files
-        ]
-
-
-def known_of(file: Path) -> tuple[float, float | None]:
-    """The zoom and the quantizer, by an example's name."""
-    zoom, quantizer = map(float, file.name.removesuffix(".npy").split("_")[1:])
-    return zoom, None if math.isnan(quantizer) else quantizer
-
-
-def at_work(
-    levels: npt.NDArray[np.uint8], zoom: float, patch: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """A random patch (2, PLANES + 3, patch, patch), 8-bit steps, at the size the network works."""
-    work = work_side(SIDE, zoom)
-    if work == SIDE:
-        y, x = rng.integers(SIDE - patch + 1, size=2)
-        return np.asarray(levels[..., y : y + patch, x : x + patch], np.float32)
-    wide = min(SIDE, -(-(patch + 8) * SIDE // work))
-    y, x = rng.integers(SIDE - wide + 1, size=2)
-    part = np.asarray(levels[..., y : y + wide, x : x + wide], np.float32)
-    size = max(round(wide * work / SIDE), patch)
-    small = [shrink(plane, size) for plane in part.reshape(-1, wide, wide)]
-    y, x = rng.integers(size - patch + 1, size=2)
-    whole = np.stack(small).reshape(*part.shape[:2], size, size)
-    return whole[..., y : y + patch, x : x + patch]
-
-
-def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(2, PLANES + 3, P, P) 0..1 of 8-bit steps."""
-    part = levels / np.float32(255.0)
-    if rng.uniform() < 0.5:
-        part = part[..., ::-1]
-    if rng.uniform() < 0.05:  # seldom: faces stand upright
-        part = part[..., ::-1, :]
-    if rng.uniform() < 0.05:
-        part = part.swapaxes(-1, -2)
-    if rng.uniform() < 0.5:  # time runs backwards
-        part = part[::-1]
-        turned = [3 + STEPS.index(-step) for step in STEPS]
-        part = part[:, [0, 1, 2, *turned, *range(PLANES, PLANES + 3)]]
-    if rng.uniform() < 0.15:  # a tracklet's end, or a large face: neighbours are missing
-        first, last = [(-2, 2), (0, 3), (-3, 0), (-1, 3), (-3, 1), (0, 0)][int(rng.integers(6))]
-        gone = [3 + k for k, step in enumerate(STEPS) if not first <= step <= last]
-        part = part.copy()
-        part[:, gone] = np.tensordot(part[:, :3], LUMA, axes=(1, 0))[:, None]
-    gain = np.float32(rng.uniform(0.6, 1.1))
-    return np.ascontiguousarray(part * gain + np.float32(rng.uniform(0.0, 1.0 - min(gain, 1.0))))
 
 
 def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -295,6 +205,24 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
             part.replace(checkpoint)
 
 
+def judge(data: Path, files: Sequence[Path]) -> None:
+    """Prints a line for each file of weights: `validate`, and the gains by the size of faces."""
+    examples = Examples(data)
+    for file in files:
+        state = load_state(file)
+        network = Correction.shaped(state)
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+        wholes = examples.whole()
+        groups = {
+            name: [whole for whole in wholes if low <= EYES / whole[1] < high]
+            for name, low, high in SIZES
+        }
+        print(json.dumps({"file": file.name, "pairs": len(wholes), **validate(network, wholes)}))
+        for name, group in groups.items():
+            if group:
+                print(f"  {name:14} {len(group):4d} {json.dumps(validate(network, group))}")
+
+
 def held_out() -> tuple[set[str], set[str]]:
     """Stems of the files for validation alone, and of those used for nothing."""
     lines = (Path(__file__).parent / "held_out.txt").read_text().split("\n")
@@ -341,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training.add_argument("--device", default="cpu")
     training.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     training.add_argument("--seed", type=int, default=1)
+    judging = commands.add_parser("judge")
+    judging.add_argument("data", type=Path, help="the folder of the examples themselves")
+    judging.add_argument("files", type=Path, nargs="+", help="weights")
     exporting = commands.add_parser("export")
     exporting.add_argument("run", type=Path)
     exporting.add_argument("file", type=Path)
@@ -357,6 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif wish.command == "train":
         torch.set_num_threads(1)
         train(wish.data, wish.run, wish)
+    elif wish.command == "judge":
+        torch.set_num_threads(1)
+        judge(wish.data, wish.files)
     else:
         export(wish.run, wish.file)
 

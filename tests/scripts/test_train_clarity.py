@@ -130,11 +130,17 @@ def test_a_scene_is_recorded_twice_where_that_is_drawn() -> None:
     assert size_of(np.zeros((101, 203, 3), np.float32), 0.5) == (50, 102)
 
 
-def test_what_is_exported_is_what_the_restorer_takes(data: Path, tmp_path: Path) -> None:
+def test_what_is_exported_is_what_the_restorer_takes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(data, tmp_path / "run", 2)
     file = tmp_path / "new.safetensors"
     train_clarity.main(["export", str(tmp_path / "run"), str(file)])
     assert file.stat().st_size < 10 << 20
+    train_clarity.main(["judge", str(data / "valid"), str(file)])
+    told = capsys.readouterr().out
+    assert '"file": "new.safetensors", "pairs": 2, "gain": ' in told
+    assert "  25 to 40 px       1" in told
     Clarity("clarity", load_state(file), path=file)
 
 
