@@ -50,6 +50,8 @@ EYES = 63.0
 """Pixels between the eyes in a crop of 256 that is a face's own, about."""
 SIZES = (("to 15 px", 0, 15), ("15 to 25 px", 15, 25), ("25 to 40 px", 25, 40), ("more", 40, 999))
 """Groups by pixels between the eyes."""
+SAVE = 240.0
+"""Seconds after which there is a checkpoint, however few the steps were."""
 WARM = 200
 """Steps over which the learning rate rises."""
 
@@ -146,7 +148,7 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
         optimizer.load_state_dict(held["optimizer"])
         step = held["step"]
     examples, valid = Examples(data / "train"), Examples(data / "valid")
-    began = time.monotonic()
+    began = saved = time.monotonic()
     losses: list[float] = []
 
     def made(number: int) -> Batch:
@@ -194,6 +196,7 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(figures) + "\n")
             grid(average, wholes, run / "grid.png")
+        if step % wish.every == 0 or step == wish.steps or time.monotonic() > saved + SAVE:
             state = {
                 "network": network.state_dict(),
                 "average": average.state_dict(),
@@ -203,6 +206,7 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
             part = checkpoint.with_suffix(".part")
             torch.save(state, part)
             part.replace(checkpoint)
+            saved = time.monotonic()
 
 
 def judge(data: Path, files: Sequence[Path]) -> None:
@@ -262,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training.add_argument("--blocks", type=int, default=4, help="of each of three groups")
     training.add_argument("--bf16", action="store_true", help="1.8 times as fast with AVX512-BF16")
     training.add_argument("--steps", type=int, default=12000)
-    training.add_argument("--every", type=int, default=1000, help="steps between checkpoints")
+    training.add_argument("--every", type=int, default=1000, help="steps between validations")
     training.add_argument("--batch", type=int, default=6, help="pairs; threads share them")
     training.add_argument("--patch", type=int, default=112, help="pixels, a multiple of 8")
     training.add_argument("--rate", type=float, default=6e-4)

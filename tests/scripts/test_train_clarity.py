@@ -66,6 +66,21 @@ def test_it_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "whole" / "grid.png").is_file()
 
 
+def test_there_is_a_checkpoint_in_time(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between validations, too: a busy machine may need an hour for the steps from one to one."""
+
+    def stop(*arguments: object) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_clarity, "SAVE", 0.0)
+    monkeypatch.setattr(train_clarity, "validate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "run", 2)
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 1
+
+
 def test_threads_share_a_batch_and_learn_the_same(data: Path, tmp_path: Path) -> None:
     alone = train(data, tmp_path / "alone", 2)
     shared = train(data, tmp_path / "shared", 2, threads=2)
