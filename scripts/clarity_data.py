@@ -1,6 +1,6 @@
-"""What clarity is trained on: scenes degraded as cameras and recorders do it, and their truth.
+"""Training examples for clarity: scenes degraded as cameras and recorders do it, and their truth.
 
-A scene is part of a clip, or a photograph that was made to move (moving.py).
+A scene is a run of frames of a clip, or a photograph that is made to move (moving.py).
 
 Every example is a pair of neighbouring frames in a still window on the picture, at the size an
 aligned crop would have: what the network sees of each (fusion is run here, once), and the truth.
@@ -38,23 +38,23 @@ CRISP = 60.0
 EYES = (9.0, 70.0)
 """Pixels between the eyes after degradation: faces of about 20 to 160 px."""
 RUN, PAIRS = 18, 4
-"""Frames encoded in one go, and examples taken of them."""
+"""Frames encoded in one go, and examples taken from them."""
 RADIUS = 3
 NATIVE, SOFT = 0.1, 0.15
-"""Share of scenes that are shown as large as their camera gave them, or nearly, and so are as soft
-as cameras are; and of the others, which are softened: these are to stay so, else all is sharpened.
-With more of them (0.3 and 0.4 once) the network was shy where faces are small."""
+"""Share of scenes kept at about their camera's size, and so as soft as cameras are; share of the
+others that is softened. Both teach the network to leave soft pictures soft. With more of them
+(0.3 and 0.4 at first) it corrected small faces too little."""
 LARGE = 24.0
-"""Pixels between the eyes from which on a scene may be softened: smaller ones are hardly ever soft,
-as making them small sharpens."""
+"""Pixels between the eyes, after degradation, from which on a scene may be softened: smaller faces
+are hardly ever soft, because making a picture smaller sharpens it."""
 AGAIN = 0.3
-"""Share of recordings that are made smaller, or larger, and coded once more."""
+"""Share of scenes that are recorded twice: coded, resized, coded again, as a re-export is."""
 CRISPER = 0.8
-"""By how much at least a scene is made smaller that is not shown as its camera gave it."""
+"""Largest factor by which a scene is resized that is not kept at about its camera's size."""
 BEFORE = (0.75, 2.5)
-"""How much larger the first of two recordings is."""
+"""Size of the first of two recordings, relative to the second."""
 ABOUT = 0.8
-"""Share of the crops that are a face's, or nearly; of the others all teaches a little."""
+"""Share of the crops that lie on or near the face; the others lie anywhere in the picture."""
 CLIP = 3.0
 """How much more often a clip is drawn than a photograph."""
 VIDEOS, PHOTOS = (".mp4", ".mkv"), (".jpg", ".jpeg", ".png")
@@ -144,7 +144,7 @@ class Studio:
         return pairs
 
     def _scene(self, path: Path, frames: int) -> list[Image]:
-        """RUN frames of a clip, or of one of a photograph's faces; none where there is none."""
+        """RUN frames of a clip or around a face of a photograph; none if no face is large."""
         rng = self._rng
         if path.suffix in VIDEOS:
             return read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
@@ -157,7 +157,7 @@ class Studio:
 
 
 def size_of(picture: FloatArray, small: float) -> tuple[int, int]:
-    """Height and width, even, of what is made `small` times as large."""
+    """Height and width, both even, of the picture resized by the factor `small`."""
     height, width = (max(2 * round(n * small / 2), 32) for n in picture.shape[:2])
     return height, width
 
@@ -170,11 +170,14 @@ def sources(folders: Sequence[Path]) -> list[Path]:
 
 
 def fill(files: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
-    """Add examples of random files until there are so many of this seed: SEED-NUMBER_ZOOM_
-    QUANTIZER.npy. So several may fill one folder, each with a seed of its own."""
+    """Add examples of random files to the folder until it holds this many of this seed.
+
+    They are named SEED-NUMBER_ZOOM_QUANTIZER.npy, so several processes may fill one folder, each
+    with its own seed. Ends early if twenty times as many files as there are, one after the other,
+    give no example."""
     folder.mkdir(parents=True, exist_ok=True)
     lengths = {file: frames_of(file) if file.suffix in VIDEOS else RUN for file in files}
-    # a clip has more to show than a photograph
+    # drawn more often, because a clip shows more than a photograph
     shares = np.array([CLIP if file.suffix in VIDEOS else 1.0 for file in files])
     count = len(list(folder.glob(f"{seed:03d}-*.npy")))
     rng = np.random.default_rng((seed, count))

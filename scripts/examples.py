@@ -1,4 +1,4 @@
-"""The examples of clarity_data.py as the training takes them: patches turned and lit at random."""
+"""The examples of clarity_data.py as the training uses them: patches, turned and lit at random."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Examples:
         self._files: list[Path] = []
 
     def refresh(self) -> int:
+        """Look for files that are new, and count all."""
         self._files = sorted(self._folder.glob("*.npy"))
         return len(self._files)
 

@@ -27,7 +27,7 @@ class Camera:
     `lens`: sigma of blur; `motion`: length of a motion blur, at `angle`; `noise`: sigma in 8-bit
     steps at mid grey, `dark`: how much it grows in the dark; `halo`: sharpening, 0 none; `grey`:
     no colour; `night`: contrast of infrared light, 0 none; `comb`: interlaced lines' shift; `way`:
-    how the scene is made small, as OpenCV names it.
+    OpenCV's interpolation by which the scene is resized.
     """
 
     lens: float
@@ -47,8 +47,8 @@ class Camera:
 
     @staticmethod
     def random(rng: np.random.Generator) -> Camera:
-        """More than half of them are sound cameras, whose recorder does most of the harm; some harm
-        hardly anything, and teach to leave alone what is good."""
+        """More than half are sound cameras, whose recorder does most of the harm; a few harm hardly
+        anything, and teach the network to leave alone what is good."""
         kind = rng.uniform()
         if kind < 0.08:
             return replace(
@@ -90,8 +90,8 @@ class Camera:
 
     @staticmethod
     def first(rng: np.random.Generator) -> Camera:
-        """One whose recording is made smaller and coded again: that harms more, so this harms
-        less."""
+        """The first camera of a scene that is recorded twice: it harms less, as the second
+        recording harms, too."""
         codec = str(rng.choice(["libx264", "mjpeg"], p=[0.75, 0.25]))
         return replace(
             SOUND,
@@ -105,7 +105,8 @@ class Camera:
 
 
 WAYS = (0.7, 0.15, 0.15)
-"""Shares of the means of pixels, of bilinear and of bicubic interpolation, which alias."""
+"""Shares of cameras that resize by the mean of pixels, by bilinear and by bicubic interpolation;
+the last two alias."""
 SOUND = Camera(
     lens=0.0,
     motion=0.0,

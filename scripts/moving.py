@@ -1,8 +1,8 @@
 """A photograph of a face becomes a scene: it moves, turns and nods, and the light on it changes.
 
-So that neighbouring frames tell of each other what a camera's would: nothing falls on the same
-places of the grid twice. All motion is a sum of slow waves; how fast they are is drawn, too, as
-cameras have all frame rates.
+The motion goes by parts of pixels, so that neighbouring frames sample the face at different places,
+as a camera's do. All motion is a sum of slow waves; their speed is random, because cameras have all
+frame rates.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Image = npt.NDArray[np.uint8]
 Signal = npt.NDArray[np.float64]
 
 EYES = 130.0
-"""Pixels between the eyes of a scene at most: more would be made smaller anyway."""
+"""Largest number of pixels between the eyes of a scene: more would be lost to the degradation."""
 WIDE = (4.5, 7.0)
-"""Side of a scene, in distances between the eyes: a face is 2.3 wide."""
+"""Smallest and largest side of a scene, in distances between the eyes; a face is 2.3 wide."""
 _FIELD = 5
-"""Places on a side where a face's own motion is drawn; between them it is smooth."""
+"""Side of the grid on which the motion of a face's parts is drawn; in between it is smooth."""
 
 
 def moved(photo: Image, pose: Poses, count: int, rng: np.random.Generator) -> list[Image]:
-    """`count` frames (H, H, 3), H even, around the face with this pose, which is somewhere near
-    the middle of all of them."""
+    """`count` frames (H, H, 3) uint8 RGB, H even, around the face with this pose in `photo`; the
+    face stays near their middle."""
     eyes = float(eye_distance(pose))
     small = min(rng.uniform(0.8, 1.0) * EYES / eyes, 1.0)
     if small < 1.0:
@@ -56,8 +56,8 @@ def _ways(
     count: int,
     rng: np.random.Generator,
 ) -> list[FloatArray]:
-    """(side, side, 2) each: where in the photograph the pixels of a frame are found. `place`: its
-    middle there, `face`: the face's."""
+    """For each frame a map (side, side, 2) from its pixels to x, y in the photograph, for
+    cv2.remap. `place`: the scene's middle in the photograph; `face`: the face's."""
     speed = float(np.exp(rng.uniform(np.log(0.3), np.log(2.5))))
     amount = float(np.exp(rng.uniform(np.log(0.15), np.log(1.0))))
 
@@ -69,10 +69,10 @@ def _ways(
     turn, zoom = signal(0.15), signal(0.08)
     lean, keystone = np.stack([signal(0.06), signal(0.06)]), np.stack([signal(0.02), signal(0.02)])
     nod = np.stack([signal(0.14), signal(0.12)])
-    # features move by themselves, too: a few places of a coarse grid, each with two waves
+    # parts of the face move on their own, too: each place of a coarse grid has two waves
     own = np.stack([[signal(0.05), signal(0.05)] for _ in range(_FIELD * _FIELD)])
     own = own.reshape(_FIELD, _FIELD, 2, count)
-    # what is nearer to the camera, the middle of a face, moves further when it nods
+    # the middle of a face is nearer to the camera, and so moves further when the face nods
     centre = (face - place) / eyes
     near = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * 0.9**2))
     ways = []
@@ -93,8 +93,8 @@ def _ways(
 
 
 def relit(scene: Sequence[Image], rng: np.random.Generator) -> list[FloatArray]:
-    """The scene, (H, W, 3) 0..255, in light that changes: as a whole, from one side, and now and
-    then in bands, as rolling shutters see lamps."""
+    """The scene, (H, W, 3) 0..255, in changing light: overall, from one side, and sometimes in
+    bands, as a rolling shutter records flickering lamps."""
     height, width = scene[0].shape[:2]
     count = len(scene)
     level = waves(count, 1.0, rng) * rng.choice([0.0, rng.uniform(0.0, 0.12)])
@@ -113,7 +113,7 @@ def relit(scene: Sequence[Image], rng: np.random.Generator) -> list[FloatArray]:
 
 
 def waves(count: int, speed: float, rng: np.random.Generator) -> Signal:
-    """(count,) about -1..1: two slow waves, of 12 to 80 frames at `speed` 1."""
+    """(count,) within -1..1: the sum of two waves, of 12 to 80 frames each at `speed` 1."""
     k = np.arange(count)
     slow, fast = rng.uniform(30.0, 80.0), rng.uniform(12.0, 30.0)
     phases = rng.uniform(0, 2 * np.pi, 2)

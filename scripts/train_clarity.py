@@ -2,11 +2,12 @@
 
     python scripts/train_clarity.py prepare DATA FOLDER...  examples on disk: clarity_data.py
     python scripts/train_clarity.py train DATA RUN          goes on where it was stopped
-    python scripts/train_clarity.py judge FOLDER FILE...    weights on examples of people held out
+    python scripts/train_clarity.py judge FOLDER FILE...    figures of weights, on these examples
     python scripts/train_clarity.py export RUN FILE         the weights, as the package holds them
 
-The people named by held_out.txt are for validation alone: what is learned must hold for people
-never seen.
+The people in the files named by held_out.txt are for validation alone: what is learned must hold
+for people never seen. docs/measuring.md has the commands of a whole training.
+
 The loss is the root of the squared error of each picture, of its slopes, and of its change from
 one frame to the next, as shares of the fused crop's. (Its logarithm was tried: pictures that have
 hardly an error then have the steepest gradients, and nothing is learned from the others. The root
@@ -42,16 +43,16 @@ FLOOR = (1.0 / 255.0) ** 2
 EASY = 1.25 / 255.0
 """Root of the squared error below which a fused crop is as good as right: it then counts less."""
 FLICKER, SLOPES = 0.7, 0.3
-"""Weights of the change from frame to frame and of the slopes, from pixel to pixel, beside the
-picture itself."""
+"""Weights, in the loss, of the change from frame to frame and of the slopes from pixel to pixel;
+the picture itself has 1."""
 DECAY = 0.998
-"""Of the moving average of the weights, which is what is judged and shipped."""
+"""Decay of the moving average of the weights, which is what is judged and shipped."""
 EYES = 63.0
-"""Pixels between the eyes in a crop of 256 that is a face's own, about."""
+"""Pixels between the eyes in a face's own crop of 256, about."""
 SIZES = (("to 15 px", 0, 15), ("15 to 25 px", 15, 25), ("25 to 40 px", 25, 40), ("more", 40, 999))
-"""Groups by pixels between the eyes."""
+"""Groups of examples by pixels between the eyes: name, from, to."""
 SAVE = 240.0
-"""Seconds after which there is a checkpoint, however few the steps were."""
+"""Seconds after which a checkpoint is written, however few the steps since the last."""
 WARM = 200
 """Steps over which the learning rate rises."""
 
@@ -157,16 +158,16 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
     parameters = list(network.parameters())
 
     def learned(part: Batch) -> tuple[float, tuple[Tensor, ...]]:
-        """Loss of a part of a batch, and its gradients."""
-        # nothing is used twice; and what is kept would be shared with the other threads
+        """The loss of a part of a batch, and its gradients."""
+        # no cache: no weight is cast twice in a pass, and the threads would share the cache
         with torch.autocast(device.type, torch.bfloat16, enabled=wish.bf16, cache_enabled=False):
             loss = loss_of(network, part)
         return float(loss.detach()), torch.autograd.grad(loss, parameters)
 
     examples.refresh()
     loader = ThreadPoolExecutor(1)
-    # one thread each, that wait for each other once a step: within operations they would wait
-    # thousands of times, which takes three times as long where the processor has other work, too
+    # each worker computes on one thread, so they wait for each other once a step; threads within an
+    # operation wait thousands of times, which takes three times as long on a CPU with other work
     workers = ThreadPoolExecutor(wish.threads)
     ahead: Future[Batch] | None = None
     while step < wish.steps:
@@ -210,17 +211,16 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
 
 
 def judge(data: Path, files: Sequence[Path]) -> None:
-    """Prints a line for each file of weights: `validate`, and the gains by the size of faces."""
-    examples = Examples(data)
+    """Print the figures of `validate` for each file: over all examples and for each of SIZES."""
+    wholes = Examples(data).whole()
+    groups = {
+        name: [whole for whole in wholes if low <= EYES / whole[1] < high]
+        for name, low, high in SIZES
+    }
     for file in files:
         state = load_state(file)
         network = Correction.shaped(state)
         network.load_state_dict({name: value.float() for name, value in state.items()})
-        wholes = examples.whole()
-        groups = {
-            name: [whole for whole in wholes if low <= EYES / whole[1] < high]
-            for name, low, high in SIZES
-        }
         print(json.dumps({"file": file.name, "pairs": len(wholes), **validate(network, wholes)}))
         for name, group in groups.items():
             if group:
@@ -228,7 +228,7 @@ def judge(data: Path, files: Sequence[Path]) -> None:
 
 
 def held_out() -> tuple[set[str], set[str]]:
-    """Stems of the files for validation alone, and of those used for nothing."""
+    """Stems of the files for validation alone, and of the files that are not used at all."""
     lines = (Path(__file__).parent / "held_out.txt").read_text().split("\n")
     words = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return {w for w in words if w[0] != "-"}, {w[1:] for w in words if w[0] == "-"}
@@ -256,15 +256,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     preparing.add_argument("data", type=Path)
     preparing.add_argument("folders", type=Path, nargs="+", help="of clips and photographs")
     preparing.add_argument("--examples", type=int, default=3000)
-    preparing.add_argument("--valid", type=int, default=0, help="instead, so many to validate")
+    preparing.add_argument(
+        "--valid", type=int, default=0, help="make this many for validation instead"
+    )
     preparing.add_argument("--seed", type=int, default=1)
     training = commands.add_parser("train")
     training.add_argument("data", type=Path)
     training.add_argument("run", type=Path)
     training.add_argument("--start", type=Path, help="weights to begin with")
-    training.add_argument("--width", type=int, default=64, help="channels; twice as many below")
-    training.add_argument("--blocks", type=int, default=4, help="of each of three groups")
-    training.add_argument("--bf16", action="store_true", help="1.8 times as fast with AVX512-BF16")
+    training.add_argument(
+        "--width", type=int, default=64, help="channels; twice as many on half the grid"
+    )
+    training.add_argument("--blocks", type=int, default=4, help="in each of the three groups")
+    training.add_argument("--bf16", action="store_true", help="1.75 times as fast with AVX512-BF16")
     training.add_argument("--steps", type=int, default=12000)
     training.add_argument("--every", type=int, default=1000, help="steps between validations")
     training.add_argument("--batch", type=int, default=6, help="pairs; threads share them")

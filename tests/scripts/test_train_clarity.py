@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_it_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
 def test_there_is_a_checkpoint_in_time(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between validations, too: a busy machine may need an hour for the steps from one to one."""
+    """Between validations, too: they may be an hour apart on a busy machine."""
 
     def stop(*arguments: object) -> dict[str, float]:
         raise KeyboardInterrupt
@@ -102,22 +103,34 @@ def test_a_larger_network_begins_as_the_smaller_one(tmp_path: Path) -> None:
     large = Correction(12, 20, 2)
     grown(large, small.state_dict())
     seen = torch.rand(2, PLANES, 16, 16)
-    told = torch.tensor([2.0, 3.0]), torch.tensor([28.0, math.nan])
+    facts = torch.tensor([2.0, 3.0]), torch.tensor([28.0, math.nan])
     with torch.inference_mode():
-        torch.testing.assert_close(large(seen, *told), small(seen, *told), rtol=0, atol=1e-5)
-    large(seen, *told).square().mean().backward()
+        torch.testing.assert_close(large(seen, *facts), small(seen, *facts), rtol=0, atol=1e-5)
+    large(seen, *facts).square().mean().backward()
     gradient = large.tail.weight.grad
     assert gradient is not None
     assert gradient[:, 8:].abs().max() > 0  # and then learns with what is new
 
 
-def test_the_people_held_out_are_never_trained_on(tmp_path: Path) -> None:
+def test_the_people_held_out_are_never_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held, unused = train_clarity.held_out()
     assert {"tps_driving", "v005", "p016"} <= held
     assert unused == {"p020", "p021"}
-    for name in ("b.mp4", "a.jpg", "c.png", "README.md"):
+    for name in ("b.mp4", "a.jpg", "c.png", "README.md", "v005.mp4", "p016.jpg", "p020.jpg"):
         (tmp_path / name).touch()
-    assert [path.name for path in sources([tmp_path])] == ["a.jpg", "b.mp4", "c.png"]
+    names = ["a.jpg", "b.mp4", "c.png", "p016.jpg", "p020.jpg", "v005.mp4"]
+    assert [path.name for path in sources([tmp_path])] == names
+    filled: dict[str, list[str]] = {}
+
+    def fill(files: Sequence[Path], folder: Path, *more: int) -> None:
+        filled[folder.name] = [file.name for file in files]
+
+    monkeypatch.setattr(train_clarity, "fill", fill)
+    train_clarity.main(["prepare", str(tmp_path / "data"), str(tmp_path)])
+    train_clarity.main(["prepare", str(tmp_path / "data"), str(tmp_path), "--valid", "8"])
+    assert filled == {"train": ["a.jpg", "b.mp4", "c.png"], "valid": ["p016.jpg", "v005.mp4"]}
 
 
 def test_a_photograph_moves_a_little_from_frame_to_frame() -> None:

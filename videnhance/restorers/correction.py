@@ -56,8 +56,8 @@ class Correction(nn.Module):
 
     @staticmethod
     def shaped(state: Mapping[str, Tensor]) -> Correction:
-        """An untrained one with as many channels and blocks as that of these weights; of the usual
-        size where they are of no such network."""
+        """An untrained network with as many channels and blocks as these weights have; of the
+        shipped size if they are not of such a network."""
         head, down = state.get("head.weight"), state.get("down.weight")
         if head is None or down is None or head.ndim != 4 or down.ndim != 4:
             return Correction()
