@@ -104,7 +104,7 @@ def judge(wish: argparse.Namespace) -> Report:
     settings = Settings(
         detect=DetectSettings(detector=wish.detector),
         track=TrackSettings(min_eyes=wish.min_eyes),
-        models=ModelSettings(files=files),
+        models=ModelSettings(files=files, trust=True),  # the weights given are what is judged
     )
     names = wish.restorer or [name for name in FREE if name in restorers.RESTORERS]
     names = [name for name in dict.fromkeys(names) if name != BICUBIC]

@@ -1,4 +1,6 @@
-"""What clarity is trained on: clips degraded as cameras and recorders do it, and their truth.
+"""Training examples for clarity: scenes degraded as cameras and recorders do it, and their truth.
+
+A scene is a run of frames of a clip, or a photograph that is made to move (moving.py).
 
 Every example is a pair of neighbouring frames in a still window on the picture, at the size an
 aligned crop would have: what the network sees of each (fusion is run here, once), and the truth.
@@ -8,12 +10,15 @@ The frames went through a real codec. Examples lie on disk as uint8, so that tra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 from filming import Camera, Image, filmed, lit, softened
+from moving import moved
 
 from videnhance import detectors
 from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
@@ -30,15 +35,29 @@ SIDE = 256
 CRISP = 60.0
 """Pixels between the eyes from which on a face may be made smaller: an aligned crop of 256 shows
 63. Of others, parts are shown as they are."""
-EYES = (7.0, 48.0)
-"""Pixels between the eyes after degradation: faces of about 16 to 110 px."""
-RUN, PAIRS = 18, 6
-"""Frames encoded in one go, and examples taken of them."""
+EYES = (9.0, 70.0)
+"""Pixels between the eyes after degradation: faces of about 20 to 160 px."""
+RUN, PAIRS = 18, 4
+"""Frames encoded in one go, and examples taken from them."""
 RADIUS = 3
-NATIVE, SOFT = 0.3, 0.4
-"""Share of scenes that are shown as large as their camera gave them, or nearly, and so are as soft
-as cameras are; and of the others, which are softened: these are to stay so, else all is sharpened.
-"""
+NATIVE, SOFT = 0.1, 0.15
+"""Share of scenes kept at about their camera's size, and so as soft as cameras are; share of the
+others that is softened. Both teach the network to leave soft pictures soft. With more of them
+(0.3 and 0.4 at first) it corrected small faces too little."""
+LARGE = 24.0
+"""Pixels between the eyes, after degradation, from which on a scene may be softened: smaller faces
+are hardly ever soft, because making a picture smaller sharpens it."""
+AGAIN = 0.3
+"""Share of scenes that are recorded twice: coded, resized, coded again, as a re-export is."""
+CRISPER = 0.8
+"""Largest factor by which a scene is resized that is not kept at about its camera's size."""
+BEFORE = (0.75, 2.5)
+"""Size of the first of two recordings, relative to the second."""
+ABOUT = 0.8
+"""Share of the crops that lie on or near the face; the others lie anywhere in the picture."""
+CLIP = 3.0
+"""How much more often a clip is drawn than a photograph."""
+VIDEOS, PHOTOS = (".mp4", ".mkv"), (".jpg", ".jpeg", ".png")
 
 
 def read_run(path: Path, start: int, count: int) -> list[Image]:
@@ -66,11 +85,11 @@ class Studio:
         self._detector = detectors.create(Equipment(DEFAULTS))
 
     def pairs(self, path: Path, frames: int) -> list[tuple[Image, float, float]]:
-        """Up to PAIRS examples of a random run of the clip: (2, PLANES + 3, SIDE, SIDE), what the
-        network sees and the truth of two neighbouring frames, the zoom, and the quantizer, NaN
-        if it is not known. None if there is no face."""
+        """Up to PAIRS examples of a random run of the clip, or of the photograph: (2, PLANES + 3,
+        SIDE, SIDE), what the network sees and the truth of two neighbouring frames, the zoom, and
+        the quantizer, NaN if it is not known. None if there is no face."""
         rng = self._rng
-        scene = read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
+        scene = self._scene(path, frames)
         if len(scene) < 2 * RADIUS + 2:
             return []
         found = self._detector.detect([scene[len(scene) // 2]])[0]
@@ -85,10 +104,20 @@ class Studio:
         native = rng.uniform() < NATIVE or eyes < CRISP
         if native:
             small = min(rng.uniform(0.5, 1.3), 1.0)
-        elif rng.uniform() < SOFT:
+        elif small > CRISPER:
+            small = rng.uniform(0.5, CRISPER)
+            seen_eyes = small * eyes
+        if not native and seen_eyes > LARGE and rng.uniform() < SOFT:
             truth = softened(truth, small, rng)
-        height, width = (max(2 * round(n * small / 2), 32) for n in truth[0].shape[:2])
-        seen, quantizer = filmed(truth, (height, width), camera, rng)
+        height, width = size_of(truth[0], small)
+        source: Sequence[FloatArray] = truth
+        if not native and rng.uniform() < AGAIN:
+            before = min(small * float(np.exp(rng.uniform(*np.log(BEFORE)))), 1.0)
+            once, _ = filmed(truth, size_of(truth[0], before), Camera.first(rng), rng)
+            source = [picture.astype(np.float32) for picture in once]
+            if before < small:  # enlarged: the mean of pixels would be the nearest one
+                camera = replace(camera, way=cv2.INTER_CUBIC)
+        seen, quantizer = filmed(source, (height, width), camera, rng)
         to_clean = scaling(truth[0].shape[1] / width, truth[0].shape[0] / height)
         pose[:2] /= to_clean[0, 0], to_clean[1, 1]
         pose[2] -= np.log(to_clean[0, 0])
@@ -114,23 +143,54 @@ class Studio:
             pairs.append((levels, zoom, np.nan if quantizer is None else quantizer))
         return pairs
 
+    def _scene(self, path: Path, frames: int) -> list[Image]:
+        """RUN frames of a clip or around a face of a photograph; none if no face is large."""
+        rng = self._rng
+        if path.suffix in VIDEOS:
+            return read_run(path, int(rng.integers(0, max(frames - RUN, 0) + 1)), RUN)
+        read = cv2.imread(str(path))
+        assert read is not None, path
+        photo = np.ascontiguousarray(read[..., ::-1], np.uint8)
+        found = self._detector.detect([photo])[0]
+        poses = [pose for pose in fit_poses(found.landmarks) if float(eye_distance(pose)) > CRISP]
+        return moved(photo, poses[int(rng.integers(len(poses)))], RUN, rng) if poses else []
 
-def fill(clips: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
-    """Add examples of random clips until the folder holds so many: NUMBER_ZOOM_QUANTIZER.npy."""
+
+def size_of(picture: FloatArray, small: float) -> tuple[int, int]:
+    """Height and width, both even, of the picture resized by the factor `small`."""
+    height, width = (max(2 * round(n * small / 2), 32) for n in picture.shape[:2])
+    return height, width
+
+
+def sources(folders: Sequence[Path]) -> list[Path]:
+    """The clips and photographs of the folders, in order."""
+    return sorted(
+        path for folder in folders for path in folder.iterdir() if path.suffix in VIDEOS + PHOTOS
+    )
+
+
+def fill(files: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
+    """Add examples of random files to the folder until it holds this many of this seed.
+
+    They are named SEED-NUMBER_ZOOM_QUANTIZER.npy, so several processes may fill one folder, each
+    with its own seed. Ends early if twenty times as many files as there are, one after the other,
+    give no example."""
     folder.mkdir(parents=True, exist_ok=True)
-    lengths = {clip: frames_of(clip) for clip in clips}
-    count = len(list(folder.glob("*.npy")))
+    lengths = {file: frames_of(file) if file.suffix in VIDEOS else RUN for file in files}
+    # drawn more often, because a clip shows more than a photograph
+    shares = np.array([CLIP if file.suffix in VIDEOS else 1.0 for file in files])
+    count = len(list(folder.glob(f"{seed:03d}-*.npy")))
     rng = np.random.default_rng((seed, count))
     studio = Studio(rng)
     barren = 0
-    while count < examples and barren < 20 * len(clips):
-        clip = clips[int(rng.integers(len(clips)))]
-        pairs = studio.pairs(clip, lengths[clip])
+    while count < examples and barren < 20 * len(files):
+        file = files[int(rng.choice(len(files), p=shares / shares.sum()))]
+        pairs = studio.pairs(file, lengths[file])
         barren = 0 if pairs else barren + 1
         for levels, zoom, quantizer in pairs:
-            part = folder / f"{count:06d}_{zoom:.4f}_{quantizer:.2f}.part"
-            with part.open("wb") as file:
-                np.save(file, levels)
+            part = folder / f"{seed:03d}-{count:06d}_{zoom:.4f}_{quantizer:.2f}.part"
+            with part.open("wb") as file_:
+                np.save(file_, levels)
             part.rename(part.with_suffix(".npy"))  # whole, or not there
             count += 1
 
@@ -141,13 +201,13 @@ def _view(
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
-    """A pose near this one, or, as often, anywhere in the picture: all of it teaches. `face`:
-    pixels on a side of the face's own crop."""
+    """A pose near this one, or, less often, anywhere in the picture. `face`: pixels on a side of
+    the face's own crop."""
     view = np.array(pose, np.float64)
     view[2] += rng.uniform(np.log(0.75), np.log(1.3))
     view[3] = rng.normal(0.0, 0.15)
     side = float(np.exp(view[2]))
-    if rng.uniform() < 0.5:
+    if rng.uniform() < ABOUT:
         view[:2] += rng.normal(0.0, 0.1 if side > 0.7 * face else 0.25, 2) * max(side, face)
     else:
         view[:2] = rng.uniform(0.2, 0.8, 2) * np.array([size[1], size[0]])

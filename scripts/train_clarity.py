@@ -1,15 +1,18 @@
-"""Trains the restorer `clarity`, from a folder of clips of one person each to its weights.
+"""Trains the restorer `clarity`, from folders of clips and photographs of faces to its weights.
 
-    python scripts/train_clarity.py prepare CLIPS DATA      examples on disk: clarity_data.py
+    python scripts/train_clarity.py prepare DATA FOLDER...  examples on disk: clarity_data.py
     python scripts/train_clarity.py train DATA RUN          goes on where it was stopped
+    python scripts/train_clarity.py judge FOLDER FILE...    figures of weights, on these examples
     python scripts/train_clarity.py export RUN FILE         the weights, as the package holds them
 
-Clips named by --held-out are for validation alone: what is learned must hold for people never seen.
-The loss is the root of the squared error of each picture, and of its change from one frame to the
-next, as shares of the fused crop's. (Its logarithm was tried: pictures that have hardly an error
-then have the steepest gradients, and nothing is learned from the others. The root alone, too: then
-those with large errors have, and soft scenes are sharpened.) `prepare` may still be running while
-`train` is: new examples are taken up as they come.
+The people in the files named by held_out.txt are for validation alone: what is learned must hold
+for people never seen. docs/measuring.md has the commands of a whole training.
+
+The loss is the root of the squared error of each picture, of its slopes, and of its change from
+one frame to the next, as shares of the fused crop's. (Its logarithm was tried: pictures that have
+hardly an error then have the steepest gradients, and nothing is learned from the others. The root
+alone, too: then those with large errors have, and soft scenes are sharpened.) `prepare` may still
+be running while `train` is: new examples are taken up as they come.
 """
 
 from __future__ import annotations
@@ -25,138 +28,57 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
-from clarity_data import SIDE, fill
+from clarity_data import fill, sources
+from examples import Batch, Examples, Whole
+from growing import grown
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videnhance.imaging.frames import LUMA
-from videnhance.imaging.optical_flow import shrink
 from videnhance.models.loading import load_state
-from videnhance.restorers.correction import PLANES, STEPS, Correction, corrections, work_side
+from videnhance.restorers.correction import PLANES, Correction, corrections
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
 EASY = 1.25 / 255.0
 """Root of the squared error below which a fused crop is as good as right: it then counts less."""
-FLICKER = 0.7
-"""Weight of the change from frame to frame, beside the picture itself."""
+FLICKER, SLOPES = 0.7, 0.3
+"""Weights, in the loss, of the change from frame to frame and of the slopes from pixel to pixel;
+the picture itself has 1."""
 DECAY = 0.998
-"""Of the moving average of the weights, which is what is judged and shipped."""
+"""Decay of the moving average of the weights, which is what is judged and shipped."""
+EYES = 63.0
+"""Pixels between the eyes in a face's own crop of 256, about."""
+SIZES = (("to 15 px", 0, 15), ("15 to 25 px", 15, 25), ("25 to 40 px", 25, 40), ("more", 40, 999))
+"""Groups of examples by pixels between the eyes: name, from, to."""
+SAVE = 240.0
+"""Seconds after which a checkpoint is written, however few the steps since the last."""
 WARM = 200
 """Steps over which the learning rate rises."""
 
-HIDDEN = 0.1
-"""Share of examples whose quantizer is hidden from the network, though it is known."""
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""planes (B, 2, PLANES, P, P), truth (B, 2, 3, P, P), zoom (B,), quantizer (B,)"""
-Whole = tuple[npt.NDArray[np.float32], float, float | None]
-"""(2, PLANES + 3, SIDE, SIDE) 0..1, the zoom, and the quantizer if it is known."""
-
-
-class Examples:
-    """The examples of a folder, drawn at random."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: list[Path] = []
-
-    def refresh(self) -> int:
-        self._files = sorted(self._folder.glob("*.npy"))
-        return len(self._files)
-
-    def batch(self, count: int, patch: int, rng: np.random.Generator) -> Batch:
-        """Patches of random examples, turned, mirrored and lit at random."""
-        planes, truths, zooms, quantizers = [], [], [], []
-        for k in rng.integers(len(self._files), size=count):
-            zoom, quantizer = known_of(self._files[k])
-            levels = np.load(self._files[k], mmap_mode="r")
-            part = augmented(at_work(levels, zoom, patch, rng), rng)
-            planes.append(part[:, :PLANES])
-            truths.append(part[:, PLANES:])
-            zooms.append(zoom * work_side(SIDE, zoom) / SIDE)
-            hidden = quantizer is None or rng.uniform() < HIDDEN
-            quantizers.append(math.nan if hidden else quantizer)
-        return (
-            torch.from_numpy(np.stack(planes)),
-            torch.from_numpy(np.stack(truths)),
-            torch.tensor(zooms),
-            torch.tensor(quantizers, dtype=torch.float32),
-        )
-
-    def whole(self) -> list[Whole]:
-        """Every example, as it is."""
-        self.refresh()
-        return [
-            (np.load(file).astype(np.float32) / np.float32(255.0), *known_of(file))
-            for file in self._files
-        ]
-
-
-def known_of(file: Path) -> tuple[float, float | None]:
-    """The zoom and the quantizer, by an example's name."""
-    zoom, quantizer = map(float, file.name.removesuffix(".npy").split("_")[1:])
-    return zoom, None if math.isnan(quantizer) else quantizer
-
-
-def at_work(
-    levels: npt.NDArray[np.uint8], zoom: float, patch: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """A random patch (2, PLANES + 3, patch, patch), 8-bit steps, at the size the network works."""
-    work = work_side(SIDE, zoom)
-    if work == SIDE:
-        y, x = rng.integers(SIDE - patch + 1, size=2)
-        return np.asarray(levels[..., y : y + patch, x : x + patch], np.float32)
-    wide = min(SIDE, -(-(patch + 8) * SIDE // work))
-    y, x = rng.integers(SIDE - wide + 1, size=2)
-    part = np.asarray(levels[..., y : y + wide, x : x + wide], np.float32)
-    size = max(round(wide * work / SIDE), patch)
-    small = [shrink(plane, size) for plane in part.reshape(-1, wide, wide)]
-    y, x = rng.integers(size - patch + 1, size=2)
-    whole = np.stack(small).reshape(*part.shape[:2], size, size)
-    return whole[..., y : y + patch, x : x + patch]
-
-
-def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(2, PLANES + 3, P, P) 0..1 of 8-bit steps."""
-    part = levels / np.float32(255.0)
-    if rng.uniform() < 0.5:
-        part = part[..., ::-1]
-    if rng.uniform() < 0.2:
-        part = part[..., ::-1, :]
-    if rng.uniform() < 0.2:
-        part = part.swapaxes(-1, -2)
-    if rng.uniform() < 0.5:  # time runs backwards
-        part = part[::-1]
-        turned = [3 + STEPS.index(-step) for step in STEPS]
-        part = part[:, [0, 1, 2, *turned, *range(PLANES, PLANES + 3)]]
-    if rng.uniform() < 0.15:  # a tracklet's end, or a large face: neighbours are missing
-        first, last = [(-2, 2), (0, 3), (-3, 0), (-1, 3), (-3, 1), (0, 0)][int(rng.integers(6))]
-        gone = [3 + k for k, step in enumerate(STEPS) if not first <= step <= last]
-        part = part.copy()
-        part[:, gone] = np.tensordot(part[:, :3], LUMA, axes=(1, 0))[:, None]
-    gain = np.float32(rng.uniform(0.6, 1.1))
-    return np.ascontiguousarray(part * gain + np.float32(rng.uniform(0.0, 1.0 - min(gain, 1.0))))
-
-
-def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Mean squared errors (2, B, 2), restored and fused, and (2, B) of their change in time."""
+def errors(network: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean squared errors (2, B, 2), restored and fused, (2, B) of their change in time, and
+    (2, B, 2) of their slopes."""
     planes, truth, *known = batch
     twice = (x.repeat_interleave(2) for x in known)
-    restored = network(planes.flatten(0, 1), *twice).unflatten(0, (-1, 2))
+    restored = network(planes.flatten(0, 1), *twice).float().unflatten(0, (-1, 2))
     wrong = torch.stack([restored - truth, planes[:, :, :3] - truth])
     drift = wrong[:, :, 1] - wrong[:, :, 0]
-    return (wrong**2).mean((3, 4, 5)), (drift**2).mean((2, 3, 4))
+    slopes = sum((wrong.diff(dim=axis) ** 2).mean((3, 4, 5)) for axis in (-2, -1))
+    assert isinstance(slopes, Tensor)
+    return (wrong**2).mean((3, 4, 5)), (drift**2).mean((2, 3, 4)), slopes
 
 
 def loss_of(network: torch.nn.Module, batch: Batch) -> Tensor:
-    """Mean root of the squared error, and of its change, as shares of the fused crop's."""
-    wrong, drift = errors(network, batch)
+    """Mean root of the squared error, of its change and of its slopes, as shares of the fused
+    crop's."""
+    wrong, drift, slopes = errors(network, batch)
     picture = torch.sqrt(wrong[0] + FLOOR) / (torch.sqrt(wrong[1]) + EASY)
     change = torch.sqrt(drift[0] + FLOOR / 4) / (torch.sqrt(drift[1]) + EASY)
-    return 20.0 * (picture.mean() + FLICKER * change.mean())  # gradients to be clipped at 1
+    slope = torch.sqrt(slopes[0] + FLOOR / 4) / (torch.sqrt(slopes[1]) + EASY)
+    # gradients to be clipped at 1
+    return 20.0 * (picture.mean() + FLICKER * change.mean() + SLOPES * slope.mean())
 
 
 def validate(network: torch.nn.Module, wholes: Sequence[Whole]) -> dict[str, float]:
@@ -210,14 +132,15 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
     device = torch.device(wish.device)
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / "checkpoint.pt"
-    network = Correction().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Correction(wish.width, 2 * wish.width, wish.blocks)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(
         network, avg_fn=lambda old, new, count: DECAY * old + (1.0 - DECAY) * new
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=wish.rate, weight_decay=1e-4)
     step = 0
     if wish.start and not checkpoint.is_file():
-        network.load_state_dict(load_state(wish.start))
+        grown(network, load_state(wish.start))
         average.module.load_state_dict(network.state_dict())
     if checkpoint.is_file():
         held = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -226,28 +149,40 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
         optimizer.load_state_dict(held["optimizer"])
         step = held["step"]
     examples, valid = Examples(data / "train"), Examples(data / "valid")
-    began = time.monotonic()
+    began = saved = time.monotonic()
     losses: list[float] = []
 
     def made(number: int) -> Batch:
         return examples.batch(wish.batch, wish.patch, np.random.default_rng((wish.seed, number)))
 
+    parameters = list(network.parameters())
+
+    def learned(part: Batch) -> tuple[float, tuple[Tensor, ...]]:
+        """The loss of a part of a batch, and its gradients."""
+        # no cache: no weight is cast twice in a pass, and the threads would share the cache
+        with torch.autocast(device.type, torch.bfloat16, enabled=wish.bf16, cache_enabled=False):
+            loss = loss_of(network, part)
+        return float(loss.detach()), torch.autograd.grad(loss, parameters)
+
     examples.refresh()
     loader = ThreadPoolExecutor(1)
+    # each worker computes on one thread, so they wait for each other once a step; threads within an
+    # operation wait thousands of times, which takes three times as long on a CPU with other work
+    workers = ThreadPoolExecutor(wish.threads)
     ahead: Future[Batch] | None = None
     while step < wish.steps:
         batch = (ahead or loader.submit(made, step)).result()
         ahead = loader.submit(made, step + 1)  # made while the network learns
         for group in optimizer.param_groups:
             group["lr"] = rate(step, wish.steps, wish.rate)
-        planes, truth, zoom, quantizer = (part.to(device) for part in batch)
-        loss = loss_of(network, (planes, truth, zoom, quantizer))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        chunks = zip(*(part.to(device).chunk(wish.threads) for part in batch), strict=True)
+        found = list(workers.map(learned, chunks))
+        for parameter, *gradients in zip(parameters, *(g for _, g in found), strict=True):
+            parameter.grad = torch.stack(gradients).mean(0)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(network)
-        losses.append(float(loss.detach()))
+        losses.append(float(np.mean([loss for loss, _ in found])))
         step += 1
         if step % wish.every == 0 or step == wish.steps:
             wholes = valid.whole()
@@ -262,6 +197,7 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(figures) + "\n")
             grid(average, wholes, run / "grid.png")
+        if step % wish.every == 0 or step == wish.steps or time.monotonic() > saved + SAVE:
             state = {
                 "network": network.state_dict(),
                 "average": average.state_dict(),
@@ -271,6 +207,31 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
             part = checkpoint.with_suffix(".part")
             torch.save(state, part)
             part.replace(checkpoint)
+            saved = time.monotonic()
+
+
+def judge(data: Path, files: Sequence[Path]) -> None:
+    """Print the figures of `validate` for each file: over all examples and for each of SIZES."""
+    wholes = Examples(data).whole()
+    groups = {
+        name: [whole for whole in wholes if low <= EYES / whole[1] < high]
+        for name, low, high in SIZES
+    }
+    for file in files:
+        state = load_state(file)
+        network = Correction.shaped(state)
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+        print(json.dumps({"file": file.name, "pairs": len(wholes), **validate(network, wholes)}))
+        for name, group in groups.items():
+            if group:
+                print(f"  {name:14} {len(group):4d} {json.dumps(validate(network, group))}")
+
+
+def held_out() -> tuple[set[str], set[str]]:
+    """Stems of the files for validation alone, and of the files that are not used at all."""
+    lines = (Path(__file__).parent / "held_out.txt").read_text().split("\n")
+    words = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return {w for w in words if w[0] != "-"}, {w[1:] for w in words if w[0] == "-"}
 
 
 def export(run: Path, file: Path) -> None:
@@ -281,7 +242,7 @@ def export(run: Path, file: Path) -> None:
         for name, value in held["average"].items()
         if name.startswith("module.")
     }
-    Correction().load_state_dict(state)
+    Correction.shaped(state).load_state_dict(state)
     save_file(state, file)
     print(f"{file}: {file.stat().st_size} bytes, after {held['step']} steps")
 
@@ -292,43 +253,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     preparing = commands.add_parser("prepare")
-    preparing.add_argument("clips", type=Path)
     preparing.add_argument("data", type=Path)
-    preparing.add_argument("--held-out", action="append", default=[], help="a clip's stem")
+    preparing.add_argument("folders", type=Path, nargs="+", help="of clips and photographs")
     preparing.add_argument("--examples", type=int, default=3000)
-    preparing.add_argument("--valid", type=int, default=96)
+    preparing.add_argument(
+        "--valid", type=int, default=0, help="make this many for validation instead"
+    )
     preparing.add_argument("--seed", type=int, default=1)
     training = commands.add_parser("train")
     training.add_argument("data", type=Path)
     training.add_argument("run", type=Path)
     training.add_argument("--start", type=Path, help="weights to begin with")
+    training.add_argument(
+        "--width", type=int, default=64, help="channels; twice as many on half the grid"
+    )
+    training.add_argument("--blocks", type=int, default=4, help="in each of the three groups")
+    training.add_argument("--bf16", action="store_true", help="1.75 times as fast with AVX512-BF16")
     training.add_argument("--steps", type=int, default=12000)
-    training.add_argument("--every", type=int, default=1000, help="steps between checkpoints")
-    training.add_argument("--batch", type=int, default=8, help="pairs of frames")
-    training.add_argument("--patch", type=int, default=96, help="pixels, a multiple of 8")
+    training.add_argument("--every", type=int, default=1000, help="steps between validations")
+    training.add_argument("--batch", type=int, default=6, help="pairs; threads share them")
+    training.add_argument("--patch", type=int, default=112, help="pixels, a multiple of 8")
     training.add_argument("--rate", type=float, default=6e-4)
     training.add_argument("--device", default="cpu")
     training.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     training.add_argument("--seed", type=int, default=1)
+    judging = commands.add_parser("judge")
+    judging.add_argument("data", type=Path, help="the folder of the examples themselves")
+    judging.add_argument("files", type=Path, nargs="+", help="weights")
     exporting = commands.add_parser("export")
     exporting.add_argument("run", type=Path)
     exporting.add_argument("file", type=Path)
     wish = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     if wish.command == "prepare":
-        clips = sorted(wish.clips.glob("*.*4"))
-        held = [clip for clip in clips if clip.stem in wish.held_out]
-        if held:
-            fill(held, wish.data / "valid", wish.valid, wish.seed + 1)
-        fill(
-            [clip for clip in clips if clip not in held],
-            wish.data / "train",
-            wish.examples,
-            wish.seed,
-        )
+        held, unused = held_out()
+        files = [file for file in sources(wish.folders) if file.stem not in unused]
+        if wish.valid:
+            fill([f for f in files if f.stem in held], wish.data / "valid", wish.valid, wish.seed)
+        else:
+            files = [file for file in files if file.stem not in held]
+            fill(files, wish.data / "train", wish.examples, wish.seed)
     elif wish.command == "train":
-        torch.set_num_threads(wish.threads)
+        torch.set_num_threads(1)
         train(wish.data, wish.run, wish)
+    elif wish.command == "judge":
+        torch.set_num_threads(1)
+        judge(wish.data, wish.files)
     else:
         export(wish.run, wish.file)
 

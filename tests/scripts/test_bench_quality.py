@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from degrading import DEGRADATIONS, Degradation, degrade, eyes_of, factor, read_clean
 from judging import Shown
+from safetensors.torch import save_file
 from trying import Recording, Trial, beside_truth, tried, within
 
 from tests.making.clips import write_clip
@@ -24,6 +25,7 @@ from videnhance.faces.alignment import TEMPLATE
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.models.registry import Row
+from videnhance.restorers.correction import Correction
 from videnhance.settings.groups import DetectSettings, Settings
 
 Image = npt.NDArray[np.uint8]
@@ -328,6 +330,19 @@ def test_the_picture_is_of_the_worst_frame_of_the_last_restorer(
     ((label, item),) = rows
     assert item.frame == 3
     assert label.startswith("own frame 3 -")
+
+
+def test_weights_that_are_given_are_judged(
+    clip: Path, tmp_path: Path, square_detector: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without further words, though they are not those published; here those of no correction."""
+    given, figures = tmp_path / "mine.safetensors", tmp_path / "figures.json"
+    save_file(Correction(16, 32, 1).state_dict(), given)
+    common = [str(clip), "--detector", square_detector, "--frames", "2", "--down", "2"]
+    names = ["--restorer", "fusion", "--restorer", "clarity", "--json", str(figures)]
+    bench_quality.main([*common, *names, "--weights", f"clarity={given}"])
+    rows = {row["restorer"]: row for row in json.loads(figures.read_text())["results"]}
+    assert rows["clarity"]["psnr"] == pytest.approx(rows["fusion"]["psnr"], abs=1e-3)
 
 
 def test_what_fails_is_left_out_and_told(

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.data import astronaut
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import train_clarity  # noqa: E402
+from clarity_data import size_of, sources  # noqa: E402
 from filming import SOUND, Camera, filmed  # noqa: E402
+from growing import grown  # noqa: E402
+from moving import moved  # noqa: E402
 
 from videnhance.models.loading import load_state  # noqa: E402
 from videnhance.restorers.clarity import Clarity  # noqa: E402
-from videnhance.restorers.correction import PLANES  # noqa: E402
+from videnhance.restorers.correction import PLANES, Correction  # noqa: E402
+
+RNG = np.random.default_rng(7)
+AT_SIX = np.array([5 * 124.0, 5 * 112.0, np.log(6.0), 0.0])
+"""From a pose in a picture to that in one six times as large."""
 
 
 @pytest.fixture
@@ -34,9 +46,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def train(data: Path, run: Path, steps: int) -> dict[str, torch.Tensor]:
+def train(
+    data: Path, run: Path, steps: int, *more: object, threads: int = 1
+) -> dict[str, torch.Tensor]:
     words = ["train", data, run, "--steps", steps, "--every", 2, "--batch", 2, "--patch", 32]
-    train_clarity.main([*map(str, words), "--threads", "1"])
+    words += ["--threads", threads, "--width", 16, "--blocks", 2, *more]
+    train_clarity.main([*map(str, words)])
     held = torch.load(run / "checkpoint.pt", weights_only=True)
     assert held["step"] == steps
     return dict(held["average"])
@@ -52,11 +67,108 @@ def test_it_goes_on_where_it_was_stopped(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "whole" / "grid.png").is_file()
 
 
-def test_what_is_exported_is_what_the_restorer_takes(data: Path, tmp_path: Path) -> None:
+def test_there_is_a_checkpoint_in_time(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between validations, too: they may be an hour apart on a busy machine."""
+
+    def stop(*arguments: object) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_clarity, "SAVE", 0.0)
+    monkeypatch.setattr(train_clarity, "validate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "run", 2)
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 1
+
+
+def test_threads_share_a_batch_and_learn_the_same(data: Path, tmp_path: Path) -> None:
+    alone = train(data, tmp_path / "alone", 2)
+    shared = train(data, tmp_path / "shared", 2, threads=2)
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_it_learns_in_bf16(data: Path, tmp_path: Path) -> None:
+    learned = train(data, tmp_path / "run", 2, "--bf16")
+    assert {value.dtype for name, value in learned.items() if "weight" in name} == {torch.float32}
+    assert all(value.isfinite().all() for value in learned.values())
+
+
+def test_a_larger_network_begins_as_the_smaller_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = Correction(8, 16, 1)
+    for parameter in small.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    large = Correction(12, 20, 2)
+    grown(large, small.state_dict())
+    seen = torch.rand(2, PLANES, 16, 16)
+    facts = torch.tensor([2.0, 3.0]), torch.tensor([28.0, math.nan])
+    with torch.inference_mode():
+        torch.testing.assert_close(large(seen, *facts), small(seen, *facts), rtol=0, atol=1e-5)
+    large(seen, *facts).square().mean().backward()
+    gradient = large.tail.weight.grad
+    assert gradient is not None
+    assert gradient[:, 8:].abs().max() > 0  # and then learns with what is new
+
+
+def test_the_people_held_out_are_never_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, unused = train_clarity.held_out()
+    assert {"tps_driving", "v005", "p016"} <= held
+    assert unused == {"p020", "p021"}
+    for name in ("b.mp4", "a.jpg", "c.png", "README.md", "v005.mp4", "p016.jpg", "p020.jpg"):
+        (tmp_path / name).touch()
+    names = ["a.jpg", "b.mp4", "c.png", "p016.jpg", "p020.jpg", "v005.mp4"]
+    assert [path.name for path in sources([tmp_path])] == names
+    filled: dict[str, list[str]] = {}
+
+    def fill(files: Sequence[Path], folder: Path, *more: int) -> None:
+        filled[folder.name] = [file.name for file in files]
+
+    monkeypatch.setattr(train_clarity, "fill", fill)
+    train_clarity.main(["prepare", str(tmp_path / "data"), str(tmp_path)])
+    train_clarity.main(["prepare", str(tmp_path / "data"), str(tmp_path), "--valid", "8"])
+    assert filled == {"train": ["a.jpg", "b.mp4", "c.png"], "valid": ["p016.jpg", "v005.mp4"]}
+
+
+def test_a_photograph_moves_a_little_from_frame_to_frame() -> None:
+    photo = np.ascontiguousarray(astronaut()[:300, 100:400], np.uint8)
+    pose = np.array([124.0, 112.0, np.log(150.0), 0.0])  # 37 pixels between the eyes
+    found = [moved(photo, pose, 8, np.random.default_rng(k)) for k in range(3)]
+    for scene in found:
+        height, width = scene[0].shape[:2]
+        assert len(scene) == 8
+        assert height == width
+        assert height % 2 == 0
+        steps = [np.abs(b.astype(float) - a).mean() for a, b in pairwise(scene)]
+        assert min(steps) > 0.0
+        assert max(steps) < 30.0
+        again = [np.abs(x.astype(float) - scene[0]).mean() for x in scene[1:]]
+        assert max(again) > min(steps)
+    large = moved(cv2.resize(photo, None, fx=6, fy=6), pose + AT_SIX, 2, RNG)
+    assert len(large[0]) <= 7 * 130  # no larger than is of use
+
+
+def test_a_scene_is_recorded_twice_where_that_is_drawn() -> None:
+    kinds = [Camera.first(np.random.default_rng(k)) for k in range(50)]
+    assert {kind.codec for kind in kinds} == {"libx264", "mjpeg"}
+    assert max(kind.quality for kind in kinds if kind.codec == "libx264") < 30
+    assert size_of(np.zeros((101, 203, 3), np.float32), 0.5) == (50, 102)
+
+
+def test_what_is_exported_is_what_the_restorer_takes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(data, tmp_path / "run", 2)
     file = tmp_path / "new.safetensors"
     train_clarity.main(["export", str(tmp_path / "run"), str(file)])
     assert file.stat().st_size < 10 << 20
+    train_clarity.main(["judge", str(data / "valid"), str(file)])
+    told = capsys.readouterr().out
+    assert '"file": "new.safetensors", "pairs": 2, "gain": ' in told
+    assert "  25 to 40 px       1" in told
     Clarity("clarity", load_state(file), path=file)
 
 

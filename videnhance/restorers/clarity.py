@@ -155,7 +155,7 @@ class Clarity:
         self._watch = watch or Stopwatch()
         self._fusion = Fusion(watch=self._watch)
         self.radius = self._fusion.radius
-        network = Correction()
+        network = Correction.shaped(state)
         check_state(network, state, path)
         network.load_state_dict({key: value.float() for key, value in state.items()})
         network = network.eval().requires_grad_(False).to(device_named(device))

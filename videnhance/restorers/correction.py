@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,6 +53,16 @@ class Correction(nn.Module):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
+
+    @staticmethod
+    def shaped(state: Mapping[str, Tensor]) -> Correction:
+        """An untrained network with as many channels and blocks as these weights have; of the
+        shipped size if they are not of such a network."""
+        head, down = state.get("head.weight"), state.get("down.weight")
+        if head is None or down is None or head.ndim != 4 or down.ndim != 4:
+            return Correction()
+        blocks = len([key for key in state if re.fullmatch(r"deep\.\d+\.first\.bias", key)])
+        return Correction(len(head), len(down), blocks)
 
     def forward(self, planes: Tensor, zoom: Tensor, quantizer: Tensor) -> Tensor:
         """Restored RGB (B, 3, S, S) from `planes` (B, PLANES, S, S) made by `observed`, both
