@@ -38,7 +38,7 @@ def through(
     encoding = Encoding(
         encoder=row.encoder,
         segment_format=row.segment_format,
-        options=encoder_options(row, None, preset),
+        options=encoder_options(row, None, preset, muxer),
         pix_fmt=pix_fmt,
         width=info.width,
         height=info.height,

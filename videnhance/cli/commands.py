@@ -64,8 +64,8 @@ def enhance(
         typer.Option(
             "--output",
             "-o",
-            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix) or .webm; for one "
-            "picture .png.",
+            help="The result: .mp4, .m4v, .mov, .mkv (also without a suffix), .webm or .avi; for "
+            "one picture .png.",
         ),
     ] = None,
     out_dir: Annotated[

@@ -21,7 +21,10 @@ from videnhance.media.reading.pictures import files_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.timeline import Segment, apart, segments_of
+from videnhance.media.writing import avi
 from videnhance.media.writing.codecs import (
+    AVI,
+    MUXERS,
     PICTURE,
     codec_named,
     container_for,
@@ -148,6 +151,8 @@ def make_plan(
             f"{output}: is one picture for {scope.stop - scope.start} frames; name a video, or "
             "choose one frame with --start and --end"
         )
+    if muxer == MUXERS[AVI]:
+        avi.refuse_unfit(source, clip, (scope.start, scope.stop), copying.kept)
     refuse_unfit_times(source, clip.timeline.part(scope.start, scope.stop), muxer)
     require_encoder(wish.codec, codec)
     pix_fmt = working_format(info, codec, wish.scale)
@@ -159,7 +164,7 @@ def make_plan(
             info,
             pix_fmt,
             scope.stop - scope.start,
-            encoder_options(codec, wish.crf, wish.preset),
+            encoder_options(codec, wish.crf, wish.preset, muxer),
         ),
         pix_fmt=pix_fmt,
         width=info.width * wish.scale,

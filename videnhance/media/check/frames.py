@@ -5,6 +5,7 @@ What must hold, and how exactly:
     frames      as many as the source has in the range, each at its time. A container counts time
                 in ticks of its stream: MP4 and MOV in those of the source, so times are equal;
                 Matroska and WebM in whole milliseconds, so a time may be off by up to half a tick.
+                AVI has only places: each must be that of the frame's time, to a tick of the source.
     length      the declared end of the last frame: within half a tick for its time, plus, in
                 Matroska and WebM, which also round a frame's length, half a tick for that.
     sound       every copied packet is there, in order, with the same data (in a range: all that
@@ -96,6 +97,8 @@ class Contents:
     sounds: tuple[Sound, ...]
     seamless: bool
     """Whether its container cannot store pauses in PCM."""
+    untimed: bool = False
+    """Whether its container has no times at all, only places (AVI)."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def read_contents(
                 s for s in container.streams.video if not s.disposition & Disposition.attached_pic
             )
             tick = Fraction(video.time_base or 1)
-            seamless = "mov" in container.format.name
+            untimed = container.format.name == "avi"
+            seamless = untimed or "mov" in container.format.name
             sounds = {s.index: Sound(Fraction(s.time_base or 1)) for s in container.streams.audio}
             for packet in container.demux(video, *container.streams.audio):
                 if not packet.size:
@@ -181,11 +185,13 @@ def read_contents(
                     sounds[packet.stream_index].add(packet, bytes(packet), begin_of(packet))
                 elif not packet.is_corrupt and not packet.is_discard:
                     found += 1
-                    pts.append(packet.pts if packet.pts is not None else packet.dts or 0)
+                    # The dts is a packet's place in AVI; FFmpeg makes up its pts.
+                    own = packet.dts if untimed else packet.pts
+                    pts.append(own if own is not None else packet.dts or 0)
                     progress(found)
             for sound in sounds.values():
                 sound.settle()
-            end = _declared_end(video)
+            end = _declared_end(video, untimed=untimed)
     except (av.error.FFmpegError, StopIteration):
         found = 0  # the file has not even an index
     if found != frames:
@@ -193,7 +199,7 @@ def read_contents(
             f"{output}: is incomplete after writing ({found} of {frames} frames): the disk may be "
             "full; make room or choose another folder"
         )
-    return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()), seamless)
+    return Contents(tick, array("q", sorted(pts)), end, tuple(sounds.values()), seamless, untimed)
 
 
 def check(contents: Contents, output: Path, expected: Expected) -> Check:
@@ -209,7 +215,9 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
     _compare_end(contents, output, end - window.moved)
     seconds = end - shown[0] * timeline.time_base
     copied = (*expected.copied, *decoded)
-    before = read_sounds(expected.clip, window, copied, seamless=contents.seamless)
+    before = read_sounds(
+        expected.clip, window, copied, seamless=contents.seamless, untimed=contents.untimed
+    )
     if len(contents.sounds) < len(before):  # MP4 and MOV have no track without packets
         kept = {k: within(one, window) for k, one in decoded.items()}
         silent = {k for k, (begin, end) in kept.items() if end - begin < _SHORT}
@@ -227,7 +235,8 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
             compare = compare_packets if framed else compare_samples
             away = compare(name, old, new, moved)
             left_out += len(old) - len(new) if framed else 0
-        limit = float(max(seconds / len(shown) / 2, contents.tick + new.tick))
+        rounding = Fraction(0) if contents.untimed else contents.tick + new.tick
+        limit = float(max(seconds / len(shown) / 2, rounding))
         if away >= limit:
             raise CheckError(
                 f"{name} has moved by {away * 1000:.1f} ms against the picture, which is not less "
@@ -250,6 +259,8 @@ def _compare_frames(
     base, tick = timeline.time_base, contents.tick
     unit = Fraction(1, math.lcm(base.denominator, 2 * tick.denominator, first.denominator))
     one, other, half = int(base / unit), int(tick / unit), int(tick / 2 / unit)
+    if contents.untimed:
+        half = min(half, one)
     shift = int(first / unit) - shown[0] * one
     for index, (then, now) in enumerate(zip(shown, contents.pts, strict=True)):
         wrong = now * other - (then * one + shift)
@@ -270,7 +281,7 @@ def _compare_end(contents: Contents, output: Path, end: Fraction) -> None:
         )
 
 
-def _declared_end(video: Stream) -> Fraction | None:
+def _declared_end(video: Stream, *, untimed: bool) -> Fraction | None:
     """Second at which a stream ends, as declared by its container."""
     # FFmpeg's Matroska muxer writes each track's end as a tag of the form 00:00:01.440000000; the
     # duration FFmpeg reports for such a stream is a guess. MP4 and MOV have no such tag.
@@ -279,4 +290,5 @@ def _declared_end(video: Stream) -> Fraction | None:
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
     if video.duration is None:
         return None
-    return ((video.start_time or 0) + video.duration) * Fraction(video.time_base or 1)
+    start = 0 if untimed else video.start_time or 0
+    return (start + video.duration) * Fraction(video.time_base or 1)

@@ -91,11 +91,11 @@ class SourceSound(NamedTuple):
 
 
 def read_sounds(
-    clip: Clip, window: Window, copied: Sequence[int], *, seamless: bool
+    clip: Clip, window: Window, copied: Sequence[int], *, seamless: bool, untimed: bool = False
 ) -> list[SourceSound]:
     """The `copied` audio streams of the source, in its order, as far as the window keeps them.
 
-    `seamless`: the output's container cannot store pauses in PCM.
+    `seamless`: the output's container cannot store pauses in PCM; `untimed`: nor when sound begins.
     """
     with open_source(clip.info.path) as source:
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
@@ -113,7 +113,14 @@ def read_sounds(
                 found[index].silence += float(max(end - begin, Fraction(0)))
 
         packets = source_packets(
-            clip, source, streams, window, repaired, seamless=seamless, silent=silent
+            clip,
+            source,
+            streams,
+            window,
+            repaired,
+            seamless=seamless,
+            untimed=untimed,
+            silent=silent,
         )
         for packet, end in packets if found else ():
             index, data, begin = packet.stream_index, bytes(packet), begin_of(packet)

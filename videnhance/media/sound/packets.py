@@ -50,13 +50,15 @@ def source_packets(
     repaired: Callable[[int], None] = lambda stream: None,
     *,
     seamless: bool = False,
+    untimed: bool = False,
     silent: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
 ) -> Iterator[tuple[Packet[Any], Fraction | None]]:
     """(packet, second at which it ends, from `lasting`) of these streams, as far as the window
     needs them; if possible, the rest of a long file is not read.
 
     Times come from `rising`, which reports to `repaired`. `seamless`: the output's container has no
-    pauses, so `filled` puts silence into them and reports to `silent`.
+    pauses, so `filled` puts silence into them and reports to `silent`; `untimed`: it has no time
+    for the first packet either.
     """
     timed = timed_streams(streams)
     # If the clock was set back, times do not show where to start reading.
@@ -65,7 +67,7 @@ def source_packets(
         _enter(source, start)
     packets = rising(_until_over(clip, source, timed, window, repaired), repaired)
     if seamless:
-        packets = filled(clip.rate, packets, silent)
+        packets = filled(clip.rate, packets, silent, window.moved if untimed else None)
     for packet, end in lasting(packets, window.start):
         if packet.stream_index in streams:
             yield packet, end

@@ -1,7 +1,7 @@
-"""Silence in the pauses of PCM, for MP4 and MOV.
+"""Silence in the pauses of PCM, for MP4, MOV and AVI.
 
 These containers store PCM samples one after the other, without times: everything after a pause
-would be played too early.
+would be played too early. AVI has no time for the first one either.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from av.stream import Stream
 from videnhance.media.reading.source import codec_name
 from videnhance.media.sound.cutting import begin_of, sample_width
 
-SEAMLESS = ("mp4", "mov")
+SEAMLESS = ("mp4", "mov", "avi")
 """Muxers that cannot store pauses in PCM."""
+UNTIMED = ("avi",)
+"""Those of them in which all sound begins at 0."""
 _PAUSE, _LEAST = Fraction(2, 5), Fraction(5, 1000)
 """A gap shorter than this share of a video frame, or than this many seconds, is not filled: times
 may jitter by that much. The check allows half a frame."""
@@ -36,11 +38,13 @@ def filled(
     frame_rate: Fraction | None,
     packets: Iterable[Packet[Any]],
     silent: Callable[[int, Fraction, Fraction], None] = lambda stream, begin, end: None,
+    start: Fraction | None = None,
 ) -> Iterator[Packet[Any]]:
     """The packets, with packets of silence added where PCM pauses.
 
     `frame_rate`: the video's frames a second, None if unknown. `silent` is called for each pause
-    with the stream's index, and its begin and end in seconds.
+    with the stream's index, and its begin and end in seconds. `start`: the second at which all
+    sound must begin, in a container that has no time for it; None if it may begin at any.
     """
     pause = max(_PAUSE / frame_rate, _LEAST) if frame_rate else _LEAST
     due: dict[int, Fraction] = {}
@@ -49,9 +53,10 @@ def filled(
         width, byte = sample_width(stream), _silence_of(stream)
         if isinstance(stream, AudioStream) and width and byte and begin is not None:
             index, rate = stream.index, stream.codec_context.sample_rate
-            now = due.get(index, begin)
+            now = due.get(index, begin if start is None else min(start, begin))
             missing = round((begin - now) * rate)
-            if pause * rate < missing <= _LONGEST * rate:
+            least = pause if index in due else Fraction(1, 2 * rate)
+            if least * rate < missing <= _LONGEST * rate:
                 after = now + Fraction(missing, rate)
                 silent(index, now, after)
                 while now < after:

@@ -66,6 +66,9 @@ class VideoCodec:
     them."""
     static_hdr: StaticHdr | None = None
     """None if it writes no static HDR metadata into its stream."""
+    in_order: dict[str, str] | None = None
+    """Options with which packets follow each other as their frames are shown, as they must in AVI;
+    None: not for AVI."""
     reorders_from: int = 0
     """Smallest number of frames in a video for which it may reorder them (`bframes=0` in the option
     of static_hdr otherwise)."""
@@ -91,6 +94,7 @@ def _nvenc(coded: str, least_bits: float, quality: int, top: int = 51) -> VideoC
         options={"rc": "vbr", "b": "0"},
         needs="an NVIDIA GPU with NVENC, and its driver",
         crf_option="cq",
+        in_order={"bf": "0"} if coded == "h264" else None,
     )
 
 
@@ -104,6 +108,7 @@ CODECS: dict[str, VideoCodec] = {
         preset="medium",
         presets=_X26X_PRESETS,
         static_hdr=StaticHdr("x264-params", "mastering-display", "cll"),
+        in_order={"bf": "0"},
     ),
     "h265": VideoCodec(
         encoder="libx265",
@@ -138,7 +143,8 @@ CODECS: dict[str, VideoCodec] = {
         options={"level": "3", "slicecrc": "1"},
         about="lossless",
         odd_chroma=True,
-        usual_chroma_in=("mp4",),
+        usual_chroma_in=("mp4", "avi"),
+        in_order={},
     ),
     "h264_nvenc": _nvenc("h264", 0.01, 19),
     "hevc_nvenc": _nvenc("hevc", 0.005, 21),
@@ -164,6 +170,11 @@ CONTAINERS: dict[str, str] = {
     ".webm": "webm",
 }
 """FFmpeg's muxers by suffix of the output; all of them keep variable frame rates."""
+
+AVI = ".avi"
+"""Only for an output that is named so: AVI holds no times, only frames of one rate (avi.py)."""
+MUXERS = {**CONTAINERS, AVI: "avi"}
+"""All muxers, by suffix."""
 
 PICTURE = "png"
 """Takes the place of a muxer if the output is one picture."""
@@ -192,18 +203,22 @@ def container_for(output: Path) -> str:
     """FFmpeg's muxer for an output file name; raises UsageError."""
     if output.suffix.lower() == f".{PICTURE}":
         return PICTURE
-    muxer = CONTAINERS.get(output.suffix.lower())
+    muxer = MUXERS.get(output.suffix.lower())
     if muxer is None:
         kind = f"unknown container {output.suffix}" if output.suffix else "has no suffix"
         raise UsageError(
-            f"{output}: {kind}; name it with one of {', '.join(CONTAINERS)}, or for a picture .png"
+            f"{output}: {kind}; name it with one of {', '.join(MUXERS)}, or for a picture .png"
         )
     return muxer
 
 
-def encoder_options(codec: VideoCodec, crf: int | None, preset: str | None) -> dict[str, str]:
-    """Options for the encoder, defaults filled in."""
+def encoder_options(
+    codec: VideoCodec, crf: int | None, preset: str | None, muxer: str = ""
+) -> dict[str, str]:
+    """Options for the encoder, defaults filled in; `muxer` of the output."""
     options = dict(codec.options)
+    if muxer == MUXERS[AVI]:
+        options |= codec.in_order or {}
     chosen_crf = codec.crf if crf is None else crf
     if chosen_crf is not None:
         options[codec.crf_option] = str(chosen_crf)

@@ -118,6 +118,8 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
                 "the display matrix, which does more than turn and mirror, does not fit into "
                 "Matroska and is left out; name the output .mp4 or .mov to keep it"
             )
+    if muxer == "avi":
+        notes += _left_out_of_avi(info, encoding)
     chroma = info.picture.chroma
     if muxer in codec.usual_chroma_in and chroma not in (None, LEFT):
         notes.append(
@@ -129,6 +131,22 @@ def left_unsaid(info: VideoInfo, muxer: str, encoding: str) -> tuple[str, ...]:
     if not codec.full_range and info.color.range == 2:
         notes.append(f"the full range of the samples became limited range: {encoding} has no other")
     return tuple(notes)
+
+
+def _left_out_of_avi(info: VideoInfo, encoding: str) -> list[str]:
+    """Like `left_unsaid`; an H.264 stream says most by itself."""
+    gone = []
+    if info.display_matrix is not None:
+        gone.append("that the picture is turned or mirrored")
+    if info.picture.crop is not None:
+        gone.append("what a player crops")
+    if encoding == "ffv1":
+        if info.color != replace(ColorTags(), range=info.color.range) or info.color.range == 2:
+            gone.append("the colour tags")
+        if info.picture.mastering is not None or info.picture.light is not None:
+            gone.append("HDR10 metadata")
+    cure = "name the output .mkv to keep it"
+    return [f"{what} cannot be declared by {encoding} in .avi; {cure}" for what in gone]
 
 
 def source_options(

@@ -26,6 +26,7 @@ from videnhance.media.sound import g711
 from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
+from videnhance.media.writing import avi
 from videnhance.media.writing.formats import color_written, tags_written
 from videnhance.media.writing.metadata import (
     chapters_within,
@@ -83,7 +84,9 @@ def mux(
     cut = cut if cut is not None else Cut(0, len(timeline))
     span = (cut.start, cut.stop)
     window = window_of(timeline, *span)
-    below = window.start is None and timeline.pts[0] < 0
+    if muxer == "avi":
+        window = avi.window_in(clip, span, copying.kept)
+    below = muxer != "avi" and window.start is None and timeline.pts[0] < 0
     if below and muxer in ("mp4", "mov"):
         window = moved_to_zero(window, clip)
     with written(output, part):
@@ -104,9 +107,11 @@ def mux(
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
             if window.origin:
+                times = "times before 0" if window.origin < 0 else "times, and counts from 0"
+                way = "later" if window.origin < 0 else "earlier"
                 lost += (
-                    f"{output.suffix} has no times before 0, where its source begins: picture and "
-                    f"sound are {float(-window.origin):.3f} s later, together",
+                    f"{output.suffix} has no {times}, where its source begins: picture and "
+                    f"sound are {abs(float(window.origin)):.3f} s {way}, together",
                 )
             found = replace(found, lost=lost)
             complete(part, found)
@@ -138,22 +143,29 @@ def _write(
                 options=_mux_options(clip, muxer, content_metadata(source.metadata, window)),
             )
         )
-        with av.open(str(segments[0][1])) as first:
-            routes = _add_streams(target, source, first.streams.video[0], clip, copying, window)
+        first = stack.enter_context(av.open(str(segments[0][1]))).streams.video[0]
+        routes = _add_streams(target, source, first, clip, copying, window)
         video = routes[info.stream]
+        pictures = video_packets(clip.timeline, segments, video, window.moved)
+        if muxer == "avi":
+            span = (segments[0][0].start, segments[-1][0].stop)
+            part_of = clip.timeline.part(*span)
+            video.time_base = 1 / (avi.even_rate(part_of, clip.rate) or Fraction(25))
+            end = (part_of.pts[-1] + part_of.last_duration) * part_of.time_base - window.moved
+            pictures = avi.in_places(pictures, first, video, end)
         written = 0
         copied = {k: route for k, route in routes.items() if k not in copying.encoded}
         packets = heapq.merge(
-            video_packets(clip.timeline, segments, video, window.moved),
+            pictures,
             other_packets(source, copied, clip)
-            if window == Window(None, None)
+            if window == Window(None, None) and muxer != "avi"
             else packets_within(clip, source, copied, window),
             *(encoded_packets(clip, k, routes[k], window, decoded) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
         for _, packet in packets:
             target.mux(packet)
-            if packet.stream is video:
+            if packet.stream is video and packet.size:
                 written += 1
                 progress(written)
     return decoded

@@ -3,7 +3,7 @@ source's other streams."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from videnhance.media.sound.cutting import (
     whole_samples,
 )
 from videnhance.media.sound.packets import rising, source_packets, timed_streams
-from videnhance.media.sound.pauses import SEAMLESS, filled
+from videnhance.media.sound.pauses import SEAMLESS, UNTIMED, filled
 from videnhance.media.timeline import Segment, Timeline
 
 
@@ -101,7 +101,7 @@ def other_packets(
         return
     latest, before = 0.0, dict[int, int]()
     packets = rising(mended_packets(source, clip.recorded.clock, *chosen))
-    for packet in filled(clip.rate, packets) if _is_seamless(routes) else packets:
+    for packet in filled(clip.rate, packets) if _is_in(SEAMLESS, routes) else packets:
         if packet.dts is not None:
             latest = float(packet.dts * packet.time_base)
         index = packet.stream_index
@@ -133,7 +133,14 @@ def packets_within(
     timed = timed_streams(copied)
     waiting = {k for k, stream in timed.items() if stream.type == "video"}
     latest, before = 0.0, dict[int, int]()
-    found = source_packets(clip, source, copied, window, seamless=_is_seamless(routes))
+    found = source_packets(
+        clip,
+        source,
+        copied,
+        window,
+        seamless=_is_in(SEAMLESS, routes),
+        untimed=_is_in(UNTIMED, routes),
+    )
     for packet, end in found:
         index, begin = packet.stream_index, begin_of(packet)
         if index in timed:
@@ -164,5 +171,5 @@ def _give_length(packet: Packet[Any], stream: Stream, before: dict[int, int]) ->
         before[stream.index] = packet.dts
 
 
-def _is_seamless(routes: Mapping[int, Stream]) -> bool:
-    return any(route.container.format.name in SEAMLESS for route in routes.values())
+def _is_in(muxers: Collection[str], routes: Mapping[int, Stream]) -> bool:
+    return any(route.container.format.name in muxers for route in routes.values())

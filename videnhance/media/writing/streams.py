@@ -21,8 +21,11 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import codec_name, open_source, packets_of
 from videnhance.media.sound import g711
 from videnhance.media.timeline import LONGEST, Timeline
-from videnhance.media.writing.codecs import CODECS, CONTAINERS
+from videnhance.media.writing.codecs import AVI, CODECS, CONTAINERS, MUXERS
 
+_IN_AVI = ("pcm_s16le", "pcm_u8", "pcm_alaw", "pcm_mulaw", "mp2", "mp3")
+"""Sound that AVI keeps packet for packet. AAC begins with a packet that is not to be heard, which
+AVI cannot say; of ADPCM and AC-3, PyAV gives the muxer no true length of a block."""
 _LOOK = 1000
 """How many packets of a source are searched for the first one of each data stream."""
 
@@ -144,12 +147,16 @@ def _takes_codec(muxer: str, codec: str) -> bool:
     """`codec`: a row of CODECS, or FFmpeg's name."""
     with av.open(io.BytesIO(), "w", format=muxer) as container:
         name = CODECS[codec].coded if codec in CODECS else codec
+        if muxer == MUXERS[AVI]:
+            return codec in CODECS and CODECS[codec].in_order is not None
         return name in container.supported_codecs
 
 
 def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
     if g711.is_refused(muxer, stream):
         return g711.is_taken(stream)
+    if muxer == MUXERS[AVI]:
+        return stream.type == "audio" and codec_name(stream) in _IN_AVI
     # Matroska would write a cover picture as a second video of one frame.
     if stream.disposition & Disposition.attached_pic and muxer in ("matroska", "webm"):
         return False
@@ -175,4 +182,4 @@ def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -
 
 
 def _suffix(muxer: str) -> str:
-    return next(suffix for suffix, name in CONTAINERS.items() if name == muxer)
+    return next(suffix for suffix, name in MUXERS.items() if name == muxer)
