@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.making import small_cli
 from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import plan
@@ -101,36 +103,46 @@ def until_held(process: subprocess.Popen[bytes], hold: Path) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     clip = write_rgb(tmp_path / "in.mp4", square_frames(64), codec="libx264", audio="aac")
     whole = tmp_path / "whole.mp4"
-    began = time.monotonic()
-    assert ran(*asked(clip, whole))[0] == 0
-    takes = time.monotonic() - began
+    takes = 60.0
     chance = random.Random(3)
-    out = tmp_path / "out.mp4"
+    out, told = tmp_path / "out.mp4", tmp_path / "told"
     killed = finished = 0
+    # Forked from one that has imported everything, so that a kill meets work, not imports.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["tests.making.small_cli", "videnhance.job.run", "tqdm"])
     while killed < 20 or finished == 0:
-        process = start(*asked(clip, out))
-        try:
-            # After the twentieth kill it may finish.
-            limit = chance.uniform(0.2, 1.0) * takes if killed < 20 else 60
-            told = process.communicate(timeout=limit)[1]
-        except subprocess.TimeoutExpired:
+        target = out if whole.exists() else whole
+        arguments = [str(each) for each in asked(clip, target)]
+        process = forked.Process(target=small_cli.main, args=(arguments, told))
+        began = time.monotonic()
+        process.start()
+        # The first is not killed, and after the twentieth kill one may finish.
+        process.join(chance.uniform(0.1, 1.0) * takes if target == out and killed < 20 else 60)
+        if process.exitcode is None:
             process.kill()
-            process.communicate()
+            process.join()
             killed += 1
             if not out.exists() or (default_folder(out) / "job.json").exists():
                 continue
         else:
-            assert (process.returncode, told) == (0, b"")
+            assert (process.exitcode, told.read_bytes()) == (0, b"")
+            # Whatever else this machine did before: the kills must not all come too late.
+            takes = min(takes, time.monotonic() - began)
+            if target == whole:
+                continue
         same(whole, out)
         finished += killed == 20
         out.unlink()
         shutil.rmtree(default_folder(out), ignore_errors=True)  # killed in its last moment
+    told.unlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "whole.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_finishes_the_segment_in_hand(
     tmp_path: Path, clip: Path, hold: Path, signum: int
@@ -156,6 +168,7 @@ def test_asked_to_stop_it_finishes_the_segment_in_hand(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_asked_twice_it_drops_the_segment_in_hand(tmp_path: Path, clip: Path, hold: Path) -> None:
     out, folder = tmp_path / "out.mp4", tmp_path / "out.mp4.videnhance"
     process = start(*asked(clip, out), hold=hold)
@@ -173,6 +186,7 @@ def test_asked_twice_it_drops_the_segment_in_hand(tmp_path: Path, clip: Path, ho
     assert len(times(out)) == 40
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_with_the_holder_s_number(
     tmp_path: Path, clip: Path, hold: Path
 ) -> None:
@@ -356,6 +370,7 @@ def test_tracks_edited_inside_a_job_are_not_overwritten(tmp_path: Path, clip: Pa
     assert tracks.read_text() == edited
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("square_detector")
 def test_a_full_disk_in_each_step(tmp_path: Path) -> None:
     """Every step's file is larger than those before it, so that a limit meets one step after

@@ -8,6 +8,7 @@ A process of its own, so that a test can stop, kill or crowd it.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,9 +42,19 @@ class Held:
         return [w.crops[w.centre] - 0.1 for w in windows]
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None, told: Path | None = None) -> None:
+    """Runs the command and exits; with `told`, what it prints is dropped, and its complaints go
+    into that file."""
+    if told is not None:
+        with told.open("wb") as complaints, Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            os.dup2(complaints.fileno(), sys.stderr.fileno())
     plan.SEGMENT_FRAMES = SEGMENT_FRAMES
     detectors.DETECTORS["square"] = Row(lambda equipment: SquareDetector())
     restorers.RESTORERS["held"] = Row(lambda equipment: Held())
     restorers.RESTORERS[restorers.AUTO] = restorers.RESTORERS["fusion"]  # quick
-    app()
+    app(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz.py"
 
 
+@pytest.mark.slow
 def test_no_damage_ends_in_anything_but_an_output_or_an_error_of_ours() -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--cases", "324", "--workers", "2"],

@@ -232,6 +232,7 @@ def none_needed(equipment: Equipment, name: str) -> Path:
     return Path("none.pth")
 
 
+@pytest.mark.slow
 def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, square_detector: str, device: OnDevice
 ) -> None:

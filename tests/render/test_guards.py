@@ -286,6 +286,7 @@ def _unused_weights(equipment: Equipment, name: str) -> Path:
     return here
 
 
+@pytest.mark.slow
 def test_several_devices_share_the_segments(
     tmp_path: Path, wish: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def facexlibs(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     return answers[0][0].argmax(1)[0].numpy(), mask
 
 
+@pytest.mark.slow
 def test_labels_and_mask_equal_facexlibs(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels, mask = facexlibs(published, monkeypatch)
     assert len(np.unique(labels)) >= 3

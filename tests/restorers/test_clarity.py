@@ -190,6 +190,7 @@ def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:
     np.testing.assert_array_equal(restorer.restore([seen])[0], once)
 
 
+@pytest.mark.slow
 def test_the_network_goes_by_every_frame_and_by_the_quantizer(seen: CropWindow) -> None:
     network = Correction().eval()
     network.load_state_dict({key: x.float() for key, x in load_state(SHIPPED).items()})

@@ -36,6 +36,7 @@ def published(theirs: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_it_equals_the_authors_network_at_the_fidelity_given(
     theirs: nn.Module, published: Path
@@ -86,6 +87,7 @@ def test_a_lower_precision_tells_close_codes_apart(
     assert (chosen[0] == best).float().mean() > 0.99
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_at_fidelity_0_the_face_does_not_bypass_the_codes(
     theirs: nn.Module, published: Path

@@ -35,6 +35,8 @@ from videnhance.settings.groups import (
     Settings,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def photograph(x: int, size: int) -> FloatArray:
     """(512, 512, 3) RGB of whole levels: a square of the portrait, enlarged."""
