@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.making.clips import square_frames, write_rgb
 from tests.making.detector import SquareDetector
 from videnhance import detectors, restorers
 from videnhance.models.registry import Row
@@ -41,3 +43,16 @@ def square_detector(monkeypatch: pytest.MonkeyPatch, fusion_by_default: None) ->
     """The name of a detector that finds the squares of the tests' clips, for whole jobs."""
     monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
     return "square"
+
+
+@pytest.fixture(scope="session")
+def written_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 frames of the square that moves, lossless, with sound; to be copied, not to be changed."""
+    path = tmp_path_factory.mktemp("squares") / "in.mkv"
+    return write_rgb(path, square_frames(40), audio="aac")
+
+
+@pytest.fixture
+def square_clip(tmp_path: Path, written_squares: Path) -> Path:
+    """The same as tmp_path/in.mkv, the test's own."""
+    return Path(shutil.copy(written_squares, tmp_path / "in.mkv"))

@@ -97,6 +97,7 @@ def test_public_names_exist() -> None:
         _ = videnhance.nonsense
 
 
+@pytest.mark.slow
 def test_gfpgan_can_be_imported_after_the_bridge() -> None:
     script = (
         "import warnings; warnings.simplefilter('ignore')\n"

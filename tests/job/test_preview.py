@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -113,9 +114,15 @@ def leftovers(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith("in."))
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("counted") / "in.mkv"
+    return write_rgb(path, counted_frames(60), audio="aac")
+
+
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return write_rgb(tmp_path / "in.mkv", counted_frames(60), audio="aac")
+def clip(tmp_path: Path, written: Path) -> Path:
+    return Path(shutil.copy(written, tmp_path / "in.mkv"))
 
 
 @pytest.mark.usefixtures("square_detector")

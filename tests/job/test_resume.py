@@ -18,6 +18,8 @@ import pytest
 
 from tests.making import small_cli
 from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
+from tests.making.detector import SquareDetector
+from videnhance import detectors, restorers
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.job import plan
 from videnhance.job.directory import entering
@@ -25,6 +27,7 @@ from videnhance.job.directory.folder import JobDirectory, default_folder
 from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
 from videnhance.job.steps import track as track_step
+from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 LOSSLESS = Settings(
@@ -40,8 +43,20 @@ def small(monkeypatch: pytest.MonkeyPatch, square_detector: str) -> None:
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return write_rgb(tmp_path / "in.mkv", square_frames(40), audio="aac")
+def clip(square_clip: Path) -> Path:
+    return square_clip
+
+
+@pytest.fixture(scope="module")
+def whole(written_squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a job over the clip gives that nothing disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "SEGMENT_FRAMES", SMALL)
+        patch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
+        patch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
+        path = tmp_path_factory.mktemp("whole") / "whole.mkv"
+        enhance(written_squares, path, LOSSLESS)
+    return path
 
 
 def same(one: Path, other: Path) -> None:
@@ -208,10 +223,9 @@ def test_a_second_process_is_refused_with_the_holder_s_number(
 
 @pytest.mark.usefixtures("small")
 def test_a_job_goes_on_where_it_was(
-    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clip: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, folder = tmp_path / "out.mkv", tmp_path / "elsewhere"
-    enhance(clip, tmp_path / "whole.mkv", LOSSLESS)
     for pattern in ("detections/*.npz", "segments/*.mp4"):
         with pytest.raises(Stopped) as stopped:
             enhance(clip, out, LOSSLESS, job_dir=folder, stop=stop_after(folder, pattern, 2))  # type: ignore[arg-type]
@@ -231,7 +245,7 @@ def test_a_job_goes_on_where_it_was(
     assert kept.items() <= stamps(folder, "*/*").items()
     assert [s for s in seen if s[0] == "detect"] == [("detect", 40, 40)]
     assert next(s for s in seen if s[0] == "render") == ("render", 16, 40)
-    same(tmp_path / "whole.mkv", out)
+    same(whole, out)
 
 
 @pytest.mark.usefixtures("small")
@@ -315,9 +329,10 @@ def test_restart_uses_what_still_fits(tmp_path: Path, clip: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("harm", ["cut", "flip", "foreign", "unsealed", "empty"])
-def test_a_spoilt_segment_is_noticed_and_made_again(tmp_path: Path, clip: Path, harm: str) -> None:
+def test_a_spoilt_segment_is_noticed_and_made_again(
+    tmp_path: Path, clip: Path, whole: Path, harm: str
+) -> None:
     out, folder = tmp_path / "out.mkv", tmp_path / "out.mkv.videnhance"
-    enhance(clip, tmp_path / "whole.mkv", LOSSLESS, keep_job=True)
     with pytest.raises(Stopped):
         enhance(clip, out, LOSSLESS, stop=stop_after(folder, "segments/*.mp4", 3))  # type: ignore[arg-type]
     spoilt, kept = folder / "segments" / "00001.mp4", folder / "segments" / "00002.mp4"
@@ -335,7 +350,7 @@ def test_a_spoilt_segment_is_noticed_and_made_again(tmp_path: Path, clip: Path, 
         spoilt.write_bytes(b"")
     stamp = kept.stat().st_mtime_ns
     summary = enhance(clip, out, LOSSLESS, keep_job=True)
-    same(tmp_path / "whole.mkv", out)
+    same(whole, out)
     assert kept.stat().st_mtime_ns == stamp
     if harm != "foreign":
         assert any("00001.mp4 was spoilt" in note for note in summary.notes)
@@ -343,9 +358,8 @@ def test_a_spoilt_segment_is_noticed_and_made_again(tmp_path: Path, clip: Path, 
 
 
 @pytest.mark.usefixtures("small")
-def test_spoilt_detections_are_made_again(tmp_path: Path, clip: Path) -> None:
+def test_spoilt_detections_are_made_again(tmp_path: Path, clip: Path, whole: Path) -> None:
     out, folder = tmp_path / "out.mkv", tmp_path / "out.mkv.videnhance"
-    enhance(clip, tmp_path / "whole.mkv", LOSSLESS)
     with pytest.raises(Stopped):
         enhance(clip, out, LOSSLESS, stop=stop_after(folder, "detections/*.npz", 4))  # type: ignore[arg-type]
     one = folder / "detections" / "00001.npz"
@@ -354,7 +368,7 @@ def test_spoilt_detections_are_made_again(tmp_path: Path, clip: Path) -> None:
     one.write_bytes(content)
     (folder / "detections" / "00002.npz").write_bytes(content[:70])
     enhance(clip, out, LOSSLESS)
-    same(tmp_path / "whole.mkv", out)
+    same(whole, out)
 
 
 @pytest.mark.usefixtures("small")

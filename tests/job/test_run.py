@@ -61,8 +61,8 @@ def brighten(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return write_rgb(tmp_path / "in.mkv", square_frames(40), audio="aac")
+def clip(square_clip: Path) -> Path:
+    return square_clip
 
 
 def leftovers(folder: Path) -> list[str]:
