@@ -278,14 +278,22 @@ def test_sound_of_a_file_that_is_cut_off_keeps_its_times(tmp_path: Path, row: Ro
 def assert_same_pictures(source: Path, output: Path, slack: Fraction | int) -> None:
     old, new = frames_of(source), frames_of(output)
     assert len(new) == len(old)
-    for one, other in zip(old, new, strict=True):
-        assert abs(time_of(other) - time_of(one)) <= slack
+    shown = [time_of(one) for one in old] if source.suffix != ".avi" else places_of(source)
+    for one, other, time in zip(old, new, shown, strict=True):
+        assert abs(time_of(other) - time) <= slack
         was, now = samples(one), samples(other)
         assert set(was) <= set(now)
         for letter, plane in was.items():
             np.testing.assert_array_equal(now[letter], plane)
         if "A" not in was and "A" in now:
             assert now["A"].min() == 255
+
+
+def places_of(path: Path) -> list[Fraction]:
+    """When the pictures of an AVI are shown: each in its place. FFmpeg makes up a pts for some."""
+    with av.open(str(path)) as container:
+        packets = (packet for packet in container.demux(video=0) if packet.dts is not None)
+        return [(packet.dts or 0) * Fraction(packet.time_base) for packet in packets]
 
 
 def assert_same_sounds(source: Path, output: Path, slack: Fraction | int) -> None:

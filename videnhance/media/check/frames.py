@@ -11,6 +11,7 @@ What must hold, and how exactly:
     sound       every copied packet is there, in order, with the same data (in a range: all that
                 overlap it; PCM to the sample). PCM and ADPCM are compared as one run of bytes,
                 because MOV does not keep their packets.
+    as stored   the source's frames are shown when an independent reading of it says (witness.py).
     in sync     sound has moved against the picture by less than half the length of an average
                 frame, or than the rounding of the two containers, whichever is more.
 """
@@ -40,6 +41,7 @@ from videnhance.media.check.sound import (
     read_sounds,
     within,
 )
+from videnhance.media.check.witness import confirm_times
 from videnhance.media.clip import Clip
 from videnhance.media.sound.cutting import Window, begin_of
 from videnhance.media.sound.encoding import Decoded
@@ -72,6 +74,8 @@ class Check:
     left_out: int = 0
     """Audio packets dropped because they begin before the output, in a container that cannot store
     such times."""
+    witnessed: int = 0
+    """Number of times that an independent reading of the source confirms (witness.py)."""
     lost: tuple[str, ...] = ()
     """What the source declares and the output does not (writing.metadata.lost_from)."""
 
@@ -245,8 +249,17 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
         offset, packets = max(offset, away), packets + len(new)
     repaired = sum(old.repaired for _, _, old in before)
     silence = max((old.silence for k, _, old in before if k not in decoded), default=0.0)
+    witnessed = confirm_times(output, expected.clip.recorded)
     return Check(
-        len(shown), float(seconds), len(before), packets, offset, repaired, silence, left_out
+        len(shown),
+        float(seconds),
+        len(before),
+        packets,
+        offset,
+        repaired,
+        silence,
+        left_out,
+        witnessed,
     )
 
 

@@ -40,6 +40,7 @@ from videnhance.media.reading.pictures import (
     matrix,
     pictures_of,
 )
+from videnhance.media.reading.stamps import lacks_pts, take_stored_times
 
 UNTAGGED_FULL = {"tiff"}
 """Codecs of full range whose decoders do not declare it."""
@@ -60,6 +61,7 @@ def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContain
     """
     with ExitStack() as stack:
         container = stack.enter_context(_opened(path, hwaccel, stack))
+        take_stored_times(container)
         yield container
 
 
@@ -82,25 +84,38 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
         ) from error
 
 
-def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+def demuxed(
+    container: InputContainer, *streams: Stream, placed: Callable[[int], None] = lambda stream: None
+) -> Iterator[Packet[Any]]:
     """Like container.demux. That ends with an empty packet for every stream, and fails there for a
-    stream that appeared midway, as in a damaged MPEG-TS; here it just ends."""
+    stream that appeared midway, as in a damaged MPEG-TS; here it just ends.
+
+    A packet of video that has a dts only (stamps.py) gets it as its pts too, and `placed` is called
+    with its stream's index.
+    """
     with suppress(IndexError):
-        yield from container.demux(*streams)
+        for packet in container.demux(*streams):
+            if lacks_pts(container, packet):
+                packet.pts = packet.dts
+                placed(packet.stream_index)
+            yield packet
 
 
 def packets_of(
-    container: InputContainer, *streams: Stream, failed: Callable[[], None] = lambda: None
+    container: InputContainer,
+    *streams: Stream,
+    failed: Callable[[], None] = lambda: None,
+    placed: Callable[[int], None] = lambda stream: None,
 ) -> Iterator[Packet[Any]]:
     """Every packet with content (of all streams if none is given), past any errors between them.
 
     `failed` is called for each read that fails; reading then goes on further ahead. Times are
-    corrected by clocks.py.
+    corrected by clocks.py. `placed`: as for `demuxed`.
     """
     failures, correct = 0, correction_of(container)
     while failures < _RETRIES:
         try:
-            for packet in demuxed(container, *streams):
+            for packet in demuxed(container, *streams, placed=placed):
                 failures = 0
                 if packet.size:
                     if correct is not None:

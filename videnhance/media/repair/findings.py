@@ -29,7 +29,7 @@ class Finding:
     """Something that is wrong with a source, and what was done about it."""
 
     kind: str
-    """rate, times, lost, gap, damaged, size, hidden, cut off, sound or unread."""
+    """rate, times, order, lost, gap, damaged, size, hidden, cut off, sound or unread."""
     text: str
     """One sentence."""
     start: float | None = None
@@ -50,7 +50,7 @@ def time_findings(mended: Repaired, base: Fraction) -> Iterator[Finding]:
         return float((mended.pts[index] - mended.pts[0]) * base)
 
     if mended.sorted:
-        yield Finding("times", "times are stored in decoding order: sorted as frames are shown")
+        yield Finding("order", "times are stored in decoding order: sorted as frames are shown")
     for index in mended.set_back:
         at = seconds(index)
         text = f"the clock is set back at {at:.3f} s: later times continue from there"

@@ -161,7 +161,7 @@ def _only_lacks_times(found: Scan) -> bool:
 
 def _refuse_bad(recording: Recording) -> None:
     for finding in recording.findings:
-        if finding.kind not in ("rate", "hidden", "gap"):
+        if finding.kind not in ("rate", "order", "hidden", "gap"):
             raise InputError(
                 f"{recording.info.path}: {finding.text}; copy it again from its source, or leave "
                 "--strict out to enhance what decodes"
@@ -189,7 +189,9 @@ def _understood(
         known = sorted(time for time in own_times if time is not None)
         step = usual_step(info, known if len(known) == len(own_times) else ())
         mended = repaired(own_times, numbers, step)
-        pts, last_duration = mended.pts, usual_step(info, mended.pts)
+        usual = usual_step(info, mended.pts)
+        ends = (mended.pts[-1] + usual * (k + 1) for k in range(found.held))
+        pts, last_duration = (*mended.pts, *ends)[found.held :], usual
         if found.has_good_times:
             plain = plain_timeline(info, found)
             last_duration = plain.last_duration if plain.pts[-1] == pts[-1] else last_duration

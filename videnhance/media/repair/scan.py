@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
+import av.error
 import numpy as np
 
 from videnhance.errors import InputError, TruncatedError
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
+from videnhance.media.reading.stamps import is_by_place
 from videnhance.media.repair.extent import bytes_missing
 from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
@@ -57,6 +60,11 @@ class Scan:
     """Number of reads that failed."""
     broken_sound: tuple[tuple[Fraction, Fraction], ...]
     """Where damaged sound is dropped (mending.py): begin and end, in seconds of the file."""
+    in_stored_order: bool = False
+    """Whether times are those of frames as they are stored, and only decoding tells in which order
+    they are shown."""
+    held: int = 0
+    """Number of frames that are decoded before the first is shown, if times are of decoding."""
 
     @property
     def shown(self) -> list[PacketFacts]:
@@ -81,12 +89,14 @@ class Scan:
     def is_plain(self) -> bool:
         """Whether nothing is odd, as far as packets show."""
         broken = self.unread or self.broken_sound or any(p.is_corrupt for p in self.packets)
-        return self.has_good_times and self.cut_off is None and not broken
+        good = self.has_good_times and not self.in_stored_order
+        return good and self.cut_off is None and not broken
 
 
 def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None) -> Scan:
     """Read all packets; `progress` gets their number. Raises InputError if there are none."""
     found: list[PacketFacts] = []
+    placed: set[int] = set()
     end, unread = 0.0, 0
 
     def failed() -> None:
@@ -96,7 +106,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
         breaks = Breaks(container)
-        for packet in packets_of(container, failed=failed):
+        for packet in packets_of(container, failed=failed, placed=placed.add):
             length = packet.duration or 0
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, float((packet.pts + length) * packet.time_base))
@@ -120,6 +130,8 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         start = (container.start_time or 0) / 1e6
         declared_end = (stream.start_time or 0) + (stream.duration or 0)
         raw = has_no_times(container)
+        waits = stream.index in placed and stream.codec_context.has_b_frames
+        by_place = is_by_place(container)
     if not any(not packet.is_discard for packet in found):
         raise InputError(f"{info.path}: its video stream holds no frames; nothing to enhance")
     return Scan(
@@ -130,7 +142,21 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         cut_off=_cut_off(info, len(found), end, start),
         unread=unread,
         broken_sound=breaks.found,
+        in_stored_order=waits,
+        held=_held(info) if waits and not by_place else 0,
     )
+
+
+def _held(info: VideoInfo) -> int:
+    """Number of frames that the decoder holds before it shows the first."""
+    with open_source(info.path) as container:
+        stream = video_stream(container, info.path)
+        stream.codec_context.thread_type = "NONE"
+        for number, packet in enumerate(packets_of(container, stream)):
+            with suppress(av.error.FFmpegError):
+                if stream.codec_context.decode(packet):
+                    return number
+    return 0
 
 
 def oddity(found: Scan) -> str | None:
@@ -143,7 +169,8 @@ def oddity(found: Scan) -> str | None:
         return f"{found.lacking} frames carry no time (pts)"
     if found.repeated:
         return f"{found.repeated} frames repeat another frame's time (pts)"
-    return None if found.is_plain else "packets are damaged, or cannot be read"
+    whole = replace(found, in_stored_order=False)
+    return None if whole.is_plain else "packets are damaged, or cannot be read"
 
 
 def refuse_odd(info: VideoInfo, found: Scan) -> None:
@@ -175,7 +202,7 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
     decoded_last = found.shown[-1].pts
     shown = sorted(found.shown, key=lambda packet: packet.pts or 0)
     pts = tuple(packet.pts or 0 for packet in shown)
-    length = shown[-1].duration
+    length = _last_length(info, pts, [packet.duration for packet in shown])
     if "mov" in info.container and decoded_last != pts[-1]:
         # MP4 stores durations in decoding order: with B-frames, the last packet's belongs to
         # another frame. The end of the track is the end of the frame shown last.
@@ -186,8 +213,16 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
         time_base=info.time_base,
         pts=pts,
         keyframes=tuple(k for k, packet in enumerate(shown) if packet.is_keyframe) or (0,),
-        last_duration=length if 0 < length <= LONGEST else usual_step(info, pts),
+        last_duration=length,
     )
+
+
+def _last_length(info: VideoInfo, pts: Sequence[int], lengths: Sequence[int]) -> int:
+    """Ticks for which the last frame is shown: what its packet declares, or the usual step if it
+    declares nothing. Some demuxers declare one tick for every packet, as FFmpeg's of DHAV does."""
+    usual = usual_step(info, pts)
+    made_up = len(pts) > 1 and max(lengths) <= 1 < usual
+    return lengths[-1] if 0 < lengths[-1] <= LONGEST and not made_up else usual
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
