@@ -46,6 +46,8 @@ class Job:
     tracks: Tracks = NO_TRACKS
     segments: tuple[tuple[Segment, Path], ...] = ()
     """The rendered files."""
+    gainless: tuple[int, ...] = ()
+    """Ids of the tracks that were rendered without a difference that a viewer can see."""
     check: Check | None = None
     """What was found equal in the output."""
 

@@ -49,6 +49,9 @@ class Summary:
     """What could not be kept, and what was noticed, one sentence each."""
     job: Path | None
     """The job's directory, where it was kept."""
+    gainless: tuple[int, ...] = ()
+    """Ids of the tracks that the restorer changed by less than a viewer can see (render/outcome.py
+    has the measure): they are as good as it makes them."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
 
@@ -88,5 +91,6 @@ def summarize(job: Job) -> Summary:
             *(check.lost if check else ()),
         ),
         job=job.directory.folder if job.request.keep_job else None,
+        gainless=job.gainless,
         check=check,
     )
