@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 from tests.making.clips import picture
 from videnhance.imaging.affine import compose, invert, scaling, translation
 from videnhance.imaging.color import sample_rgb
-from videnhance.imaging.compositing import Box, Patch, ellipse_mask, frame_boxes, paint
+from videnhance.imaging.compositing import (
+    Box,
+    Patch,
+    change_of,
+    ellipse_mask,
+    frame_boxes,
+    paint,
+)
 from videnhance.imaging.frames import FloatArray, Frame, Matrix, Zone
 from videnhance.media.info import upright_affine
 from videnhance.media.reading.decoding import layout_of, planes_of
@@ -235,3 +243,17 @@ def test_a_zone_stays_as_it_was_in_a_turned_video_enlarged_twice() -> None:
     for plane in changed(out, frame):
         assert not plane[40:100, 40:52].any()
         assert plane[expected].all()
+
+
+def test_the_change_of_a_face_is_counted_inside_its_mask_alone() -> None:
+    rng = np.random.default_rng(5)
+    before = rng.random((64, 64, 3), np.float32)
+    after = before + rng.normal(0.0, 0.02, before.shape).astype(np.float32)
+    after[:4] += 1.0  # outside the ellipse
+    inside = ellipse_mask(64) > 0.5
+    expected = 255.0 * float(np.abs(after - before)[inside].mean())
+    noisy = Patch(1, before, after, np.eye(2, 3), 0.25)
+    assert change_of(noisy) == pytest.approx(expected, rel=1e-4)
+    assert change_of(replace(noisy, mask=np.zeros((64, 64), np.float32))) == 0.0
+    step = replace(noisy, after=before + np.float32(2.0 / 255.0))
+    assert change_of(step) == pytest.approx(2.0, rel=1e-3)

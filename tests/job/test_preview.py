@@ -22,11 +22,13 @@ from videnhance.faces.track_file import write_tracks
 from videnhance.faces.tracklets import CropWindow, Tracklet, Tracks
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import FloatArray
+from videnhance.job.preview import make
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import detect_tracks
 from videnhance.media.opening import open_clip
 from videnhance.models.registry import Row
+from videnhance.render.outcome import NO_GAIN
 from videnhance.settings.groups import (
     DetectSettings,
     GateLimits,
@@ -36,7 +38,8 @@ from videnhance.settings.groups import (
     Settings,
     TrackSettings,
 )
-from videnhance.show.compare import Layout
+from videnhance.show import sheet as sheets
+from videnhance.show.compare import Layout, Picture
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
 from videnhance.show.pairs import shown_size
 
@@ -187,6 +190,37 @@ def test_sound_that_does_not_fit_is_left_out_and_named(tmp_path: Path) -> None:
     again = make_preview(clip, tmp_path / "again.mov", WISH, seconds=0.5)
     assert packets(tmp_path / "again.mov", "audio")
     assert again.notes == ()
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize(("change", "is_seen"), [(0.9, False), (1.1, True), (0.0, False)])
+def test_a_result_that_looks_like_the_source_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: float, is_seen: bool
+) -> None:
+    class Slight(Darken):
+        name, invents = "slight", False
+
+        def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+            return [w.crops[w.centre] - np.float32(change / 255) for w in windows]
+
+    shown: list[Sequence[sheets.Row]] = []
+
+    def sheet(title: str, lines: object, rows: Sequence[sheets.Row], *rest: object) -> Picture:
+        shown.append(rows)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setitem(restorers.RESTORERS, "slight", Row(lambda equipment: Slight()))
+    monkeypatch.setattr(make, "contact_sheet", sheet)
+    clip = write_rgb(tmp_path / "in.mkv", counted_frames(20))
+    wish = replace(WISH, restore=RestoreSettings(restorer="slight"))
+    summary = make_preview(clip, tmp_path / "out.mp4", wish, seconds=0.5)
+    told = [note for note in summary.notes if NO_GAIN in note]
+    assert len(told) == (not is_seen)
+    assert [row.note for row in shown[0]] == ["" if is_seen else NO_GAIN]
+    if told:
+        (track,) = (row.track for row in shown[0])
+        assert told[0].startswith(f"track {track}: {NO_GAIN} (changed by {change:.1f} of 255")
+        assert "--restorer gfpgan" in told[0]
 
 
 @pytest.mark.usefixtures("square_detector")

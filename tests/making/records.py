@@ -47,6 +47,7 @@ def recorded(
         source_sha256=sha256,
         tracks=None,
         models=models or {},
+        machine={"system": "Linux x86_64"},
     )
 
 

@@ -158,6 +158,11 @@ def test_masks_are_those_given(device: OnDevice, kind: str) -> None:
         assert np.abs(found.planes[0].astype(int) - expected.planes[0].astype(int)).max() <= 2
 
 
+def test_a_face_s_change_is_that_in_memory(device: OnDevice) -> None:
+    there = device.change(replace(patch(device), strength=0.5))
+    assert there == pytest.approx(IN_MEMORY.change(patch(None)), rel=1e-3)
+
+
 @pytest.mark.parametrize("grey", [True, False])
 def test_colours_are_matched_as_in_memory(device: OnDevice, grey: bool) -> None:
     restored = smooth(2, (256, 256, 3), 9.0) * np.array([0.7, 1.0, 0.9], np.float32)

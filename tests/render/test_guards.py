@@ -141,6 +141,25 @@ def test_grey_stays_grey_and_colours_are_the_source_s() -> None:
     np.testing.assert_allclose(back.after[1], coloured, atol=2 / 255)
 
 
+def test_what_changes_too_little_to_be_seen_is_told_by_track(tmp_path: Path) -> None:
+    one, other = Outcome(), Outcome()
+    for by in (0.2, 1.4):
+        one.changed(7, by)
+    one.changed(2, 3.0)
+    other.changed(7, 0.8)
+    other.changed(11, 1.0)
+    one.save(tmp_path / "a.json")
+    assert Outcome.load(tmp_path / "a.json") == one
+    whole = Outcome.of([one, other])
+    assert whole.gainless == {7: pytest.approx(0.8)}
+    assert one.changes == {7: (pytest.approx(1.6), 2), 2: (3.0, 1)}, "parts stay as they are"
+    written = json.loads((tmp_path / "a.json").read_text())
+    del written["changes"]  # as earlier versions wrote it
+    (tmp_path / "a.json").write_text(json.dumps(written))
+    found = Outcome.load(tmp_path / "a.json")
+    assert found is not None and found.gainless == {}
+
+
 def test_an_outcome_is_written_read_added_and_told(tmp_path: Path) -> None:
     one = Outcome()
     one.judged(Verdict(1.0, None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,18 @@ def test_every_moment_is_whole_and_the_result_right_of_the_original() -> None:
         assert np.median(other[:, 1]) - np.median(one[:, 1]) == pytest.approx(202, abs=1)
     assert np.median(places[103][:, 1]) > np.median(places[102][:, 1])
     assert np.median(places[105][:, 0]) > np.median(places[101][:, 0]) + 200
+
+
+def test_what_is_said_of_a_track_stands_above_its_moments() -> None:
+    row, other = Row(1, (moment(3, 101, 102),)), Row(7, (moment(9, 105, 106),))
+    plain = contact_sheet("clip.mp4", (), (row, other), NAMES)
+    said = contact_sheet("clip.mp4", (), (row, replace(other, note="no gain")), NAMES)
+    line = said.shape[0] - plain.shape[0]
+    assert line > 0
+    first = areas(plain, 102)
+    np.testing.assert_array_equal(areas(said, 102), first)
+    np.testing.assert_array_equal(areas(said, 106), areas(plain, 106) + np.array([line, 0]))
+    assert (said > 180).sum() > (plain > 180).sum()
 
 
 def test_a_sheet_without_faces_says_so_and_what_is_left_out_is_counted() -> None:

@@ -192,8 +192,10 @@ def summary_text(summary: Summary) -> str:
 
 
 def times_text(summary: Summary) -> str:
-    """How long the steps took, and the stages of rendering; for `--verbose`."""
-    lines = [f"{step}: {seconds:.1f} s" for step, seconds in summary.steps.items()]
+    """What the last digits depend on, how long the steps took, and the stages of rendering; for
+    `--verbose`."""
+    lines = [f"made on: {line}" for line in summary.made_on]
+    lines += [f"{step}: {seconds:.1f} s" for step, seconds in summary.steps.items()]
     spent, frames = sum(summary.stages.values()), summary.frames - summary.believed
     if spent and frames > 0:
         lines.append("rendering by stage, its threads side by side:")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from videnhance.faces.tracklets import Tracks
 from videnhance.job.directory.folder import JobDirectory
+from videnhance.job.directory.machine import Machine, this_machine
 from videnhance.job.directory.record import Record, make_record
 from videnhance.job.monitor import Monitor
 from videnhance.job.plan import Plan, Scope
@@ -15,7 +16,7 @@ from videnhance.job.source import SourceFiles
 from videnhance.media.check.frames import Check
 from videnhance.media.timeline import Segment
 from videnhance.models.loader import Equipment
-from videnhance.render.networks import Kit
+from videnhance.render.networks import Kit, detecting_rows, packages_of, rendering_rows
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
 from videnhance.show.stills import Provenance
@@ -46,6 +47,8 @@ class Job:
     tracks: Tracks = NO_TRACKS
     segments: tuple[tuple[Segment, Path], ...] = ()
     """The rendered files."""
+    gainless: tuple[int, ...] = ()
+    """Ids of the tracks that were rendered without a difference that a viewer can see."""
     check: Check | None = None
     """What was found equal in the output."""
 
@@ -88,6 +91,14 @@ class Job:
         models = {name: used.sha256 for name, used in self.equipment.obtained.items()}
         return Provenance(name, invents, models)
 
+    @property
+    def machine(self) -> Machine:
+        """What this process works on, as far as the job's results depend on it."""
+        rendering = rendering_rows(self.settings) if self.planned else []
+        detecting = [] if self.tracks_file else detecting_rows(self.settings)
+        packages = packages_of([*detecting, *rendering])
+        return this_machine(packages, self.settings.compute.devices)
+
     def make_record(self, complete: bool) -> Record:
         """What job.json is to say; the source's content is read only for a `complete` one."""
         identified, file = complete and self.request.identify, self.tracks_file
@@ -100,6 +111,7 @@ class Job:
             source_sha256=self.source.sha256(self._tell_hash) if identified else None,
             tracks=(file.path, file.sha256) if file else None,
             models=self.equipment.obtained,
+            machine=self.machine,
         )
 
     def _tell_hash(self, done: int, total: int) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import JobError
+from videnhance.files import written
 from videnhance.job.directory.entering import entered
 from videnhance.job.directory.finished import is_finished
 from videnhance.job.directory.folder import JobDirectory
+from videnhance.job.directory.machine import unlike
 from videnhance.job.directory.record import read_record
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
@@ -150,6 +152,8 @@ def run_once(request: JobRequest, monitor: Monitor, examined: Examination | None
     folder = request.directory.folder
     with entered(folder, job.make_record, restart=request.restart) as (directory, record):
         job = replace(job, entered=record)
+        if not finished:
+            job = on_this_machine(job)
         for step in steps_of(request, finished=finished):
             job = step(job)
         summary = summarize(job)
@@ -177,6 +181,22 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         mux,
         save_best_moments,
     )
+
+
+def on_this_machine(job: Job) -> Job:
+    """With a record that names this machine, too; it is told where it is unlike others in it."""
+    here = job.machine
+    if here not in job.record.machines:
+        job = replace(job, entered=job.record.also_on([here]))
+        with written(job.directory.record) as part:
+            job.record.write(part)
+    others = [text for there in job.record.machines if (text := unlike(there, here))]
+    if others:
+        job.monitor.notes.append(
+            f"part of this job was done on an unlike machine ({others[0]}): frames made there can "
+            "differ in their last digits from what this one makes"
+        )
+    return job
 
 
 def recall_finished(job: Job) -> Job:

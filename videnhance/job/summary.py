@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from videnhance.job.directory.machine import machine_text
+from videnhance.job.directory.record import Record
 from videnhance.job.job import Job, method_of
 from videnhance.media.check.frames import Check
 
@@ -49,6 +51,12 @@ class Summary:
     """What could not be kept, and what was noticed, one sentence each."""
     job: Path | None
     """The job's directory, where it was kept."""
+    made_on: tuple[str, ...] = ()
+    """The machines that worked on it and the versions used, a line each: the last digits of the
+    result depend on them. The same bits are promised on one machine only."""
+    gainless: tuple[int, ...] = ()
+    """Ids of the tracks that the restorer changed by less than a viewer can see (render/outcome.py
+    has the measure): they are as good as it makes them."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
 
@@ -88,5 +96,11 @@ def summarize(job: Job) -> Summary:
             *(check.lost if check else ()),
         ),
         job=job.directory.folder if job.request.keep_job else None,
+        made_on=(*map(machine_text, job.record.machines), _versions(job.record)),
+        gainless=job.gainless,
         check=check,
     )
+
+
+def _versions(record: Record) -> str:
+    return ", ".join(f"{name} {number}" for name, number in record.document["versions"].items())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -179,6 +179,13 @@ class OnDevice:
         if not grey:
             return matched
         return source + _gray((matched - source).permute(2, 0, 1)).permute(1, 2, 0)
+
+    @_there
+    def change(self, patch: Patch) -> float:
+        whole = replace(patch, strength=1.0)
+        inside = self._mask(whole) > 0.5
+        by = (patch.after - patch.before).abs().mean(-1)[inside]
+        return 255.0 * float(by.mean()) if len(by) else 0.0
 
     @_there
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:

@@ -11,6 +11,10 @@ from pathlib import Path
 from videnhance.faces.gate import Verdict
 from videnhance.render.batches import Unrestored
 
+UNSEEN = 1.0
+"""Levels of 255: a face that is changed by less in the mean shows no difference to a viewer."""
+NO_GAIN = "nothing to gain here: already as good as this method makes it"
+
 
 @dataclass
 class Outcome:
@@ -29,12 +33,26 @@ class Outcome:
     """Number of faces that a guarded restorer corrected."""
     uncorrected: int = 0
     """Number of faces that it did not correct, because fusion is nearer to the truth there."""
+    changes: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """By track id, what its restored faces were changed by (compositing.change_of), summed, and how
+    many they are."""
 
     def guard(self, shares: Sequence[float | None]) -> None:
         """Set the numbers from a restorer's report (restorers.Guarded.held_back)."""
         corrected = [share for share in shares if share is not None]
         self.held_back, self.guarded = sum(corrected), len(corrected)
         self.uncorrected = len(shares) - len(corrected)
+
+    def changed(self, tracklet: int, by: float) -> None:
+        """Count a restored face; `by` as compositing.change_of has it."""
+        total, faces = self.changes.get(tracklet, (0.0, 0))
+        self.changes[tracklet] = total + by, faces + 1
+
+    @property
+    def gainless(self) -> dict[int, float]:
+        """The tracks whose faces are, in the mean, changed by less than UNSEEN, and by how much."""
+        means = {key: total / faces for key, (total, faces) in sorted(self.changes.items())}
+        return {key: mean for key, mean in means.items() if mean < UNSEEN}
 
     def judged(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
@@ -47,6 +65,7 @@ class Outcome:
             "lowered": dict(self.lowered),
             "unrestored": [asdict(lost) for lost in self.unrestored],
             "held_back": [self.held_back, self.guarded, self.uncorrected],
+            "changes": {str(key): list(change) for key, change in self.changes.items()},
         }
         path.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
@@ -62,8 +81,10 @@ class Outcome:
                 float(record["held_back"][0]),
                 int(record["held_back"][1]),
                 int(record["held_back"][2]),
+                # Segments that an earlier version finished do not tell.
+                {int(k): (float(v[0]), int(v[1])) for k, v in record.get("changes", {}).items()},
             )
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
     @staticmethod
@@ -77,6 +98,9 @@ class Outcome:
             whole.held_back += part.held_back
             whole.guarded += part.guarded
             whole.uncorrected += part.uncorrected
+            for key, (total, faces) in part.changes.items():
+                before, more = whole.changes.get(key, (0.0, 0))
+                whole.changes[key] = before + total, more + faces
         return whole
 
     def notes(self) -> list[str]:

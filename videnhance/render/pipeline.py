@@ -138,4 +138,8 @@ def restore(
     if restorer.invents or kit.parser is not None:
         done = watch.each(done, "guard")  # the stages before it count their own time
     to_output = upright_to_output(inputs.clip.info.upright, inputs.settings.output.scale)
-    return patched(done, tracklets, timeline, to_output, settings)
+    for item in patched(done, tracklets, timeline, to_output, settings):
+        with watch.stage("guard"):
+            for patch in item.patches:
+                outcome.changed(patch.tracklet, pixels.change(patch))
+        yield item

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from videnhance.imaging import steadiness
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.color_match import match_color
-from videnhance.imaging.compositing import Box, Patch, ellipse_mask, paint
+from videnhance.imaging.compositing import Box, Patch, change_of, ellipse_mask, paint
 from videnhance.imaging.frames import Crop, Frame, Matrix
 from videnhance.imaging.sharpness import sharpness
 
@@ -44,6 +44,10 @@ class Pixels(Protocol):
         """Like color_match.match_color, comparing within a face's ellipse."""
         ...
 
+    def change(self, patch: Patch) -> float:
+        """Like compositing.change_of."""
+        ...
+
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:
         """The frame with the patches painted, its planes in memory, like compositing.paint."""
         ...
@@ -69,6 +73,9 @@ class InMemory:
 
     def match_color(self, restored: Crop, source: Crop, grey: bool) -> Crop:
         return match_color(restored, source, ellipse_mask(len(restored)), grey)
+
+    def change(self, patch: Patch) -> float:
+        return change_of(patch)
 
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:
         return paint(frame, patches, keep_out)

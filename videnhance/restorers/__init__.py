@@ -166,6 +166,15 @@ def is_learned(name: str) -> bool:
     return name in RESTORERS and RESTORERS[name].learned
 
 
+def more_than(name: str) -> str:
+    """What changes more than the restorer of that name, for the user; nothing is to be said beside
+    one that invents."""
+    if name not in RESTORERS or RESTORERS[name].invents:
+        return ""
+    learned = f"--restorer {AUTO} changes more where that measures nearer to the truth, "
+    return f"{'' if is_learned(name) else learned}--restorer gfpgan shows more, which it invents"
+
+
 def create(equipment: Equipment) -> Restorer:
     """The restorer named in the settings, on the equipment's device.
 

@@ -64,6 +64,8 @@ class Row:
 
     track: int
     moments: tuple[Moment, ...]
+    note: str = ""
+    """What is to be said of the track."""
 
 
 def place_of(x: float, y: float, largest: float, scale: int) -> Place:
@@ -116,6 +118,8 @@ def contact_sheet(
     parts += [_text(line, width, _LABEL, _INK) for line in lines]
     for row, block in zip(rows, blocks, strict=True):
         parts += [_blank(_BETWEEN, width), _text(f"track {row.track}", width, _HEADER, _INK)]
+        if row.note:
+            parts.append(_text(row.note, width, _LABEL, _INK))
         parts.append(_widened(block, width))
     if not rows:
         parts += [_blank(_BETWEEN, width), _text("no face was found", width, _HEADER, _INK)]

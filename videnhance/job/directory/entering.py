@@ -88,11 +88,14 @@ def entered(
                 record = _agreed(job, lambda: wanted, restart=restart)
                 if record is None:
                     _remove_tracks(job)
+                    record = wanted
+                    if job.record.exists():  # its finished files may be used again
+                        record = wanted.also_on(read_record(job.record).machines)
                     with written(job.record) as part:
-                        wanted.write(part)
+                        record.write(part)
                 for name in ("detections", "segments"):
                     (folder / name).mkdir(exist_ok=True)
-                yield job, record or wanted
+                yield job, record
         except BaseException as error:
             if not isinstance(error, (Stopped, JobError, KeyboardInterrupt)):
                 job.note_failure(error)

@@ -12,6 +12,8 @@
     output, overwrite, keep_job
     settings                see settings/groups.py
     tracks                  path and sha256 of the file given with --tracks, or null
+    machines                those that have worked on it, the first one first (machine.py): what the
+                            last digits depend on besides all the rest
     models                  sha256 of the weights used, by name; whether they are the published
                             ones; the licence that had to be accepted, and was
     looks, segments         [start, stop] frames of each detection and each rendered file
@@ -34,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.errors import JobError
+from videnhance.job.directory.machine import Machine
 from videnhance.job.plan import Plan, Scope
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.timeline import Segment
@@ -51,7 +54,17 @@ PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 
 _NOT_COMPARED = {
     *("source.path", "tracks.path", "overwrite", "keep_job"),
-    *("encoding", "pix_fmt", "start", "stop", "looks", "segments", "check", "condition"),
+    *(
+        "machines",
+        "encoding",
+        "pix_fmt",
+        "start",
+        "stop",
+        "looks",
+        "segments",
+        "check",
+        "condition",
+    ),
 }
 """Entries that may differ: the same content may lie elsewhere, and others follow from the rest."""
 _NAMES = {
@@ -104,6 +117,17 @@ class Record:
     @property
     def settings(self) -> Settings:
         return Settings.from_json(self.document["settings"])
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Those that have worked on the job, as far as they were recorded."""
+        return tuple(self.document.get("machines", ()))
+
+    def also_on(self, machines: Sequence[Machine]) -> Record:
+        """This record with those machines, too; itself where it has all of them."""
+        known = list(self.machines)
+        new = [machine for machine in machines if machine not in known]
+        return Record({**self.document, "machines": [*known, *new]}) if new else self
 
     @property
     def segment_format(self) -> str:
@@ -195,10 +219,11 @@ def make_record(
     source_sha256: str | None,
     tracks: tuple[Path, str] | None,
     models: Mapping[str, Obtained],
+    machine: Machine,
 ) -> Record:
     """The record of a job that is about to begin; without a `plan` it ends with tracks.json.
 
-    `tracks`: path and SHA-256 of the file given for them.
+    `tracks`: path and SHA-256 of the file given for them; `machine`: the one it begins on.
     """
     clip, info = scope.clip, scope.clip.info
     detecting = [] if tracks else detecting_rows(scope.settings)
@@ -226,6 +251,7 @@ def make_record(
             "overwrite": overwrite,
             "keep_job": keep_job,
             "settings": scope.settings.as_json(),
+            "machines": [dict(machine)],
             "tracks": {"path": str(tracks[0].absolute()), "sha256": tracks[1]} if tracks else None,
             "models": {
                 name: {

@@ -28,6 +28,7 @@ from videnhance.media.positions import frame_at
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import container_for
 from videnhance.media.writing.png import write_png
+from videnhance.render.outcome import NO_GAIN
 from videnhance.render.queues import prefetch
 from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.show.compare import LAYOUTS, Picture, compose, shown_at
@@ -212,7 +213,12 @@ def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
                 )
             )
         shown.request.monitor.tell("compare", done, frames)
-    return [Row(track, tuple(found)) for track, found in moments.items() if found], left_out
+    rows = [
+        Row(track, tuple(found), NO_GAIN if track in shown.summary.gainless else "")
+        for track, found in moments.items()
+        if found
+    ]
+    return rows, left_out
 
 
 def _sheet(shown: EnhancedRange, rows: list[Row], left_out: int) -> Picture:

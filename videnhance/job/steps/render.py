@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from videnhance.media.writing.png import FrameFiles
 from videnhance.media.writing.segment import SegmentWriter, segment_times
 from videnhance.render.guards import grey_tracks
 from videnhance.render.networks import Kit, make_kits
-from videnhance.render.outcome import Outcome
+from videnhance.render.outcome import NO_GAIN, Outcome
 from videnhance.render.pipeline import SegmentInput, render_segment
 from videnhance.render.queues import share
 from videnhance.render.stages import overlapping
-from videnhance.restorers import Guarded
+from videnhance.restorers import Guarded, more_than
+
+_NAMED = 12
+"""Most tracks that a note names."""
 
 
 def load_networks(job: Job) -> Job:
@@ -52,8 +55,25 @@ def render(job: Job) -> Job:
         renderer = _Renderer(job, pictures, _grey(job, left), count)
         share(left, job.kits, renderer.render, renderer.cut)
         outcomes = (Outcome.load(directory.outcome(file.segment)) for file in files)
-        monitor.notes.extend(Outcome.of(found for found in outcomes if found is not None).notes())
-    return replace(job, segments=tuple((file.segment, file.path) for file in files))
+        outcome = Outcome.of(found for found in outcomes if found is not None)
+        monitor.notes.extend(outcome.notes())
+        gainless = {} if job.kits[0].restorer.name == "identity" else outcome.gainless
+        if gainless:
+            monitor.notes.append(_told(gainless, job.settings.restore.restorer))
+    segments = tuple((file.segment, file.path) for file in files)
+    return replace(job, segments=segments, gainless=tuple(gainless))
+
+
+def _told(gainless: Mapping[int, float], restorer: str) -> str:
+    """Of which tracks the restorer made nothing better, for the user; what would is named."""
+    tracks = ", ".join(map(str, list(gainless)[:_NAMED]))
+    more = f" and {len(gainless) - _NAMED} more" if len(gainless) > _NAMED else ""
+    would = more_than(restorer)
+    return (
+        f"track{'s' * (len(gainless) > 1)} {tracks}{more}: {NO_GAIN} (changed by "
+        f"{max(gainless.values()):.1f} of 255 levels{' at most' * (len(gainless) > 1)})"
+        + (f"; {would}" if would else "")
+    )
 
 
 class _Renderer:

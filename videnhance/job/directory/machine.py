@@ -1,0 +1,98 @@
+"""On what the last digits of a result depend besides its record: the processor, and threads.
+
+Libraries choose their kernels by the processor's features, and share sums among threads; rounding
+then differs in the last digits. The same bits are promised on one machine only. That is no part of
+a fingerprint: a job may go on elsewhere, which is then told.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+Machine = Mapping[str, Any]
+"""The facts, as plain JSON values by name."""
+
+_CPUINFO = Path("/proc/cpuinfo")
+_FEATURE = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|neon|sve|sme|bf16|i8mm)[a-z0-9_]*")
+"""Those by which kernels are chosen."""
+_NAMED = 3
+
+
+def this_machine(packages: Iterable[str], devices: Iterable[str] = ()) -> Machine:
+    """The machine that this process runs on.
+
+    `packages`: the distributions that the job's networks need; `devices`: torch's names of the
+    devices they run on. Torch is asked only where they need it, as loading it takes seconds.
+    """
+    import cv2
+
+    facts: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor features": _features(),
+        # Those that the library was built for: "*" is used, "?" is not there, "-" was disabled.
+        "OpenCV kernels": cv2.getCPUFeaturesLine(),
+        "OpenCV threads": cv2.getNumThreads(),
+    }
+    if "torch" in packages:
+        import torch
+
+        facts["torch kernels"] = torch.backends.cpu.get_cpu_capability()
+        facts["torch threads"] = torch.get_num_threads()
+        graphics = [d for d in devices if d.startswith("cuda") and torch.cuda.is_available()]
+        facts["GPUs"] = sorted({torch.cuda.get_device_name(d) for d in graphics})
+    return facts
+
+
+def unlike(there: Machine, here: Machine) -> str:
+    """In what two machines differ, in a few words; empty where they do not."""
+    return ", ".join(
+        _told(name, there.get(name), here.get(name))
+        for name in (*here, *(name for name in there if name not in here))
+        if there.get(name) != here.get(name)
+    )
+
+
+def machine_text(machine: Machine) -> str:
+    """A machine in one line, for a person."""
+    told = {name: value for name, value in machine.items() if name != "processor features"}
+    return ", ".join(
+        f"{name} {_plain(value)}" if name != "system" else str(value)
+        for name, value in told.items()
+        if value not in ([], None)
+    )
+
+
+def _told(name: str, there: Any, here: Any) -> str:
+    if isinstance(there, list) and isinstance(here, list) and name == "processor features":
+        parts = [
+            f"{_few(sorted(set(one) - set(other)))} only {where}"
+            for one, other, where in ((there, here, "there"), (here, there, "here"))
+            if set(one) - set(other)
+        ]
+        return " and ".join(parts)
+    return f"{name}: {_plain(there)} there, {_plain(here)} here"
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return " ".join(names[:_NAMED]) + (f" and {more} more features" if more > 0 else "")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _features() -> list[str]:
+    """Of the first processor, sorted; empty where the system does not list them."""
+    try:
+        text = _CPUINFO.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return []
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return sorted(filter(_FEATURE.fullmatch, found[1].split())) if found else []
