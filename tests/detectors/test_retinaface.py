@@ -26,7 +26,7 @@ def both(
     theirs = retinaface(network)
     path = tmp_path_factory.mktemp(network) / "weights.pth"
     torch.save({f"module.{key}": value for key, value in theirs.state_dict().items()}, path)
-    return theirs, RetinaFace(path, network, THRESHOLD)
+    return theirs, RetinaFace(path, network, THRESHOLD, nearly=0.0)
 
 
 def test_it_finds_what_facexlib_finds(both: tuple[Any, RetinaFace]) -> None:

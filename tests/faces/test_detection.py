@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -106,6 +107,43 @@ def test_faces_come_back_in_the_pixels_of_the_upright_picture() -> None:
     np.testing.assert_allclose(found.faces[0].landmarks[0], TEMPLATE * 80 + [20, 40], rtol=1e-5)
 
 
+def test_both_sides_of_a_pause_are_looked_at() -> None:
+    """Frames of one second, but for 20 to 24, which follow each other by a tenth."""
+    pts = [10 * k for k in range(20)] + [191 + k for k in range(5)]
+    still = clip(CUT)[0]
+    frames = [replace(still, index=k, pts=t) for k, t in enumerate(pts)]
+    upright, size = upright_affine(160, 120, None, Fraction(1))
+
+    def looked(segment: Segment, time_base: Fraction | None = None) -> set[int]:
+        start, stop = margins(segment, len(frames))
+        found = detect(
+            frames[start:stop],
+            segment,
+            len(frames),
+            Counting(),
+            upright,
+            size,
+            every=10,
+            long_side=160,
+            time_base=time_base,
+        )
+        return set(found.faces)
+
+    tenth = Fraction(1, 10)
+    assert looked(Segment(0, 0, 25)) == {0, 10, 20, 24}
+    assert looked(Segment(0, 0, 25), tenth) == {*range(20), 20, 24}
+    parts = [looked(Segment(k, k, k + 1), tenth) for k in range(25)]
+    assert set().union(*parts) == looked(Segment(0, 0, 25), tenth)
+
+
+def test_faces_have_their_looks() -> None:
+    found = run(Segment(0, 0, 3), 30, every=1)
+    for faces in found.faces.values():
+        assert faces.thumbnails is not None
+        assert faces.thumbnails.shape == (1, 16, 16)
+        assert faces.thumbnails.std() > 3
+
+
 def test_pictures_are_never_enlarged() -> None:
     assert picture_size((160, 120), 640) == (120, 160)
     assert picture_size((1920, 1080), 640) == (360, 640)
@@ -119,6 +157,16 @@ def test_the_size_follows_the_smallest_face(eyes: float, size: int) -> None:
     side = eyes / float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))
     survey = [Faces.none(), face_at(5, 5, side), face_at(300, 5, 900)]
     assert suited_size(survey, (1920, 1080), 6.0) == size
+
+
+@pytest.mark.parametrize("digit", [-1e-6, 0.0, 1e-6])
+def test_the_size_does_not_hang_on_the_last_digit(digit: float) -> None:
+    """Faces that need just what a size gives, or are just as large as is asked for."""
+    per_side = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))
+    for eyes, size in ((24.0, 960), (18.0, 1280)):
+        side = eyes * (1 + digit) / per_side
+        assert suited_size([face_at(5, 5, side)], (1920, 1080), 6.0) == size
+        assert suited_size([face_at(5, 5, side)], (1920, 1080), eyes) == size
 
 
 def test_faces_too_small_to_restore_do_not_count() -> None:
@@ -151,6 +199,17 @@ def test_detections_survive_their_file(tmp_path: Path) -> None:
         )
     )
     before = Detections({3: two, 6: Faces.none(), 9: face_at(5, 6, 7)}, (6, 9))
+    thumbnails = np.arange(3 * 256, dtype=np.uint8).reshape(3, 16, 16)
+    seen = {
+        3: replace(two, thumbnails=thumbnails[:2]),
+        6: Faces.none(),
+        9: replace(before.faces[9], thumbnails=thumbnails[2:]),
+    }
+    Detections(seen, ()).save(tmp_path / "seen.npz")
+    for frame, faces in Detections.load(tmp_path / "seen.npz").faces.items():
+        if len(faces):
+            np.testing.assert_array_equal(faces.thumbnails, seen[frame].thumbnails)
+            assert faces.thumbnails is not None and faces.thumbnails.dtype == np.uint8
     before.save(tmp_path / "d.npz")
     after = Detections.load(tmp_path / "d.npz")
     assert after.cuts == before.cuts
@@ -159,5 +218,6 @@ def test_detections_survive_their_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(after.faces[frame].boxes, faces.boxes)
         np.testing.assert_array_equal(after.faces[frame].landmarks, faces.landmarks)
         np.testing.assert_array_equal(after.faces[frame].scores, faces.scores)
+        assert after.faces[frame].thumbnails is None
     Detections({}, ()).save(tmp_path / "none.npz")
     assert Detections.load(tmp_path / "none.npz") == Detections({}, ())

@@ -10,6 +10,7 @@ from videnhance.errors import UsageError
 from videnhance.faces.alignment import TEMPLATE, fit_poses
 from videnhance.faces.gate import (
     RADIUS,
+    UNLIMITED,
     Verdict,
     frames_around,
     judge,
@@ -17,6 +18,7 @@ from videnhance.faces.gate import (
     turned_away,
 )
 from videnhance.faces.tracklets import Tracklet
+from videnhance.faces.visibility import Visible
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.sharpness import sharpness
 from videnhance.settings.groups import GateLimits
@@ -150,6 +152,53 @@ def test_limits_can_be_set_and_taken_away() -> None:
     for limits in ({"eyes": (16.0, 8.0)}, {"turned": (30.0, 60.0)}, {"score": (0.5, np.nan)}):
         with pytest.raises(UsageError, match=next(iter(limits))):
             GateLimits(**limits)
+
+
+def shown(inside: float, covered: float) -> Visible:
+    return Visible(100, np.full(20, inside), np.full(20, covered))
+
+
+def test_who_can_hardly_be_seen_is_left_alone_by_every_restorer() -> None:
+    for limits in (LIMITS, UNLIMITED):
+        assert judge(tracklet(), 110, (), limits, shown(1.0, 0.0)) == Verdict(1.0, None)
+        assert judge(tracklet(), 110, (), limits, shown(0.85, 0.24)) == Verdict(1.0, None)
+        hidden = judge(tracklet(), 110, (), limits, shown(0.95, 0.7))
+        assert hidden == Verdict(0.0, "hidden")
+        outside = judge(tracklet(), 110, (), limits, shown(0.25, 0.05))
+        assert outside == Verdict(0.0, "outside the picture")
+        half = judge(tracklet(), 110, (), limits, shown(1.0, 0.5))
+        assert half.strength == pytest.approx(0.5)
+        assert half.reason == "hidden"
+
+
+def test_a_restorer_that_invents_nothing_is_held_back_by_nothing_else() -> None:
+    worst = tracklet(np.repeat(head(yaw=80, eyes=3.0), 20, axis=0), np.full(20, 0.1))
+    assert judge(worst, 110, (), UNLIMITED, shown(1.0, 0.0)) == Verdict(1.0, None)
+
+
+def test_who_passes_behind_another_fades_out_and_in() -> None:
+    covered = np.where(np.abs(np.arange(20) - 10) < 3, 0.9, 0.0)
+    seen = Visible(100, np.ones(20), covered)
+    strengths = [judge(tracklet(), k, (), UNLIMITED, seen).strength for k in range(100, 120)]
+    assert strengths[0] == strengths[-1] == 1.0
+    assert strengths[10] < 0.3
+    assert max(np.abs(np.diff(strengths))) <= 0.21
+
+
+@pytest.mark.parametrize("shake", [1e-6, 1e-3])
+def test_what_is_told_hangs_on_no_last_digit(shake: float) -> None:
+    """Scores on the very limits, and two measures that leave the same."""
+    rng = np.random.default_rng(4)
+    for score, expected in ((0.3, "left"), (0.5, "whole"), (0.9, "whole")):
+        for _ in range(50):
+            scores = score + rng.uniform(-shake, shake, 20)
+            found = judge(tracklet(scores=scores), 110, (), LIMITS)
+            told = {0.0: "left", 1.0: "whole"}.get(found.strength, "lowered")
+            assert told == expected
+    even = np.repeat(head(eyes=12.0), 20, axis=0)
+    for _ in range(50):
+        scores = 0.4 * (1 + rng.uniform(-1e-6, 1e-6, 20))
+        assert judge(tracklet(even, scores), 110, (), LIMITS).reason == "small"
 
 
 def edges(blur: float, side: int = 512) -> FloatArray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -235,6 +237,140 @@ def test_jitter_falls_to_a_tenth_and_an_expression_stays() -> None:
     jitter = np.diff(found.landmarks, 2, axis=0).std() / np.diff(raw, 2, axis=0).std()
     assert jitter < 0.1
     assert np.linalg.norm(found.landmarks - raw, axis=-1).mean() < 1.0
+
+
+def shaken(looks: dict[int, Faces], rng: np.random.Generator, share: float, part: float) -> Any:
+    """The same detections with other last digits of their scores, or more than those."""
+    found = {}
+    for k, faces in looks.items():
+        size = len(faces)
+        scores = faces.scores * (1 + rng.uniform(-share, share, size)) + rng.uniform(
+            -part, part, size
+        )
+        found[k] = Faces(faces.boxes, faces.landmarks, scores.astype(np.float32))
+    return found
+
+
+def moved(looks: dict[int, Faces], rng: np.random.Generator, pixels: float) -> dict[int, Faces]:
+    """The same detections, each a little elsewhere, and in any order."""
+    found = {}
+    for k, faces in looks.items():
+        off = rng.uniform(-pixels, pixels, (len(faces), 1, 2)).astype(np.float32)
+        boxes = faces.boxes + np.tile(off[:, 0], 2)
+        found[k] = Faces(boxes, faces.landmarks + off, faces.scores)[rng.permutation(len(faces))]
+    return found
+
+
+def level(count: int = 30) -> dict[int, Faces]:
+    """A crowd of faces alike: two stacked over each other, three in a row, all from frame 0 on."""
+    places = [(100, 100), (100, 300), (300, 200), (500, 200), (700, 200)]
+    return {k: together(*(face(x, y, 100) for x, y in places)) for k in range(count)}
+
+
+@pytest.mark.parametrize(("share", "part"), [(1e-6, 0.0), (0.0, 1e-3)])
+def test_tracks_and_ids_do_not_hang_on_the_digits_of_scores(share: float, part: float) -> None:
+    rng = np.random.default_rng(1)
+    plain = track(seconds(30), level(), (), SETTINGS)
+    assert [t.id for t in plain] == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose([t.poses[0, 1] for t in plain], [100, 300, 200, 200, 200], atol=0.1)
+    for _ in range(5):
+        found = track(seconds(30), shaken(level(), rng, share, part), (), SETTINGS)
+        for one, other in zip(plain, found, strict=True):
+            assert (one.id, one.start, one.stop) == (other.id, other.start, other.stop)
+            np.testing.assert_array_equal(one.poses, other.poses)
+
+
+def test_ids_do_not_hang_on_the_digits_of_places_nor_on_the_order_of_detections() -> None:
+    rng = np.random.default_rng(2)
+    plain = track(seconds(30), level(), (), SETTINGS)
+    for _ in range(10):
+        found = track(seconds(30), moved(level(), rng, 1e-3), (), SETTINGS)
+        for one, other in zip(plain, found, strict=True):
+            assert (one.id, one.start, one.stop) == (other.id, other.start, other.stop)
+            np.testing.assert_allclose(one.poses, other.poses, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ((130, 200), (160, 200)),  # in a line: both by 30, or one by 60 and the other not at all
+        ((115, 226), (115, 174)),  # the other diagonal of a square: as far either way
+    ],
+)
+def test_of_two_pairings_that_cost_the_same_it_is_always_one(after: Any) -> None:
+    rng = np.random.default_rng(3)
+    times = seconds(9)
+    kinds = set()
+    for _ in range(20):
+        looks = {k: together(face(100, 200, 100), face(130, 200, 100)) for k in range(4)}
+        looks |= {k: together(*(face(x, y, 100) for x, y in after)) for k in range(4, 9)}
+        looks = moved(looks, rng, 1e-3)
+        found = track(times, looks, (), SETTINGS)
+        assert [len(t) for t in found] == [9, 9]
+        kinds.add(
+            tuple(tuple(int(v) for v in np.rint(t.landmarks[-1].mean(0) / 10)) for t in found)
+        )
+    assert len(kinds) == 1
+
+
+def test_a_face_of_just_the_least_size_counts() -> None:
+    per_side = float(eye_distance(np.zeros((1, 4)))[0])
+    for size in (10.0, 10.0 * (1 - 1e-6), 10.0 * (1 + 1e-6)):
+        looks = {k: face(100, 100, size / per_side) for k in range(30)}
+        assert len(track(seconds(30), looks, (), SETTINGS)) == 1
+
+
+def seen(faces: Faces, *persons: int) -> Faces:
+    """With thumbnails of these persons."""
+    small = [
+        np.random.default_rng(p).integers(40, 200, (4, 4)).repeat(4, 0).repeat(4, 1)
+        for p in persons
+    ]
+    return replace(faces, thumbnails=np.array(small, np.uint8))
+
+
+def turns(persons: Sequence[int], apart: float) -> tuple[Vector, dict[int, Faces]]:
+    """One face at one place, of these persons in turn, `apart` seconds from one to the next."""
+    looks = {k: seen(face(200, 200, 100), person) for k, person in enumerate(persons)}
+    return seconds(len(persons), 1 / apart), looks
+
+
+def test_people_who_take_turns_at_one_place_are_not_one() -> None:
+    times, looks = turns([1, 1, 1, 2, 2, 2, 2, 1], 60.0)
+    found = track(times, looks, (), SETTINGS)
+    assert [(t.id, t.start, t.stop) for t in found] == [(1, 0, 3), (2, 3, 7), (3, 7, 8)]
+    # Nothing to ease in from, or out to: the frames beside show another minute.
+    assert all(t.opens_shot and t.closes_shot for t in found)
+
+
+def test_in_a_time_lapse_one_sighting_is_enough() -> None:
+    times, looks = turns([1, 2, 1, 2], 60.0)
+    assert [len(t) for t in track(times, looks, (), SETTINGS)] == [1, 1, 1, 1]
+    # As a frame of a video it is a false alarm.
+    times, looks = turns([1, 2, 1, 2], 0.1)
+    assert [len(t) for t in track(times, looks, (), SETTINGS)] == [4]
+
+
+def test_in_a_video_place_joins_whatever_it_looks_like() -> None:
+    times, looks = turns([1, 1, 1, 2, 2, 2], 0.3)
+    assert [len(t) for t in track(times, looks, (), SETTINGS)] == [6]
+    times, looks = turns([1, 1, 1, 2, 2, 2], 0.31)
+    assert [len(t) for t in track(times, looks, (), SETTINGS)] == [3, 3]
+
+
+def test_where_thumbnails_are_not_known_place_joins() -> None:
+    times, looks = turns([1, 2, 1, 2], 60.0)
+    blind = {k: replace(faces, thumbnails=None) for k, faces in looks.items()}
+    assert [len(t) for t in track(times, blind, (), SETTINGS)] == [4]
+
+
+def test_two_who_change_places_in_a_time_lapse_go_with_their_thumbnails() -> None:
+    times = seconds(6, 1 / 60)
+    left, right = face(200, 200, 100), face(260, 200, 100)
+    looks = {k: seen(together(left, right), *((1, 2) if k < 3 else (2, 1))) for k in range(6)}
+    found = track(times, looks, (), SETTINGS)
+    assert [len(t) for t in found] == [6, 6]
+    assert found[0].poses[0, 0] < found[0].poses[-1, 0]
 
 
 def test_the_arguments_are_left_as_they_were() -> None:

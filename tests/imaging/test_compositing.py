@@ -96,6 +96,28 @@ def test_overlapping_faces_do_not_add_up_and_do_not_depend_on_order() -> None:
     np.testing.assert_allclose(change, -0.1, atol=0.006)  # the larger face is the upper one
 
 
+@pytest.mark.parametrize("digit", [-1e-3, -1e-6, 1e-6, 1e-3])
+def test_who_is_on_top_of_a_face_alike_does_not_hang_on_a_digit(digit: float) -> None:
+    frame = frame_of("yuv444p10le")
+    same = compose(translation(40.3, 21.7), scaling(0.25 * (1 + digit)))
+    out = paint(frame, [patch(0.2, tracklet=1), patch(-0.1, same, tracklet=2)])
+    inner = compose(translation(40.3 + 24, 21.7 + 24), scaling(1.0))
+    change = sample_rgb(out, inner, (16, 16)) - sample_rgb(frame, inner, (16, 16))
+    np.testing.assert_allclose(change, -0.1, atol=0.006)
+
+
+def test_the_larger_face_is_on_top_whatever_its_crop_s_size() -> None:
+    frame = frame_of("yuv444p10le")
+    half = np.full((128, 128, 3), 0.5, np.float32)
+    # A crop of 128 pixels over 60 of the frame, each so larger than those of 256 over 64.
+    small = compose(translation(42.3, 23.7), scaling(60 / 128))
+    under = Patch(2, half, half - np.float32(0.1), small, 1.0)
+    inner = compose(translation(40.3 + 24, 21.7 + 24), scaling(1.0))
+    change = sample_rgb(paint(frame, [patch(0.2), under]), inner, (16, 16))
+    change -= sample_rgb(frame, inner, (16, 16))
+    np.testing.assert_allclose(change, 0.2, atol=0.006)
+
+
 def test_a_face_beside_another_keeps_its_change_where_only_the_rectangles_meet() -> None:
     frame = frame_of("yuv444p10le")
     beside = compose(translation(40.3 + 40, 21.7), scaling(0.26))

@@ -399,6 +399,14 @@ def test_the_largest_tracks_of_the_range_come_first() -> None:
     assert ([t.id for t in found], left_out) == ([3, 2], 1)
 
 
+@pytest.mark.parametrize("digit", [-1e-3, -1e-6, 1e-6, 1e-3])
+def test_of_tracks_as_large_the_first_comes_first(digit: float) -> None:
+    sides = (60, 60 * (1 + digit), 80, 60)
+    tracks = Tracks(tuple(tracklet(k, side, 0, 9) for k, side in enumerate(sides, 1)))
+    found, _ = largest_tracks(tracks, (0, 20), 4)
+    assert [t.id for t in found] == [3, 1, 2, 4]
+
+
 def test_moments_are_taken_where_the_result_has_its_full_strength(clip: Path) -> None:
     """A track of frames 10 to 39 that eases in and out over half a second, 12.5 frames."""
     footage = open_clip(clip)

@@ -190,3 +190,15 @@ def largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def seated(person: int, *, size: tuple[int, int] = (192, 128), side: int = 64) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: a square with a near-white frame, as SquareDetector finds it, around
+    blotches that are another for each person; always in the same place."""
+    random = np.random.default_rng(person)
+    blotches = random.integers(60, 200, (4, 4)).repeat(side // 4, 0).repeat(side // 4, 1)
+    blotches[:2] = blotches[-2:] = 235
+    blotches[:, :2] = blotches[:, -2:] = 235
+    picture = np.full((size[1], size[0]), 80)
+    picture[32 : 32 + side, 48 : 48 + side] = blotches
+    return np.repeat(picture[..., None], 3, axis=2).astype(np.uint8)

@@ -20,6 +20,7 @@ from tests.making.detector import SquareDetector
 from videnhance import Settings, detectors, enhance, restorers
 from videnhance.cli.report import summary_text
 from videnhance.errors import ModelError, UsageError
+from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge
@@ -30,7 +31,16 @@ from videnhance.models.loading import load_state
 from videnhance.models.registry import Row
 from videnhance.render.networks import make_kits
 from videnhance.render.outcome import Outcome
-from videnhance.restorers.clarity import SIZES, Clarity, strength_of, support
+from videnhance.restorers.clarity import (
+    QUANTIZER,
+    QUIET,
+    RATE,
+    SIZES,
+    SMALL,
+    Clarity,
+    strength_of,
+    support,
+)
 from videnhance.restorers.correction import (
     PLANES,
     STEPS,
@@ -179,6 +189,25 @@ def test_auto_leaves_what_is_good_as_it_is_to_fusion(
     restorer = Clarity(restorers.AUTO, untrained(bias=0.02), coding=coding, always=False)
     if noise == 0.0:
         assert (restorer.restore([still])[0] == fused(still)).all() == (strength == 0.0)
+
+
+@pytest.mark.parametrize("digit", [-1e-6, 0.0, 1e-6])
+def test_whether_a_face_is_corrected_does_not_hang_on_the_last_digit(digit: float) -> None:
+    """At the very ends of the ramps: eyes, quantizer, bits and noise at which nothing is left."""
+
+    def strength(
+        eyes: float, quantizer: float | None = 34.0, bits: float = 0.5, noise: float = 0.0
+    ) -> float:
+        unit = float(eye_distance(np.zeros(4)))
+        return strength_of(256, 256 * unit / (eyes * (1 + digit)), Coding(bits, quantizer), noise)
+
+    near = 1 + digit
+    assert strength(40.0) == 1.0
+    assert strength(SIZES[0]) == strength(SIZES[-1]) == 0.0
+    assert strength(SMALL[0], QUANTIZER[0]) == 0.0
+    assert strength(40.0, QUANTIZER[0] * near) == 0.0
+    assert strength(40.0, None, RATE[0] * near) == 0.0
+    assert strength(40.0, QUANTIZER[0], noise=QUIET[0] * near) == 0.0
 
 
 def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:

@@ -11,6 +11,7 @@ from videnhance.errors import UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.restorers.fusion import Fusion
+from videnhance.restorers.registration import registered
 
 
 def restored(crops: list[FloatArray], centre: int, zoom: float = 1.0) -> FloatArray:
@@ -19,7 +20,7 @@ def restored(crops: list[FloatArray], centre: int, zoom: float = 1.0) -> FloatAr
 
 def psnr(one: FloatArray, other: FloatArray) -> float:
     inner = np.s_[16:-16, 16:-16]
-    return float(-10.0 * np.log10(np.mean((one[inner] - other[inner]) ** 2)))
+    return float(-10.0 * np.log10(max(np.mean((one[inner] - other[inner]) ** 2), 1e-12)))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,34 @@ def test_another_picture_does_not_bleed_in(
     assert psnr(restored(covered, 3), clean[3]) >= psnr(crops[3], clean[3]) + 4.0
     alone = restored([textured(1), textured(2)], 0)
     assert psnr(alone, textured(1)) >= 40.0
+
+
+def test_a_neighbour_that_cannot_be_registered_has_no_part_and_those_beyond_it_have() -> None:
+    here = textured(1)
+    fused = Fusion().fuse(window([here, textured(2), here, here, textured(3)], 2))
+    # Of the two pictures nothing is shown to what comes after, either.
+    assert sorted(fused.luma) == [-2, 0, 1]
+    np.testing.assert_array_equal(restored([here, textured(2)], 0), here)
+    np.testing.assert_array_equal(restored([textured(2), here, textured(3)], 1), here)
+
+
+def test_another_face_has_less_part_the_less_it_agrees() -> None:
+    here, other = textured(1), textured(2)
+    lumas = [
+        np.asarray(255 * cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.float32) for p in (here, other)
+    ]
+    mixed = [
+        registered(lumas[0] * (1 - k) + lumas[1] * k, lumas[0], 256.0)
+        for k in np.arange(0, 1, 0.05)
+    ]
+    assert mixed[0] == mixed[1] == 1.0
+    assert mixed[-1] == 0.0
+    assert max(np.diff(mixed)) <= 0 and min(np.diff(mixed)) > -0.5
+    # Of a small face as much noise is less of a disagreement.
+    half = lumas[0] * 0.6 + lumas[1] * 0.4
+    assert registered(half, lumas[0], 24.0) > registered(half, lumas[0], 64.0)
+    flat = np.full_like(lumas[0], 90.0)
+    assert registered(flat, flat + 5.0, 256.0) == 1.0
 
 
 def test_far_neighbours_that_differ_a_little_are_not_taken_for_noise() -> None:

@@ -180,6 +180,27 @@ def test_moments_do_not_hang_on_the_last_digits() -> None:
         assert best_moments(timeline, shaken, 4, 0.5) == expected
 
 
+@pytest.mark.parametrize("shake", [1e-6, 1e-3])
+def test_the_span_does_not_hang_on_the_last_digits(shake: float) -> None:
+    rng = np.random.default_rng(4)
+    plain = dict.fromkeys(range(100), 0.05) | dict.fromkeys(range(40, 50), 0.3)
+    plain |= dict.fromkeys(range(70, 80), 0.3)
+    expected = best_span(EVERY_SECOND, plain, 4.0)
+    assert expected is not None and expected[0] >= 40 and expected[1] <= 50
+    for _ in range(20):
+        scores = {k: v * (1 + rng.uniform(-shake, shake)) for k, v in plain.items()}
+        assert best_span(EVERY_SECOND, scores, 4.0) == expected
+
+
+def test_looks_are_chosen_in_whole_numbers() -> None:
+    timeline = Timeline(Fraction(1, 25), tuple(range(700)), tuple(range(0, 700, 10)), 1)
+    found = frames_to_look_at(timeline, 1)
+    # The 31 steps of 69 keyframes are never halves; each is the nearest.
+    assert found == tuple(10 * round(k * 69 / 31) for k in range(32))
+    single = Timeline(Fraction(1, 25), tuple(range(49)), (0,), 1)
+    assert frames_to_look_at(single, 1) == tuple(k * 49 // 32 for k in range(32))
+
+
 def test_rows_without_a_detection_are_left_out_unless_there_is_none() -> None:
     nan = float("nan")
     np.testing.assert_array_equal(rows_seen([nan, 0.5, nan]), [False, True, False])

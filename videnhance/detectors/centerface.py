@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from videnhance.detectors.suppression import NEARLY, faces_of
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import Faces
 
@@ -61,8 +62,9 @@ class CenterFace:
 
     batch = 1
 
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
+    def __init__(self, threshold: float, *, nearly: float = NEARLY) -> None:
+        """`nearly` is that of `faces_of`. Raises ModelError where there is no network."""
+        self._threshold, self._nearly = threshold, nearly
         self._path = model_path()
         self._shape: tuple[int, ...] = ()
         self._net = self._load()
@@ -88,7 +90,7 @@ class CenterFace:
                 f"centerface failed on a picture of {width}x{height} ({error.err}); "
                 "try a smaller detection size"
             ) from error
-        return decode(outputs, (height, width), self._threshold)
+        return decode(outputs, (height, width), self._threshold, self._nearly)
 
     def _load(self) -> cv2.dnn.Net:
         engine = {"engine": cv2.dnn.ENGINE_NEW} if hasattr(cv2.dnn, "ENGINE_NEW") else {}
@@ -102,9 +104,12 @@ class CenterFace:
 
 
 def decode(
-    outputs: Sequence[npt.NDArray[np.float32]], size: tuple[int, int], threshold: float
+    outputs: Sequence[npt.NDArray[np.float32]],
+    size: tuple[int, int],
+    threshold: float,
+    nearly: float = NEARLY,
 ) -> Faces:
-    """Faces from the four output maps of one picture, best first.
+    """Faces from the four output maps of one picture, best first (`suppression.faces_of`).
 
     `outputs`: score (1, 1, h, w) in 0..1, log size (1, 2, h, w), offset (1, 2, h, w) in cells and
     landmarks (1, 10, h, w) in box sizes from the box's top-left corner; the last three have y
@@ -126,30 +131,7 @@ def decode(
 
     limit = np.array([size[1], size[0]])
     boxes = np.concatenate([np.clip(corners, 0, limit), np.clip(corners + sizes, 0, limit)], axis=1)
-    keep = suppress(boxes, scores, _OVERLAP)
-    return Faces(boxes[keep].astype(np.float32), landmarks[keep].astype(np.float32), scores[keep])
-
-
-def suppress(
-    boxes: npt.NDArray[np.floating], scores: npt.NDArray[np.floating], overlap: float
-) -> npt.NDArray[np.intp]:
-    """Non-maximum suppression: indices of the boxes to keep, best score first.
-
-    A box is dropped if a better one that is kept overlaps it by `overlap` or more (intersection
-    over union). boxes (N, 4) x0 y0 x1 y1, scores (N,).
-    """
-    order = np.argsort(-scores, kind="stable")
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    keep = []
-    while len(order):
-        best, order = order[0], order[1:]
-        keep.append(best)
-        low = np.maximum(boxes[best, :2], boxes[order, :2])
-        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        union = np.maximum(area[best] + area[order] - shared, 1e-9)
-        order = order[shared < overlap * union]
-    return np.array(keep, np.intp)
+    return faces_of(boxes, landmarks, scores, _OVERLAP, nearly)
 
 
 def _round_up(length: int) -> int:

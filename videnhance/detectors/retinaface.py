@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
+from videnhance.detectors.suppression import NEARLY, faces_of
 from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
 from videnhance.models.devices import device_named
@@ -40,10 +40,19 @@ class RetinaFace:
     batch = 8
 
     def __init__(
-        self, weights: Path, network: Network, threshold: float, device: str = "cpu"
+        self,
+        weights: Path,
+        network: Network,
+        threshold: float,
+        device: str = "cpu",
+        *,
+        nearly: float = NEARLY,
     ) -> None:
-        """Raises UsageError if the device cannot be used, and ModelError, naming the file, if
-        `weights` are not for this network."""
+        """`nearly` is that of `faces_of`; facexlib has no such thing.
+
+        Raises UsageError if the device cannot be used, and ModelError, naming the file, if
+        `weights` are not for this network.
+        """
         self._device = device_named(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it
@@ -55,7 +64,7 @@ class RetinaFace:
         self._net = net.eval().requires_grad_(False).to(self._device)
         self._priors_of: Any = PriorBox
         self._kept: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
-        self._threshold = threshold
+        self._threshold, self._nearly = threshold, nearly
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         """Faces of each picture (H, W, 3) uint8 RGB that score above the threshold, best first.
@@ -108,11 +117,10 @@ class RetinaFace:
     def _faces(self, boxes: Tensor, scores: Tensor, landmarks: Tensor) -> Faces:
         values = scores.numpy()
         sure = np.flatnonzero(values > np.float32(self._threshold))
-        # Sorted as facexlib does it, so that equal scores come out in the same order.
-        order = torch.from_numpy(sure[values[sure].argsort()[::-1]].copy())
-        boxes, scores, landmarks = boxes[order], scores[order], landmarks[order]
-        keep = nms(boxes, scores, OVERLAP)
-        return Faces(boxes[keep].numpy(), landmarks[keep].numpy(), scores[keep].numpy())
+        if not self._nearly:  # facexlib's order, which decides among equal scores
+            sure = sure[values[sure].argsort()[::-1]]
+        found = boxes.numpy()[sure], landmarks.numpy()[sure], values[sure]
+        return faces_of(*found, OVERLAP, self._nearly)
 
     def _priors(self, height: int, width: int) -> Tensor:
         """The anchors for a picture size, (P, 4): centre and sides, as shares of the picture."""

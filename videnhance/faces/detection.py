@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from videnhance.faces.alignment import eye_distance, fit_poses
+from videnhance.faces.likeness import SIDE, apart, thumbnails_of
 from videnhance.faces.shots import Signature, is_cut, signature_of
 from videnhance.faces.tracklets import Faces
+from videnhance.imaging.choice import reaches, spread
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import Frame, Matrix
 from videnhance.media.timeline import Segment, Timeline
@@ -71,8 +74,10 @@ class Detections:
         return Detections(faces, tuple(cuts))
 
     def save(self, path: Path) -> None:
-        """Write as one .npz: frames, counts, boxes, landmarks, scores, cuts."""
+        """Write as one .npz: frames, counts, boxes, landmarks, scores, thumbnails, cuts."""
         found = list(self.faces.values()) or [Faces.none()]
+        thumbnails = [np.empty((0, SIDE, SIDE), np.uint8)]
+        thumbnails += [f.thumbnails for f in found if f.thumbnails is not None and len(f)]
         with path.open("wb") as file:
             np.savez(
                 file,
@@ -81,6 +86,7 @@ class Detections:
                 boxes=np.concatenate([f.boxes for f in found]),
                 landmarks=np.concatenate([f.landmarks for f in found]),
                 scores=np.concatenate([f.scores for f in found]),
+                thumbnails=np.concatenate(thumbnails),
                 cuts=np.array(self.cuts, np.int64),
             )
 
@@ -88,10 +94,10 @@ class Detections:
     def load(path: Path) -> Detections:
         with np.load(path, allow_pickle=False) as file:
             ends = np.cumsum(file["counts"])
-            pieces = [
-                np.split(file[name], ends[:-1]) if len(ends) else []
-                for name in ("boxes", "landmarks", "scores")
-            ]
+            # Thumbnails are saved for all faces or for none.
+            names = ["boxes", "landmarks", "scores"]
+            names += ["thumbnails"] if len(file["thumbnails"]) == len(file["scores"]) else []
+            pieces = [np.split(file[name], ends[:-1]) if len(ends) else [] for name in names]
             faces = {
                 int(frame): Faces(*(piece[k] for piece in pieces))
                 for k, frame in enumerate(file["frames"])
@@ -107,24 +113,24 @@ def margins(segment: Segment, frames: int) -> tuple[int, int]:
 def survey_frames(timeline: Timeline) -> tuple[int, ...]:
     """Keyframes spread over the video: few, and cheap because they decode without neighbours."""
     count = min(SURVEYED, len(timeline.keyframes), max(len(timeline) // 32, 1))
-    steps = np.linspace(0, len(timeline.keyframes) - 1, count)
-    return tuple(timeline.keyframes[round(step)] for step in steps)
+    return tuple(timeline.keyframes[k] for k in spread(count, len(timeline.keyframes)))
 
 
 def suited_size(survey: Iterable[Faces], upright_size: tuple[int, int], min_eyes: float) -> int:
     """The smallest of SIZES at which the smallest face of a survey is still found.
 
     `survey`: faces found at the largest size, in upright pixels. Those with less than `min_eyes`
-    pixels between the eyes do not count: they would not be restored.
+    pixels between the eyes do not count: they would not be restored. Lengths are compared by
+    `choice.reaches`.
     """
     if max(upright_size) <= SMALL_VIDEO:
         return SMALL_VIDEO
     eyes = np.concatenate([eye_distance(fit_poses(faces.landmarks)) for faces in survey])
-    eyes = eyes[eyes >= min_eyes]
+    eyes = eyes[reaches(eyes, min_eyes)]
     if not len(eyes):
         return USUAL_SIZE
     needed = EYES_SEEN / float(eyes.min()) * max(upright_size)
-    return next((size for size in SIZES if size >= needed), SIZES[-1])
+    return next((size for size in SIZES if reaches(np.array(size), needed)), SIZES[-1])
 
 
 def picture_size(upright_size: tuple[int, int], long_side: int) -> tuple[int, int]:
@@ -141,11 +147,19 @@ def look_at(
     upright_size: tuple[int, int],
     long_side: int,
 ) -> list[Faces]:
-    """The faces in each frame, in upright pixels."""
+    """The faces in each frame, in upright pixels, with their thumbnails."""
     size = picture_size(upright_size, long_side)
     grow = np.array([upright_size[0] / size[1], upright_size[1] / size[0]], np.float32)
-    found = detector.detect([upright_rgb(frame, upright, size) for frame in frames])
-    return [Faces(f.boxes * np.tile(grow, 2), f.landmarks * grow, f.scores) for f in found]
+    pictures = [upright_rgb(frame, upright, size) for frame in frames]
+    return [
+        Faces(
+            f.boxes * np.tile(grow, 2),
+            f.landmarks * grow,
+            f.scores,
+            thumbnails_of(picture, fit_poses(f.landmarks)),
+        )
+        for f, picture in zip(detector.detect(pictures), pictures, strict=True)
+    ]
 
 
 def detect(
@@ -158,8 +172,13 @@ def detect(
     *,
     every: int,
     long_side: int,
+    time_base: Fraction | None = None,
 ) -> Detections:
     """Faces in every `every`-th frame of the segment, and in the first and last of every shot.
+
+    If `time_base`, the seconds of a unit of pts, is given, also in both frames around a pause in
+    which a face may have become another (`likeness.apart`): in a time-lapse one frame does not tell
+    what the next one holds.
 
     `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether the
     detector sees a frame depends only on its index and its neighbours, never on the segment.
@@ -184,11 +203,16 @@ def detect(
     for frame in frames:
         signature = signature_of(frame)
         begins = before is not None and is_cut(before[1], signature)
-        if begins and before is not None:
+        pause = (
+            before is not None
+            and time_base is not None
+            and apart(float((frame.pts - before[0].pts) * time_base))
+        )
+        if (begins or pause) and before is not None:
             submit(before[0])
-            if segment.start <= frame.index < segment.stop:
-                cuts.append(frame.index)
-        if begins or frame.index % every == 0 or frame.index == total - 1:
+        if begins and segment.start <= frame.index < segment.stop:
+            cuts.append(frame.index)
+        if begins or pause or frame.index % every == 0 or frame.index == total - 1:
             submit(frame)
         before = (frame, signature)
     if waiting:

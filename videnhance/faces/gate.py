@@ -1,6 +1,7 @@
-"""The gate: an inventing restorer is held back where too little of a face was recorded.
+"""The gate: faces that are left alone. Every restorer is held back from faces that are mostly out
+of sight, an inventing one also from those of which too little was recorded.
 
-Five measures of a face are compared with two limits each. The worst one decides how much strength
+Measures of a face are compared with two limits each. The worst one decides how much strength
 the face gets, and is named, so that a summary can give the reason. Each measure's strength is
 averaged over a fixed window of the track: it then changes by a fifth at most from one frame to the
 next, and does not depend on where a video is cut into segments.
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from videnhance.faces.alignment import TEMPLATE, eye_distance, fit_poses
 from videnhance.faces.tracklets import Tracklet
+from videnhance.faces.visibility import Visible
 from videnhance.settings.groups import GateLimits, Limit
 
 Values = npt.NDArray[np.float64]
@@ -29,6 +31,17 @@ RADIUS = 4
 """Frames on each side over which strength is averaged, with Gaussian weights of sigma RADIUS / 2:
 sharpness rises and falls with a codec's groups of pictures, and landmarks of turned faces jitter.
 """
+
+VISIBLE: Limit = (0.4, 0.6)
+"""Share of a face that lies in the picture and not behind another face (visibility.py): below half,
+most of what would be restored is not the face. In all frames of seven clips it is 1.00."""
+
+UNLIMITED = GateLimits(eyes=None, sharpness=None, turned=None, misfit=None, score=None)
+"""The limits for restorers that do not invent: VISIBLE alone."""
+
+_LEAST = 1e-3
+"""A strength below this counts as 0, and of strengths that differ by less the first measure gives
+the reason: no picture changes, and rounding does not change what is reported."""
 
 _NOSE = 0.45
 """Distance of the nose tip from the plane of eyes and mouth, in distances between the eyes: about
@@ -39,8 +52,9 @@ _NOSE = 0.45
 class Verdict:
     """How much of a restorer's strength a face may get, 0..1; at 0 it can be skipped.
 
-    `reason`: the measure that limits most: "small", "blurred", "turned away", "hidden" (the
-    landmarks fit no face) or "uncertain". None if nothing limits.
+    `reason`: the measure that limits most: "outside the picture", "hidden" (behind another face, or
+    the landmarks fit no face), "small", "blurred", "turned away" or "uncertain". None if nothing
+    limits.
     """
 
     strength: float
@@ -48,13 +62,18 @@ class Verdict:
 
 
 def judge(
-    tracklet: Tracklet, frame: int, sharpnesses: Sequence[float], limits: GateLimits
+    tracklet: Tracklet,
+    frame: int,
+    sharpnesses: Sequence[float],
+    limits: GateLimits,
+    visible: Visible | None = None,
 ) -> Verdict:
     """The verdict on a tracklet's face in a frame.
 
     `sharpnesses`: the `sharpness` of its crops in the frames of `frames_around`, in order; if
     empty, blur is not judged. Scores are interpolated between detections; a track without any,
-    which an edited file may hold, is not judged by score.
+    which an edited file may hold, is not judged by score. `visible` covers the frames of
+    `frames_around`; without it the whole face counts as visible.
     """
     near = frames_around(tracklet, frame)
     weights = np.exp(-0.5 * ((np.array(near) - frame) / (RADIUS / 2)) ** 2)
@@ -72,12 +91,17 @@ def judge(
         measures.append(("uncertain", scores, limits.score))
     if len(sharpnesses):
         measures.insert(1, ("blurred", np.array(sharpnesses, np.float64), limits.sharpness))
-    strength, reason = 1.0, None
-    for name, values, limit in measures:
-        left = float(weights @ _ramp(values, limit))
-        if left < strength - 1e-9:
-            strength, reason = left, name
-    return Verdict(strength, reason)
+    if visible is not None:
+        inside, covered = visible.of(near)
+        outside = float(weights @ (1.0 - inside)) > float(weights @ covered) + _LEAST
+        name = "outside the picture" if outside else "hidden"
+        measures.insert(0, (name, inside - covered, VISIBLE))
+    left = [(name, float(weights @ _ramp(values, limit))) for name, values, limit in measures]
+    strength = min(value for _, value in left)
+    if strength >= 1.0 - _LEAST:
+        return Verdict(1.0, None)
+    reason = next(name for name, value in left if value <= strength + _LEAST)
+    return Verdict(strength if strength > _LEAST else 0.0, reason)
 
 
 def frames_around(tracklet: Tracklet, frame: int) -> range:

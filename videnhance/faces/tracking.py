@@ -16,7 +16,9 @@ from scipy.optimize import linear_sum_assignment
 from videnhance.errors import UsageError
 from videnhance.faces.alignment import TEMPLATE, eye_distance, fit_poses
 from videnhance.faces.kalman import Predictor, smooth
+from videnhance.faces.likeness import Thumbnails, agreement, apart, needed
 from videnhance.faces.tracklets import Faces, Tracklet, Tracks
+from videnhance.imaging.choice import best_first, reaches
 from videnhance.settings.groups import TrackSettings
 
 Vector = npt.NDArray[np.float64]
@@ -36,9 +38,23 @@ PREDICTION = 0.15
 more (0.03) errs by half as much again with detections 0.2 s apart; one that does not trust it at
 all loses people who walk."""
 
+MOVES = 1.0
+"""Seconds for which the predicted motion is trusted: a face's speed now says nothing about where it
+will be in a minute."""
+
+EVEN, IN_ORDER = 0.05, 1e-3
+"""Added to the cost of pairs, so that rounding does not decide between assignments with equal sums
+of distances. EVEN x the squared distance: of two faces that move along one line, both move a little
+rather than one twice as far. IN_ORDER, for symmetrical cases: paths, in the order in which they
+began, and detections, from left to right, are paired in order."""
+
 ENOUGH_DETECTIONS = 3
 """A face counts if it was detected this often, or in every searched frame of a shot with fewer. A
-false alarm rarely recurs in the same place, and a face restored only for a moment would flash."""
+false alarm rarely recurs in the same place, and a face restored only for a moment would flash. In a
+frame that is apart from its neighbours in time (likeness.apart) one detection is enough."""
+
+SAME_PLACE = 0.05
+"""Difference in place, in sides of a face, up to which two faces count as level in an ordering."""
 
 SMALLEST_PART = 0.8
 """Detections below this share of `min_eyes` are ignored. Between it and `min_eyes` they extend a
@@ -57,6 +73,8 @@ class _Path:
     poses: list[Vector] = field(default_factory=list)
     landmarks: list[Vector] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    thumbnail: Thumbnails | None = None
+    """(1, SIDE, SIDE), as last seen."""
 
     def add(self, frame: int, time: float, pose: Vector, points: Vector, score: float) -> None:
         if self.frames:
@@ -71,8 +89,9 @@ class _Path:
         self.scores.append(score)
 
     def expected(self, time: float) -> Vector:
-        """points (7, 2) as last seen, moved by the motion predicted until `time`."""
-        return _carry(self.points, self.pose, self.predictor.at(time))
+        """points (7, 2) as last seen, moved by the motion predicted until `time`, MOVES at most."""
+        at = self.predictor.at(min(time, self.time + MOVES))
+        return _carry(self.points, self.pose, at)
 
 
 def track(
@@ -86,28 +105,39 @@ def track(
     `times` (n,) float64: seconds at which each frame of the video is shown, rising. `detections`:
     frame index -> the faces found there, with an entry for each frame the detector saw. `cuts`:
     rising indices of frames that begin a new shot, without 0. Ids count from 1, by first frame,
-    then from left to right.
+    then from left to right, and then from top to bottom (`_in_place`).
 
     A track ends if its face is not detected for more than `max_gap` seconds; if the face comes
     back, a new track begins. Consecutive detector frames never count as a gap, however slow the
-    video.
+    video. But between frames that are `apart` in time, place alone joins nothing: the thumbnails of
+    the faces, if known, must agree too.
     """
     shots = list(zip((0, *cuts), (*cuts, len(times)), strict=True))
     found: list[Tracklet] = []
     for start, stop in shots:
         searched = sorted(k for k in detections if start <= k < stop)
         enough = min(ENOUGH_DETECTIONS, len(searched))
+        pauses = np.array([True, *(apart(step) for step in np.diff(times[start:stop])), True])
+        alone = pauses[:-1] & pauses[1:]
         for path in _follow(times, searched, detections, settings):
-            if len(path.frames) >= enough:
+            if len(path.frames) >= enough or alone[np.array(path.frames) - start].any():
                 tracklet = _finish(path, times, start, stop, settings.smoothness)
-                if eye_distance(tracklet.poses).max() >= settings.min_eyes:
+                if reaches(eye_distance(tracklet.poses).max(), settings.min_eyes):
                     found.append(tracklet)
-    found.sort(key=lambda t: (t.start, t.poses[0, 0]))
-    return tuple(replace(t, id=k) for k, t in enumerate(found, 1))
+    by_start: dict[int, list[Tracklet]] = {}
+    for tracklet in sorted(found, key=lambda t: (t.start, t.stop)):
+        by_start.setdefault(tracklet.start, []).append(tracklet)
+    ordered = [
+        together[k]
+        for together in by_start.values()
+        for k in _in_place(np.stack([t.poses[0] for t in together]))
+    ]
+    return tuple(replace(t, id=k) for k, t in enumerate(ordered, 1))
 
 
 def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
-    """The tracks whose ids are in `only` (all if it is empty) and not in `skip`; all zones.
+    """The tracks whose ids are in `only` (all if it is empty) and not in `skip`; all zones, and the
+    remaining tracks as `others`.
 
     Raises UsageError if no track has one of the ids, naming the option and the id, or if no track
     is left.
@@ -121,7 +151,8 @@ def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Trac
     kept = tuple(t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
     if only and set(only) <= set(skip):
         raise UsageError("--only and --skip: name the same tracks, which leaves none")
-    return Tracks(kept, tracks.zones)
+    chosen = {t.id for t in kept}
+    return Tracks(kept, tracks.zones, tuple(t for t in tracks.everyone if t.id not in chosen))
 
 
 def _follow(
@@ -132,17 +163,20 @@ def _follow(
     for position, frame in enumerate(searched):
         now = float(times[frame])
         before = searched[position - 1] if position else frame
-        ended = [p for p in alive if now - p.time > settings.max_gap and p.frames[-1] != before]
+        gap = settings.max_gap + 1e-6  # times are sums of steps, with rounding errors
+        ended = [p for p in alive if now - p.time > gap and p.frames[-1] != before]
         yield from ended
         alive = [p for p in alive if p not in ended]
 
         faces = detections[frame]
         poses = fit_poses(faces.landmarks)
-        keep = eye_distance(poses) >= SMALLEST_PART * settings.min_eyes
+        keep = np.flatnonzero(reaches(eye_distance(poses), SMALLEST_PART * settings.min_eyes))
+        keep = keep[_in_place(poses[keep])]
         faces, poses = faces[keep], poses[keep]
         points = np.concatenate([faces.landmarks, faces.boxes.reshape(-1, 2, 2)], axis=1)
         points = points.astype(np.float64)
-        taken = dict(_pair(alive, points, now))
+        slow = bool(frame - before) and apart(float(np.diff(times[before : frame + 1]).max()))
+        taken = dict(_pair(alive, points, faces.thumbnails, now, slow))
         for k in range(len(faces)):
             if k in taken:
                 path = taken[k]
@@ -151,13 +185,30 @@ def _follow(
                 path = _Path(predictor, poses[k], points[k], now)
                 alive.append(path)
             path.add(frame, now, poses[k], points[k], float(faces.scores[k]))
+            small = faces.thumbnails
+            path.thumbnail = None if small is None else small[k : k + 1]
     yield from alive
 
 
-def _pair(paths: list[_Path], points: Vector, now: float) -> Iterator[tuple[int, _Path]]:
+def _in_place(poses: Vector) -> list[int]:
+    """The order of faces (n, 4): from left to right, then from top to bottom, then by size.
+
+    Places that differ by less than SAME_PLACE, in sides of the smallest face, are level.
+    """
+    within = SAME_PLACE * float(np.exp(poses[:, 2]).min()) if len(poses) else 0.0
+    order = best_first([*poses[:, 2]], within=SAME_PLACE)
+    for axis in (1, 0):
+        order = [order[k] for k in best_first([*-poses[order, axis]], within=within)]
+    return order
+
+
+def _pair(
+    paths: list[_Path], points: Vector, thumbnails: Thumbnails | None, now: float, slow: bool
+) -> Iterator[tuple[int, _Path]]:
     """Pairs of a detection's index, from points (m, 7, 2), and the path it continues.
 
-    The assignment with the smallest sum of distances.
+    The assignment with the smallest sum of distances. If `slow`, only of faces whose thumbnails
+    agree.
     """
     if not paths or not len(points):
         return
@@ -167,9 +218,17 @@ def _pair(paths: list[_Path], points: Vector, now: float) -> Iterator[tuple[int,
     cost = distance / side[:, None]
     waited = np.array([now - p.time for p in paths])
     gate = np.minimum(GATE + GATE_PER_SECOND * waited, GATE_LIMIT)[:, None]
-    # A pair outside the gate costs more than any number of pairs inside, so it is never bought.
     allowed = cost <= gate
-    rows, columns = linear_sum_assignment(np.where(allowed, cost, GATE_LIMIT * (1 + cost.size)))
+    if slow and thumbnails is not None:
+        for row, path in enumerate(paths):
+            if path.thumbnail is not None:
+                alike = agreement(path.thumbnail, thumbnails)[0]
+                allowed[row] &= alike >= needed(now - path.time)
+    order = np.subtract.outer(np.arange(len(paths)), np.arange(len(points))) ** 2
+    cost = cost + EVEN * cost**2 + IN_ORDER * order / max(cost.shape)
+    # A pair that is not allowed costs more than any number of others, so it is never bought.
+    most = 2 * GATE_LIMIT + IN_ORDER * max(cost.shape)
+    rows, columns = linear_sum_assignment(np.where(allowed, cost, most * (1 + cost.size)))
     for row, column in zip(rows, columns, strict=True):
         if allowed[row, column]:
             yield int(column), paths[row]
@@ -195,8 +254,8 @@ def _finish(
         poses=poses,
         landmarks=_place(shape, poses),
         scores=scores,
-        opens_shot=start == shot_start,
-        closes_shot=stop == shot_stop,
+        opens_shot=start == shot_start or apart(float(times[start] - times[start - 1])),
+        closes_shot=stop == shot_stop or apart(float(times[stop] - times[stop - 1])),
     )
 
 

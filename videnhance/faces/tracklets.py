@@ -6,7 +6,7 @@ turned and stretched as a player shows it, before any `--scale`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,21 @@ class Faces:
     boxes (N, 4) float32 x0 y0 x1 y1; landmarks (N, 5, 2) float32 as (x, y): the eye, then the
     mouth corner, on the picture's left come before those on its right (left eye, right eye, nose
     tip, left mouth corner, right mouth corner, as the viewer sees them); scores (N,) float32, 0..1.
+    thumbnails (N, 16, 16) uint8: a tiny picture of each face (faces/likeness.py), or None.
     """
 
     boxes: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
+    thumbnails: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def __getitem__(self, keep: npt.NDArray[np.generic]) -> Faces:
         """The faces chosen by a boolean mask or an index array."""
-        return Faces(self.boxes[keep], self.landmarks[keep], self.scores[keep])
+        thumbnails = None if self.thumbnails is None else self.thumbnails[keep]
+        return Faces(self.boxes[keep], self.landmarks[keep], self.scores[keep], thumbnails)
 
     @staticmethod
     def none() -> Faces:
@@ -57,9 +60,11 @@ class Tracklet:
     landmarks: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
     opens_shot: bool
-    """It begins on the first frame of its shot, so its effect need not fade in."""
+    """It begins on the first frame of its shot, or after a pause in which faces may have changed
+    (likeness.apart), so its effect need not fade in."""
     closes_shot: bool
-    """It ends on the last frame of its shot, so its effect need not fade out."""
+    """It ends on the last frame of its shot, or before such a pause, so its effect need not fade
+    out."""
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -77,10 +82,19 @@ class Tracklet:
 
 @dataclass(frozen=True)
 class Tracks:
-    """The contents of a tracks.json: the faces of a video, and zones that must not be painted."""
+    """The contents of a tracks.json: the faces of a video, and zones that must not be painted.
+
+    `others`: tracks that were not chosen. Nothing is done to them, but they may hide those that
+    were.
+    """
 
     tracklets: tuple[Tracklet, ...]
     zones: tuple[Zone, ...] = ()
+    others: tuple[Tracklet, ...] = field(default=(), compare=False)
+
+    @property
+    def everyone(self) -> tuple[Tracklet, ...]:
+        return (*self.tracklets, *self.others)
 
 
 @dataclass(frozen=True)

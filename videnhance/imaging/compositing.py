@@ -14,7 +14,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from videnhance.imaging.affine import bounds, compose, invert, place, translation, warp
+from videnhance.imaging.affine import bounds, compose, invert, place, translation, warp, zoom_of
+from videnhance.imaging.choice import best_first
 from videnhance.imaging.color import color_planes, frame_to_plane, rgb_to_samples
 from videnhance.imaging.frames import Array, Crop, FloatArray, Frame, Matrix, Zone
 
@@ -26,6 +27,8 @@ MASK_RADII = (0.42, 0.47)
 MASK_FEATHER = 0.3
 """The ellipse around an aligned face from hairline to chin, in units of the crop's side; the
 feather is the outer share of the radius over which the mask falls from 1 to 0."""
+ALIKE = 0.02
+"""Share by which two faces may differ in size and count as equally near."""
 BOX_FEATHER = 0.08
 """Share of the crop's side over which the box mask falls from 1 to 0 at each border."""
 
@@ -88,9 +91,9 @@ def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) 
     So does every sample, of any plane, that touches a box of `keep_out` (continuous pixels of the
     frame). A sample of subsampled chroma covers all the pixels it stands for.
 
-    Larger faces are nearer, so they are painted over smaller ones; equal sizes by tracklet id.
-    Where masks overlap, the upper face takes over by its mask's weight, so no change is added
-    twice.
+    Larger faces are nearer, so they are painted over smaller ones; of sizes that are ALIKE the
+    larger id is the upper one. Where masks overlap, the upper face takes over by its mask's weight,
+    so no change is added twice.
     """
     if not patches:
         return frame
@@ -138,9 +141,10 @@ class Spot:
 
 def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
     """The patches in painting order, each with whether it may overlap one painted before it."""
-    ordered = sorted(
-        patches, key=lambda p: (abs(np.linalg.det(p.crop_to_frame[:, :2])), p.tracklet)
-    )
+    named = sorted(patches, key=lambda p: -p.tracklet)
+    # Of all that is left the largest is the topmost. Sizes that cross by noise swap no two faces.
+    sizes = [zoom_of(p.crop_to_frame) * len(p.before) for p in named]
+    ordered = [named[k] for k in best_first(sizes, share=ALIKE)][::-1]
     boxes = [bounds(p.crop_to_frame, p.before.shape[:2]) for p in ordered]
     return [
         (patch, any(_overlap(boxes[k], other) for other in boxes[:k]))

@@ -1,24 +1,23 @@
-"""Guards around a restorer that invents: which faces it must not touch, and how its output is
-toned down.
+"""Guards around a restorer: which faces it must not touch, and how its output is toned down.
 
-Before it, the gate (faces/gate.py) holds back faces of which too little was recorded. After it, the
-invented texture is held steady (imaging/steadiness.py), and the face gets the colours of its source
+Before it, the gate (faces/gate.py) holds back faces that can hardly be seen and, from a restorer
+that invents, faces of which too little was recorded. After one that invents, the invented texture
+is held steady (imaging/steadiness.py), and the face gets the colours of its source
 (imaging/color_match.py).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from videnhance.faces import gate
 from videnhance.faces.alignment import crop_to_frame
 from videnhance.faces.gate import Verdict
 from videnhance.faces.tracklets import CropWindow, Tracklet
+from videnhance.faces.visibility import Visible
 from videnhance.imaging import steadiness
 from videnhance.imaging.affine import compose, invert
 from videnhance.imaging.color import sample_rgb
@@ -42,12 +41,17 @@ def gated(
     limits: GateLimits,
     tell: Callable[[int, Verdict], None],
     pixels: Pixels = IN_MEMORY,
+    visible: Mapping[int, Visible] | None = None,
 ) -> Iterator[Due]:
     """The frames without the faces that must be left alone, with strengths for the others. `tell`
     is called with the frame's index and each verdict.
 
-    The windows of `dues` reach at least `gate.RADIUS` frames each way; those passed on, `radius`.
+    If `limits` judge sharpness, the windows of `dues` reach at least `gate.RADIUS` frames each way;
+    those passed on, `radius`. `visible`: how much of each face can be seen, by track id; a face
+    that is missing counts as seen in full.
     """
+    blur = limits.sharpness is not None
+    shown = visible or {}
     by_id = {t.id: t for t in tracklets}
     known: dict[tuple[int, int], float] = {}
 
@@ -66,8 +70,8 @@ def gated(
         windows, strengths = [], {}
         for window in due.windows:
             track = by_id[window.tracklet]
-            near = gate.frames_around(track, index)
-            verdict = gate.judge(track, index, sharpnesses(window, near), limits)
+            sharp = sharpnesses(window, gate.frames_around(track, index)) if blur else ()
+            verdict = gate.judge(track, index, sharp, limits, shown.get(track.id))
             tell(index, verdict)
             if verdict.strength > 0:
                 windows.append(_narrowed(window, radius))
@@ -144,7 +148,7 @@ def grey_tracks(clip: Clip, tracklets: Sequence[Tracklet]) -> frozenset[int]:
     to_coded = invert(clip.info.upright)
     sampled: dict[int, list[Tracklet]] = {}
     for t in tracklets:
-        for index in {int(k) for k in np.linspace(t.start, t.stop - 1, _SAMPLED)}:
+        for index in {t.start + k * (len(t) - 1) // (_SAMPLED - 1) for k in range(_SAMPLED)}:
             sampled.setdefault(index, []).append(t)
     spreads: dict[int, list[float]] = {t.id: [] for t in tracklets}
     for index in sorted(sampled):

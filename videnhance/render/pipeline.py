@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from videnhance.faces import gate
 from videnhance.faces.gate import Verdict
 from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.faces.visibility import visible_in
 from videnhance.imaging.compositing import frame_boxes
 from videnhance.imaging.frames import Frame
 from videnhance.imaging.grading import graded
@@ -123,8 +125,15 @@ def restore(
             outcome.unrestored.append(lost)
 
     dues = windowed(sampled, widened(inputs.segment, beyond, len(timeline)), tracklets, around)
-    if restorer.invents:
-        dues = gated(dues, tracklets, restorer.radius, inputs.settings.gate, judged, pixels)
+    limits = inputs.settings.gate if restorer.invents else gate.UNLIMITED
+    visible = visible_in(
+        widened(inputs.segment, beyond + gate.RADIUS, len(timeline)),
+        tracklets,
+        inputs.tracks.everyone,
+        inputs.clip.info.upright_size,
+    )
+    dues = gated(dues, tracklets, restorer.radius, limits, judged, pixels, visible)
+    if restorer.invents:  # what can be seen of a face is judged in no time
         dues = watch.each(dues, "guard")
     done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None, watch)
     if restorer.invents:  # the next stages also take time: run the network in its own thread

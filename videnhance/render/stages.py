@@ -8,9 +8,10 @@ import numpy as np
 
 from videnhance.faces import gate
 from videnhance.faces.alignment import crop_to_frame
-from videnhance.faces.tracklets import Tracklet
+from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging import steadiness
 from videnhance.imaging.affine import compose, invert, scaling
+from videnhance.imaging.choice import reaches
 from videnhance.imaging.color import Enlarger, enlarged, resize
 from videnhance.imaging.compositing import Box
 from videnhance.imaging.frames import Frame, Matrix
@@ -44,11 +45,14 @@ CROP_SIZES = (256, 512)
 """Sides of a crop in pixels: the smaller one if it holds all detail of the source and the output.
 """
 
+_HIDING = gate.RADIUS + steadiness.RADIUS
+"""Frames before and after a segment in which a hidden face still affects the segment's result."""
+
 
 def crop_size(tracklet: Tracklet, scale: int) -> int:
     """The side of a tracklet's crops: one size for all its frames, chosen by its median face."""
     side = float(np.exp(np.median(tracklet.poses[:, 2]))) * scale
-    return next((size for size in CROP_SIZES if side <= size), CROP_SIZES[-1])
+    return next((size for size in CROP_SIZES if reaches(np.array(size), side)), CROP_SIZES[-1])
 
 
 def reach(restorer: Restorer, settings: RestoreSettings) -> tuple[int, int]:
@@ -115,6 +119,17 @@ def finish(
 def overlapping(segment: Segment, tracklets: Sequence[Tracklet]) -> list[Tracklet]:
     """The tracklets that appear in a segment."""
     return [t for t in tracklets if t.start < segment.stop and segment.start < t.stop]
+
+
+def hiding(segment: Segment, tracks: Tracks) -> list[Tracklet]:
+    """The tracks that may hide the segment's faces: they share a frame with one of them, in the
+    segment or near enough to affect it."""
+    near = range(segment.start - _HIDING, segment.stop + _HIDING)
+    spans = [
+        (max(t.start, near.start), min(t.stop, near.stop))
+        for t in overlapping(segment, tracks.tracklets)
+    ]
+    return [t for t in tracks.everyone if any(max(t.start, a) < min(t.stop, b) for a, b in spans)]
 
 
 def widened(segment: Segment, by: int, frames: int) -> range:

@@ -51,6 +51,11 @@ _LEAST, _UNKNOWN = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
 assumed if the quantizer is not known."""
 
 
+_SLIGHT = 1e-3
+"""Of the correction, of which less is none: it would change no sample, and whether the network runs
+at all should not hang on a last digit."""
+
+
 def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
     """How much of the correction a face gets, 0..1. `side`: its crop's side in pixels; `zoom`: crop
     pixels per source pixel; `noise`: deviation, where white is 1."""
@@ -60,7 +65,8 @@ def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> f
         coarse = _ramp(coding.quantizer, *QUANTIZER)
     else:
         coarse = _ramp(coding.bits, *RATE)
-    return size * max(_ramp(eyes, *SMALL), coarse, _ramp(noise, *QUIET))
+    strength = size * max(_ramp(eyes, *SMALL), coarse, _ramp(noise, *QUIET))
+    return strength if strength > _SLIGHT else 0.0
 
 
 def _ramp(value: float, zero: float, one: float) -> float:

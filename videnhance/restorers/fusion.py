@@ -1,8 +1,9 @@
 """Fusion: the restorer that takes what a frame lacks from its neighbours, and invents nothing.
 
 Each neighbour of the same tracklet is registered to the centre crop by optical flow and joins a
-weighted mean; its weight falls, place by place, with its disagreement. If the source was enlarged
-a lot, the structure of the result is then mildly sharpened.
+weighted mean; its weight falls, place by place, with its disagreement, and one that cannot be
+registered takes no part. If the source was enlarged a lot, the structure of the result is then
+mildly sharpened.
 
 The result depends on the window alone. There is no recursion, so segment borders show no seam.
 """
@@ -18,6 +19,7 @@ import numpy as np
 
 from videnhance.errors import UsageError
 from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.choice import NEARLY
 from videnhance.imaging.frames import Array, FloatArray
 from videnhance.imaging.optical_flow import (
     enlarge,
@@ -27,6 +29,7 @@ from videnhance.imaging.optical_flow import (
     pull,
     shrink,
 )
+from videnhance.restorers.registration import registered
 from videnhance.stopwatch import Stopwatch
 
 # Variances are in squared 8-bit steps. "Measured" means: on clips shrunk by 1, 2 and 4, with noise
@@ -102,6 +105,16 @@ class _Planes:
 
 
 @dataclass(frozen=True)
+class _Neighbour:
+    """Another frame, registered to the centre: by how many frames it is later, and how far it may
+    take part, above 0 to 1."""
+
+    step: int
+    planes: _Planes
+    part: float
+
+
+@dataclass(frozen=True)
 class Fused:
     """A fused crop, and what it was made of.
 
@@ -169,18 +182,14 @@ class Fusion:
         side = crop.shape[0]
         # Noise, codec and detail scale with source pixels, whatever the crop's size.
         enlarged = window.zoom * _NATIVE_SIDE / side
-        work = side // 2 if window.zoom >= _HALF_ZOOM else side
+        work = side // 2 if window.zoom >= _HALF_ZOOM * (1.0 - NEARLY) else side
         zoom = window.zoom * work / side
 
         centre = self._planes(window, window.centre, work)
-        others, steps = [], []
         with self._watch.stage("register"):
-            for k, flow in self._flows_from_centre(window, work):
-                there = self._planes(window, k, work)
-                others.append(_Planes(pull(there.luma, flow), pull(there.chroma, flow)))
-                steps.append(k - window.centre)
+            others = self._neighbours(window, work)
         floor = min(max(_FLOOR_NATIVE * enlarged**2, _FLOOR_LOW), _FLOOR_HIGH)
-        luma, chroma, fused = _weighted_mean(centre, others, steps, floor)
+        luma, chroma, fused = _weighted_mean(centre, others, floor)
         ramp = (enlarged - _SHARPEN_NONE) / (_SHARPEN_FULL - _SHARPEN_NONE)
         if ramp > 0.0:
             luma = luma + _detail(luma, zoom) * enlarge(min(ramp, 1.0) * fused, work)
@@ -190,9 +199,9 @@ class Fusion:
         # OpenCV's float chroma is centred on 0.5.
         cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
         change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        registered = {step: other.luma for step, other in zip(steps, others, strict=True)}
+        shown = {one.step: _between(centre.luma, one.planes.luma, one.part) for one in others}
         fine = np.asarray(crop + enlarge(change, side), np.float32)
-        return Fused(fine, {0: centre.luma, **registered})
+        return Fused(fine, {0: centre.luma, **shown})
 
     def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
         crop = window.crops[k]
@@ -207,27 +216,36 @@ class Fusion:
         luma, chroma = self._memory.get(key, make)
         return _Planes(np.asarray(luma, np.float32), np.asarray(chroma, np.float32))
 
-    def _flows_from_centre(self, window: CropWindow, work: int) -> list[tuple[int, FloatArray]]:
-        """For each neighbour within the radius, its index in the window and the flow from the
-        centre to it, (F, F, 2), in units of the crop's side; chained from frame to frame."""
-        flows = []
+    def _neighbours(self, window: CropWindow, work: int) -> list[_Neighbour]:
+        """The neighbours within the radius that could be registered: the later ones, then the
+        earlier ones, the nearest first. Flow is chained from frame to frame; a frame that could not
+        be registered is skipped."""
+        centre = self._planes(window, window.centre, work)
+        source_side = len(window.crops[window.centre]) / window.zoom
         reach = min(self.radius, _REACH_LARGE) if work >= _LARGE else self.radius
-        for step in (1, -1):
-            flow: FloatArray | None = None
-            for distance in range(reach):
-                k = window.centre + step * distance
-                if not 0 <= k + step < len(window.crops):
+        found = []
+        for direction in (1, -1):
+            last, flow_to_last = window.centre, None
+            for distance in range(1, reach + 1):
+                k = window.centre + direction * distance
+                if not 0 <= k < len(window.crops):
                     break
-                onward = self._flow(window, k, k + step, work)
-                flow = onward if flow is None else flow + pull(onward, flow)
-                flows.append((k + step, flow))
-        return flows
+                onward = self._flow(window, last, k, work)
+                flow = onward if flow_to_last is None else flow_to_last + pull(onward, flow_to_last)
+                there = self._planes(window, k, work)
+                luma = pull(there.luma, flow)
+                part = registered(luma, centre.luma, source_side)
+                if part > 0.0:
+                    last, flow_to_last = k, flow
+                    planes = _Planes(luma, pull(there.chroma, flow))
+                    found.append(_Neighbour(k - window.centre, planes, part))
+        return found
 
     def _flow(self, window: CropWindow, k: int, other: int, work: int) -> FloatArray:
         """Flow from crop k to its neighbour, in units of the crop's side."""
         size = len(window.crops[k])
         side = min(size * 3 // 4, _FLOW_SIDE)
-        if size <= _FLOW_SIDE_LOW * window.zoom:
+        if size * (1.0 - NEARLY) <= _FLOW_SIDE_LOW * window.zoom:
             side = min(side, _FLOW_SIDE_LOW)
 
         def make() -> tuple[Array, ...]:
@@ -250,33 +268,53 @@ class Fusion:
 
 
 def _weighted_mean(
-    centre: _Planes, others: Sequence[_Planes], steps: Sequence[int], floor: float
+    centre: _Planes, others: Sequence[_Neighbour], floor: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The fusion itself. `steps`: by how many frames each of the others is later.
+    """The fusion itself.
 
     Returns fused luma and chroma, and the share of a frame's own noise that was averaged away,
     0..1, per cell (C, C): 0 where every neighbour was rejected."""
     if not others:
         return centre.luma, centre.chroma, np.zeros((_CELLS, _CELLS), np.float32)
-    unlike = [_disagreement(other, centre) for other in others]
+    unlike = [_disagreement(other.planes, centre) for other in others]
+    parts = [other.part for other in others]
     # The median: the minimum over the neighbours would be 0 wherever blocks were skipped.
-    usual = float(np.median(np.stack(unlike)))
+    usual = _median(unlike, parts)
     # In fast motion distant neighbours register badly, which is not noise: use the adjacent ones.
-    beside = float(
-        np.median(np.stack([u for u, d in zip(unlike, steps, strict=True) if abs(d) == 1]))
-    )
+    adjacent = [k for k, other in enumerate(others) if abs(other.step) == 1] or [
+        *range(len(others))
+    ]
+    beside = _median([unlike[k] for k in adjacent], [parts[k] for k in adjacent])
     noise = min(max(min(usual, _BESIDE * beside), floor), _CEILING)
     doubt = noise / (noise + _edge_variance(centre.luma))
     total = np.ones((_CELLS, _CELLS), np.float32)
     luma, chroma = centre.luma.copy(), centre.chroma.copy()
     for other, disagreement in zip(others, unlike, strict=True):
         weight = doubt * np.exp(np.minimum(noise - disagreement, 0.0) / (_FALL * noise))
+        weight *= np.float32(other.part)
         total += weight
-        cv2.accumulateProduct(enlarge(weight, len(luma)), other.luma, luma)
-        chroma += enlarge(weight, len(chroma))[..., None] * other.chroma
+        cv2.accumulateProduct(enlarge(weight, len(luma)), other.planes.luma, luma)
+        chroma += enlarge(weight, len(chroma))[..., None] * other.planes.chroma
     luma /= enlarge(total, len(luma))
     chroma /= enlarge(total, len(chroma))[..., None]
     return luma, chroma, 1.0 - 1.0 / total
+
+
+def _between(one: FloatArray, other: FloatArray, part: float) -> FloatArray:
+    return other if part == 1.0 else one + np.float32(part) * (other - one)
+
+
+def _median(cells: Sequence[FloatArray], parts: Sequence[float]) -> float:
+    """The median of all cells (C, C), each weighted by its neighbour's part."""
+    if all(part == 1.0 for part in parts):
+        return float(np.median(np.stack(cells)))
+    values = np.stack(cells).reshape(len(cells), -1)
+    weights = np.broadcast_to(np.array(parts)[:, None], values.shape).ravel()
+    order = np.argsort(values, axis=None, kind="stable")
+    weights = weights[order]
+    return float(
+        np.interp(0.5, (np.cumsum(weights) - weights / 2) / weights.sum(), values.ravel()[order])
+    )
 
 
 def _disagreement(one: _Planes, other: _Planes) -> FloatArray:

@@ -14,11 +14,13 @@ from videnhance.faces.detection import look_at
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.imaging.choice import best_first, reaches
 from videnhance.media.clip import Clip
 from videnhance.media.positions import span_of
 from videnhance.models.loader import Equipment
 from videnhance.settings.groups import Settings
 from videnhance.show.moments import (
+    TIE,
     best_moments,
     best_span,
     face_scores,
@@ -115,7 +117,7 @@ def _values_seen(
                 continue
             size = wish.long_side or LOOK_SIZE
             (faces,) = look_at([frame], detector, info.upright, info.upright_size, size)
-            large = eye_distance(fit_poses(faces.landmarks)) >= settings.track.min_eyes
+            large = reaches(eye_distance(fit_poses(faces.landmarks)), settings.track.min_eyes)
             faces = faces[large]
             scores = seen_scores(frame, info.upright, faces.landmarks, faces.scores)
             values[frame.index] = frame_value(scores)
@@ -124,15 +126,19 @@ def _values_seen(
 
 
 def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Tracklet, ...], int]:
-    """The `count` largest faces of a range, the largest first, and how many more there are."""
+    """The `count` largest faces of a range, the largest first, and how many more there are.
+
+    Of faces as good as equally large (TIE) the one with the smaller id is first.
+    """
 
     def size(track: Tracklet) -> float:
         rows = _rows_within(track, span)
         return float(np.exp(track.poses[rows, 2]).mean())
 
     within = [t for t in tracks.tracklets if t.start < span[1] and span[0] < t.stop]
-    within.sort(key=lambda t: (-size(t), t.id))
-    return tuple(within[:count]), max(len(within) - count, 0)
+    within.sort(key=lambda t: t.id)
+    order = best_first([size(t) for t in within], share=TIE)
+    return tuple(within[k] for k in order[:count]), max(len(within) - count, 0)
 
 
 def sightings(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.imaging.affine import compose, invert
+from videnhance.imaging.choice import first_of_best, spread
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.frames import LUMA, FloatArray, Frame, Matrix
 from videnhance.media.timeline import Timeline
@@ -26,9 +27,10 @@ _REACH = 1500 * 1280 * 720
 """Pixels that may be decoded for them where keyframes are rare: 1500 frames of 720p, about what
 the looks themselves cost."""
 
-TIE = 0.05
-"""Share by which two values may differ and still count as equal, so that the earlier is taken: less
-than an eye can tell, and more than what processors, threads and versions change."""
+TIE, LEAST = 0.05, 2e-3
+"""Share, and part of 1, by which two values may differ and still count as equal, so that the
+earlier is taken: less than an eye can tell, and more than what processors, threads and versions
+change."""
 
 _CROP = 96
 """Side of the crop that sharpness is measured on: 24 pixels between the eyes."""
@@ -127,14 +129,14 @@ def frames_to_look_at(timeline: Timeline, pixels: int) -> tuple[int, ...]:
     """
     keys = timeline.keyframes
     if len(keys) >= LOOKS:
-        steps = np.linspace(0, len(keys) - 1, LOOKS)
-        return tuple(sorted({keys[round(step)] for step in steps}))
+        return tuple(sorted({keys[k] for k in spread(LOOKS, len(keys))}))
     reach = max(_REACH // (pixels * len(keys)), 1)
     found: set[int] = set()
     for key, border in zip(keys, [*keys[1:], len(timeline)], strict=True):
         stop = min(border, key + reach)
-        found.update(np.linspace(key, stop, LOOKS // len(keys), endpoint=False).astype(int))
-    return tuple(int(k) for k in sorted(found))
+        count = LOOKS // len(keys)
+        found.update(key + k * (stop - key) // count for k in range(count))
+    return tuple(sorted(found))
 
 
 def runs(timeline: Timeline, frames: Iterable[int]) -> list[tuple[int, ...]]:
@@ -151,8 +153,8 @@ def best_span(
     """Frames start..stop (half-open) of about `seconds` around the best of the frames seen.
 
     `values`: what each frame seen is worth (`frame_value`). Of all spans that have a seen frame in
-    their middle, the one whose seen frames are worth most on average, the earliest of equals; near
-    the video's ends it moves inward. None where no frame is worth anything.
+    their middle, the one whose seen frames are worth most on average, the earliest of those that
+    TIE calls equal; near the video's ends it moves inward. None where no frame is worth anything.
     """
     seen = sorted(values)
     if not seen or max(values.values()) <= 0:
@@ -165,7 +167,7 @@ def best_span(
         # A span is worth showing only where its middle is; the rest decides between the good.
         mean = (sums[last] - sums[first]) / max(last - first, 1)
         worth.append(mean if values[k] > 0 else 0.0)
-    return spans[int(np.argmax(np.round(worth, 9)))]
+    return spans[first_of_best(worth, share=TIE)]
 
 
 def span_around(timeline: Timeline, index: int, seconds: float) -> tuple[int, int]:
@@ -189,13 +191,12 @@ def best_moments(
     """Up to `count` frames of the highest values, at least `apart` seconds from each other.
 
     One after the other: of the frames far enough from those chosen before, the earliest whose value
-    is within TIE of the best. In order of time.
+    TIE calls equal to the best. In order of time.
     """
     chosen: list[int] = []
     left = sorted(values)
     while left and len(chosen) < count:
-        least = max(values[k] for k in left) * (1.0 - TIE)
-        chosen.append(next(k for k in left if values[k] >= least))
+        chosen.append(left[first_of_best([values[k] for k in left], share=TIE, within=LEAST)])
         now = timeline.seconds(chosen[-1])
         left = [
             k for k in left if k != chosen[-1] and abs(timeline.seconds(k) - now) >= apart - 1e-9

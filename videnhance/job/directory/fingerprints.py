@@ -21,7 +21,7 @@ from videnhance.render.networks import (
     rendering_rows,
     weights_of,
 )
-from videnhance.render.stages import overlapping
+from videnhance.render.stages import hiding, overlapping
 from videnhance.settings.groups import SETTINGS
 from videnhance.settings.table import Step
 
@@ -33,7 +33,7 @@ def detect_fingerprint(record: Record, segment: Segment) -> str:
     # The size of the picture is chosen by the faces that are large enough (detect.suited_size).
     smallest = None if wish.detect.long_side else wish.track.min_eyes
     return digest_of(
-        *_origin(record, "detect", rows),
+        *_origin(record, "detect with thumbnails", rows),
         [segment.start, segment.stop, record.document["frames"]],
         _chosen(record, "detect"),
         _networks(record, rows),
@@ -45,15 +45,19 @@ def detect_fingerprint(record: Record, segment: Segment) -> str:
 def tracks_fingerprint(record: Record) -> str:
     """Of the tracks: of all detections, and of how they are followed."""
     detections = [detect_fingerprint(record, segment) for segment in record.detect_segments]
-    return digest_of("track", detections, _chosen(record, "track"))
+    return digest_of("track by thumbnails", detections, _chosen(record, "track"))
 
 
 def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
-    """Of one rendered segment: of the tracks that are seen in it, not of all."""
+    """Of one rendered segment: of the tracks that are seen in it or may hide one of those."""
     rows = rendering_rows(record.settings)
     faces = [
         [t.id, t.start, t.opens_shot, t.closes_shot, hashlib.sha256(t.poses.tobytes()).hexdigest()]
         for t in overlapping(segment, tracks.tracklets)
+    ]
+    others = [
+        [t.id, t.start, hashlib.sha256(t.poses.tobytes()).hexdigest()]
+        for t in hiding(segment, tracks)
     ]
     return digest_of(
         *_origin(record, "render", rows),
@@ -62,6 +66,7 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
         _networks(record, rows),
         record.document["encoding"],
         faces,
+        others,
         [asdict(zone) for zone in tracks.zones],
     )
 

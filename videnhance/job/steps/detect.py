@@ -95,4 +95,5 @@ def _detect_segment(
         clip.info.upright_size,
         every=scope.settings.detect.every,
         long_side=long_side,
+        time_base=clip.timeline.time_base,
     )
