@@ -457,8 +457,24 @@ def test_an_input_that_grows_meanwhile_is_noticed(tmp_path: Path, clip: Path) ->
             with clip.open("ab") as file:
                 file.write(b"more")
 
+    summary = enhance(clip, tmp_path / "out.mkv", LOSSLESS, progress=grow)
+    assert any("the source still grew while it was worked on" in note for note in summary.notes)
+    assert summary.frames == 40
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("more", [b"", b"more"])
+def test_an_input_that_is_changed_meanwhile_is_refused(
+    tmp_path: Path, clip: Path, more: bytes
+) -> None:
+    def change(step: str, done: int, total: int) -> None:
+        if step == "render" and done == 30:
+            data = bytearray(clip.read_bytes())
+            data[-20] ^= 1  # in place, and, with more, where the file also grows
+            clip.write_bytes(data + more)
+
     with pytest.raises(InputError, match="was changed while"):
-        enhance(clip, tmp_path / "out.mkv", LOSSLESS, progress=grow)
+        enhance(clip, tmp_path / "out.mkv", LOSSLESS, progress=change)
     assert not (tmp_path / "out.mkv").exists()
 
 

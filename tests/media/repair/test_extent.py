@@ -9,6 +9,7 @@ import av
 import pytest
 
 from tests.making.clips import picture, write_clip
+from tests.making.kinds import unknown_clusters
 from videnhance.errors import TruncatedError
 from videnhance.media.reading.source import open_source, probe
 from videnhance.media.repair.extent import bytes_missing
@@ -60,12 +61,23 @@ def test_what_is_missing_is_known_to_the_byte(
             assert bytes_missing(path, kind) >= 0
 
 
-@pytest.mark.parametrize(("name", "options"), [("in.mkv", {"live": "1"}), ("in.ts", {})])
-def test_sizes_that_are_not_told(tmp_path: Path, name: str, options: dict[str, str]) -> None:
-    path = clip(tmp_path / name, "mpegts" if options == {} else "matroska", "mpeg4", options)
-    with open_source(path) as container:
-        kind = container.format.name
+def test_sizes_that_are_not_told(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.ts", "mpegts", "mpeg4")
     path.write_bytes(path.read_bytes()[:-2000])
+    assert bytes_missing(path, "mpegts") == 0
+
+
+@pytest.mark.parametrize("clusters", [False, True])
+def test_of_a_segment_without_a_size_the_last_element_tells(tmp_path: Path, clusters: bool) -> None:
+    path = clip(tmp_path / "live.mkv", "matroska", "mpeg4", {"live": "1"})
+    if clusters:
+        path = unknown_clusters(tmp_path / "in.mkv", path)
+    whole, kind = path.read_bytes(), "matroska,webm"
+    assert bytes_missing(path, kind) == 0
+    for lost in (1, 30):
+        path.write_bytes(whole[: len(whole) - lost])
+        assert bytes_missing(path, kind) == lost
+    path.write_bytes(whole + b"more, of no kind")
     assert bytes_missing(path, kind) == 0
 
 

@@ -43,9 +43,13 @@ def require_target(job: Job) -> Job:
 
 
 def refuse_changed_source(job: Job) -> Job:
-    """Raises InputError where the source was written to since the job began."""
-    job.source.refuse_changed()
-    return job
+    """Raises InputError where the source was written to since the job began, unless it only grew,
+    as a recording in progress does: that is noted."""
+    growth = job.source.growth()
+    if growth is None:
+        return job
+    job.monitor.notes.append(growth)
+    return replace(job, has_grown=True)
 
 
 def mux(job: Job) -> Job:
@@ -83,6 +87,7 @@ def mux(job: Job) -> Job:
                 job.plan.copying,
                 lambda done: job.monitor.tell("mux", done, frames),
                 cut=None if scope.whole else Cut(scope.start, scope.stop),
+                ends_with_picture=job.has_grown,
                 checking=lambda done: job.monitor.tell("check", done, frames),
                 complete=complete,
             )

@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError, line_of
 from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.reading.changes import Changes, overlapping_kept
 from videnhance.media.reading.clocks import correction_of
 from videnhance.media.reading.matroska import picture_tags
 from videnhance.media.reading.pictures import (
@@ -106,21 +107,26 @@ def packets_of(
     *streams: Stream,
     failed: Callable[[], None] = lambda: None,
     placed: Callable[[int], None] = lambda stream: None,
+    changed: Callable[[Packet[Any]], None] = lambda packet: None,
 ) -> Iterator[Packet[Any]]:
     """Every packet with content (of all streams if none is given), past any errors between them.
 
     `failed` is called for each read that fails; reading then goes on further ahead. Times are
-    corrected by clocks.py. `placed`: as for `demuxed`.
+    corrected by clocks.py. `placed`: as for `demuxed`. What a stream holds after a change of its
+    codec (changes.py) is left out: `changed` is called for each of these packets.
     """
     failures, correct = 0, correction_of(container)
+    is_same, kept = Changes(container), overlapping_kept(container)
     while failures < _RETRIES:
         try:
             for packet in demuxed(container, *streams, placed=placed):
                 failures = 0
-                if packet.size:
+                if packet.size and not is_same(packet):
+                    changed(packet)
+                elif packet.size:
                     if correct is not None:
                         correct(packet)
-                    yield packet
+                    yield kept(packet)
             return
         except av.error.FFmpegError:
             failures += 1

@@ -12,6 +12,15 @@ from typing import BinaryIO
 
 _BOXES = b"ftyp styp moov moof mdat mfra free skip wide uuid sidx emsg prft meta pdin".split()
 """Known boxes of the top level; the size is not trusted if there is another one."""
+_CLUSTER = 0x1F43B675
+_IN_SEGMENT = frozenset(
+    (
+        *(_CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770),
+        *(0x1254C367, 0xEC, 0xBF),  # tags, Void, CRC-32
+        *(0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0x5854),  # what a cluster holds
+    )
+)
+"""The elements of a Segment and of a Cluster."""
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -63,12 +72,25 @@ def _riff(file: BinaryIO, size: int) -> int:
 def _segment(file: BinaryIO, size: int) -> int:
     for _ in range(2):
         name, length = _vint(file, marked=True), _vint(file, marked=False)
-        if name == _SEGMENT and length is not None:
-            return file.tell() + length
+        if name == _SEGMENT:
+            return _last_element(file, size) if length is None else file.tell() + length
         if name != _EBML or length is None:
             return 0
         file.seek(length, 1)
     return 0
+
+
+def _last_element(file: BinaryIO, size: int) -> int:
+    """Where the last element in a Segment of unknown length ends, as a recorder leaves it that did
+    not end the file. Of a cluster of unknown length too, that is its last block."""
+    at = file.tell()
+    while at < size:
+        file.seek(at)
+        name, length = _vint(file, marked=True), _vint(file, marked=False)
+        if name not in _IN_SEGMENT:
+            return 0  # damage, or another file behind
+        at = file.tell() + (0 if length is None and name == _CLUSTER else length or 0)
+    return at
 
 
 def _vint(file: BinaryIO, *, marked: bool) -> int | None:

@@ -29,7 +29,7 @@ class Finding:
     """Something that is wrong with a source, and what was done about it."""
 
     kind: str
-    """rate, times, order, lost, gap, damaged, size, hidden, cut off, sound or unread."""
+    """rate, times, order, lost, gap, damaged, size, hidden, cut off, codec, sound or unread."""
     text: str
     """One sentence."""
     start: float | None = None
@@ -177,6 +177,13 @@ def end_findings(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> It
         end = timeline.end_of(len(timeline) - 1)
         text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
         yield Finding("cut off", text, end, info.duration)
+    if found.changed is not None:
+        end, (codec, count) = timeline.end_of(len(timeline) - 1), found.changed
+        text = (
+            f"the video changes from {info.codec} to {codec} at {end:.3f} s: what follows is left "
+            f"out, {count} packets; split the file there to enhance that part too"
+        )
+        yield Finding("codec", text, end, None, count)
     first = timeline.pts[0] * timeline.time_base
     for begin, over in found.broken_sound:
         start, stop = float(begin - first), float(over - first)

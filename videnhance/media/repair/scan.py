@@ -6,19 +6,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av.error
 import numpy as np
+from av.packet import Packet
 
 from videnhance.errors import InputError, TruncatedError
 from videnhance.media.info import VideoInfo
+from videnhance.media.reading.changes import codec_now
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.reading.stamps import is_by_place
 from videnhance.media.repair.extent import bytes_missing
 from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
 
+_FROM_ZERO = ("matroska,webm", "nut")
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may end before the declared duration: containers round, and count
 the length of the last frame or audio packet differently."""
@@ -58,6 +61,9 @@ class Scan:
     """How far the file goes, in words, if it ends too early."""
     unread: int
     """Number of reads that failed."""
+    changed: tuple[str, int] | None
+    """The codec to which the stream changes (reading/changes.py), and how many packets of it are
+    left out."""
     broken_sound: tuple[tuple[Fraction, Fraction], ...]
     """Where damaged sound is dropped (mending.py): begin and end, in seconds of the file."""
     in_stored_order: bool = False
@@ -88,7 +94,12 @@ class Scan:
     @property
     def is_plain(self) -> bool:
         """Whether nothing is odd, as far as packets show."""
-        broken = self.unread or self.broken_sound or any(p.is_corrupt for p in self.packets)
+        broken = (
+            self.unread
+            or self.broken_sound
+            or self.changed
+            or any(p.is_corrupt for p in self.packets)
+        )
         good = self.has_good_times and not self.in_stored_order
         return good and self.cut_off is None and not broken
 
@@ -97,16 +108,22 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
     """Read all packets; `progress` gets their number. Raises InputError if there are none."""
     found: list[PacketFacts] = []
     placed: set[int] = set()
-    end, unread = 0.0, 0
+    end, unread, left, became = 0.0, 0, 0, ""
 
     def failed() -> None:
         nonlocal unread
         unread += 1
 
+    def changed(packet: Packet[Any]) -> None:
+        nonlocal left, became
+        if packet.stream_index == stream.index:
+            left, became = left + 1, became or codec_now(stream)
+
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
         breaks = Breaks(container)
-        for packet in packets_of(container, failed=failed, placed=placed.add):
+        read = packets_of(container, failed=failed, placed=placed.add, changed=changed)
+        for packet in read:
             length = packet.duration or 0
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, float((packet.pts + length) * packet.time_base))
@@ -141,6 +158,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         end=declared_end if stream.duration else 0,
         cut_off=_cut_off(info, len(found), end, start),
         unread=unread,
+        changed=(became, left) if left else None,
         broken_sound=breaks.found,
         in_stored_order=waits,
         held=_held(info) if waits and not by_place else 0,
@@ -169,6 +187,8 @@ def oddity(found: Scan) -> str | None:
         return f"{found.lacking} frames carry no time (pts)"
     if found.repeated:
         return f"{found.repeated} frames repeat another frame's time (pts)"
+    if found.changed is not None:
+        return f"the video changes to {found.changed[0]} in the middle of the file"
     whole = replace(found, in_stored_order=False)
     return None if whole.is_plain else "packets are damaged, or cannot be read"
 
@@ -233,8 +253,8 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
 
 
 def _cut_off(info: VideoInfo, packets: int, end: float, start: float) -> str | None:
-    # FFmpeg counts Matroska's duration from 0, other containers' from the first frame.
-    reached = end if "matroska" in info.container else end - start
+    # FFmpeg counts the duration of these from 0, that of other containers from the first frame.
+    reached = end if info.container in _FROM_ZERO else end - start
     missing = 0.0 if info.duration is None else info.duration - reached
     if info.container in ("mpegts", "mpeg"):  # they declare none: FFmpeg derives it from the end
         missing = 0.0

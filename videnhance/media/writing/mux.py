@@ -58,12 +58,14 @@ def mux(
     cut: Cut | None = None,
     checking: Callable[[int], None] = lambda frames: None,
     complete: Callable[[Path, Check], None] = lambda part, found: None,
+    ends_with_picture: bool = False,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
     Both are on one file system, so the output appears complete or not at all, and `part` is gone
-    either way. What was written is compared with the source (check/frames.py); `complete` is called
-    with the checked file before it is renamed.
+    either way. `ends_with_picture`: what the source holds after the last frame is left out, since
+    it was not there when its frames were read. What was written is compared with the source
+    (check/frames.py); `complete` is called with the checked file before it is renamed.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: the dts stored in the segments
@@ -86,6 +88,9 @@ def mux(
     window = window_of(timeline, *span)
     if muxer == "avi":
         window = avi.window_in(clip, span, copying.kept)
+    if ends_with_picture and window.stop is None:
+        end = timeline.pts[cut.stop - 1] + timeline.duration_of(cut.stop - 1)
+        window = replace(window, stop=end * timeline.time_base)
     below = muxer != "avi" and window.start is None and timeline.pts[0] < 0
     if below and muxer in ("mp4", "mov"):
         window = moved_to_zero(window, clip)
