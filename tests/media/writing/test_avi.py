@@ -204,3 +204,19 @@ def test_the_rate_of_a_coarse_clock() -> None:
     assert even_rate(timeline, Fraction(25)) == ntsc
     moved = Timeline(Fraction(1, 1000), (*pts[:500], pts[500] + 9, *pts[501:]), (0,), 33)
     assert even_rate(moved, ntsc) is None
+
+
+def test_a_last_frame_that_is_shown_longer_ends_where_it_did(tmp_path: Path) -> None:
+    whole, source = write_clip(tmp_path / "whole.mp4", options={"bf": "0"}), tmp_path / "in.mp4"
+    with av.open(str(whole)) as a, av.open(str(source), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+        for packet in [p for p in a.demux(video=0) if p.size]:
+            if packet.pts == 11 / 25 / Fraction(packet.time_base):
+                packet.duration *= 5
+            packet.stream = stream
+            b.mux(packet)
+    assert open_clip(source).timeline.end_of(11) == 16 / 25
+    enhance(source, tmp_path / "out.avi", settings())
+    assert places(tmp_path / "out.avi") == list(range(12))
+    with av.open(str(tmp_path / "out.avi")) as container:
+        assert container.streams.video[0].duration == 16

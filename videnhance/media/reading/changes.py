@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import av.error
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.packet import Packet
@@ -33,7 +34,8 @@ class Changes:
         self._names: dict[int, str] = {}
         self._changed: set[int] = set()
         if container.format.name == "mpegts":
-            names = {s.index: s.codec_context.codec.canonical_name for s in container.streams.video}
+            known = [s for s in container.streams.video if s.codec_context is not None]
+            names = {s.index: s.codec_context.codec.canonical_name for s in known}
             self._names = {k: name for k, name in names.items() if name in _FILTERS}
 
     def __call__(self, packet: Packet[Any]) -> bool:
@@ -42,20 +44,22 @@ class Changes:
         if name is None or index in self._changed:
             return index not in self._changed
         # A stream of another codec begins with a keyframe.
-        if packet.is_keyframe and not _is(packet.stream, name):
+        if packet.is_keyframe and codec_now(packet.stream, name) != name:
             self._changed.add(index)
         return index not in self._changed
 
 
-def codec_now(stream: Stream) -> str:
-    """FFmpeg's name for the codec of a stream's latest packets, if it is one of _FILTERS."""
-    return next((name for name in _FILTERS if _is(stream, name)), "another codec")
+def codec_now(stream: Stream, opened: str) -> str:
+    """FFmpeg's name for the codec of a stream's latest packets; that with which it was opened, where
+    it is none of _FILTERS or damage hides it."""
+    first = (opened, *(name for name in _FILTERS if name != opened))
+    return next((name for name in first if _is(stream, name)), opened)
 
 
 def _is(stream: Stream, name: str) -> bool:
     try:
         BitStreamFilterContext(_FILTERS[name], in_stream=stream)
-    except (ValueError, OSError):
+    except (av.error.FFmpegError, ValueError):
         return False
     return True
 

@@ -117,7 +117,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
     def changed(packet: Packet[Any]) -> None:
         nonlocal left, became
         if packet.stream_index == stream.index:
-            left, became = left + 1, became or codec_now(stream)
+            left, became = left + 1, became or codec_now(stream, info.codec)
 
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
