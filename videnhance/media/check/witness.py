@@ -24,20 +24,22 @@ from videnhance.media.repair.recording import Recording
 _AS_STORED = 0x10 | 0x20
 """AVFMT_FLAG_NOFILLIN | AVFMT_FLAG_NOPARSE (libavformat/avformat.h)."""
 _GENPTS = 0x1
-_REPAIRED = {"rate", "times", "lost", "damaged", "hidden", "cut off", "unread"}
+_REPAIRED = {"rate", "times", "lost", "damaged", "hidden", "cut off", "codec", "unread"}
 """Kinds of findings after which times are not those of the file, or packets are not frames."""
 
 
-def confirm_times(output: Path, recording: Recording) -> int:
+def confirm_times(output: Path, recording: Recording, until: Fraction | None = None) -> int:
     """Compare the times of a recording with the witness's; returns the number of times compared.
 
     It is 0 if there is nothing to compare: the file stores no times, or they had to be repaired.
-    Raises CheckError if a frame is shown half a frame or more from where the file has it.
+    `until`: second from which on the file's frames are not asked for. Raises CheckError if a frame
+    is shown half a frame or more from where the file has it.
     """
     info, timeline = recording.info, recording.timeline
     if info.container == DEMUXER or any(f.kind in _REPAIRED for f in recording.findings):
         return 0
     stored = _stored(info.path, info.container, info.stream)
+    stored = [time for time in stored if until is None or time < until]
     if not stored:
         return 0
     shown = [ticks * timeline.time_base for ticks in timeline.pts]

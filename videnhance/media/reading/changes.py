@@ -50,7 +50,7 @@ class Changes:
 
 
 def codec_now(stream: Stream, opened: str) -> str:
-    """FFmpeg's name for the codec of a stream's latest packets; that with which it was opened, where
+    """FFmpeg's name for the codec of a stream's latest packets; the one it was opened with, where
     it is none of _FILTERS or damage hides it."""
     first = (opened, *(name for name in _FILTERS if name != opened))
     return next((name for name in first if _is(stream, name)), opened)
