@@ -12,8 +12,8 @@
     output, overwrite, keep_job
     settings                see settings/groups.py
     tracks                  path and sha256 of the file given with --tracks, or null
-    machines                those that have worked on it, the first one first (machine.py): what the
-                            last digits depend on besides all the rest
+    machines                those that have worked on it (machine.py): what the last digits depend
+                            on besides all the rest
     models                  sha256 of the weights used, by name; whether they are the published
                             ones; the licence that had to be accepted, and was
     looks, segments         [start, stop] frames of each detection and each rendered file
@@ -21,8 +21,8 @@
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
-It is written when the job begins, and again with the check just before the output is put in place;
-what is finished is known from the finished files alone.
+It is written when the job begins, when another machine goes on with it, and with the check just
+before the output is put in place; what is finished is known from the finished files alone.
 """
 
 from __future__ import annotations
