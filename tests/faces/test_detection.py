@@ -108,8 +108,8 @@ def test_faces_come_back_in_the_pixels_of_the_upright_picture() -> None:
 
 
 def test_both_sides_of_a_pause_are_looked_at() -> None:
-    """Frames of one second, but for 20 to 24, which follow each other by a tenth."""
-    pts = [10 * k for k in range(20)] + [191 + k for k in range(5)]
+    """A frame a second up to 19, five that follow each other by a tenth, a pause, two more."""
+    pts = [10 * k for k in range(20)] + [191 + k for k in range(5)] + [250, 251]
     still = clip(CUT)[0]
     frames = [replace(still, index=k, pts=t) for k, t in enumerate(pts)]
     upright, size = upright_affine(160, 120, None, Fraction(1))
@@ -130,10 +130,11 @@ def test_both_sides_of_a_pause_are_looked_at() -> None:
         return set(found.faces)
 
     tenth = Fraction(1, 10)
-    assert looked(Segment(0, 0, 25)) == {0, 10, 20, 24}
-    assert looked(Segment(0, 0, 25), tenth) == {*range(20), 20, 24}
-    parts = [looked(Segment(k, k, k + 1), tenth) for k in range(25)]
-    assert set().union(*parts) == looked(Segment(0, 0, 25), tenth)
+    whole = Segment(0, 0, 27)
+    assert looked(whole) == {0, 10, 20, 26}
+    assert looked(whole, tenth) == {*range(20), 20, 24, 25, 26}
+    parts = [looked(Segment(k, k, k + 1), tenth) for k in range(27)]
+    assert set().union(*parts) == looked(whole, tenth)
 
 
 def test_faces_have_their_looks() -> None:

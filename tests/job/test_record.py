@@ -294,6 +294,9 @@ def test_a_segment_is_rendered_anew_for_its_own_tracks_only(clip: Path) -> None:
     ):
         found = both(replace(TRACKS, tracklets=(later, two)))
         assert found[0] != here and found[1] == there
+    # Who is not chosen may still hide whoever he shares a frame with.
+    unchosen = both(replace(TRACKS, others=(replace(one, id=3),)))
+    assert unchosen[0] != here and unchosen[1] == there
     # A zone may lie anywhere in any frame.
     apart = both(replace(TRACKS, zones=(Zone(0, 0, 8, 9),)))
     assert apart[0] != here and apart[1] != there

@@ -79,7 +79,7 @@ class Detections:
         thumbnails = [np.empty((0, SIDE, SIDE), np.uint8)]
         thumbnails += [f.thumbnails for f in found if f.thumbnails is not None and len(f)]
         with path.open("wb") as file:
-            np.savez(
+            np.savez_compressed(
                 file,
                 frames=np.array(list(self.faces), np.int64),
                 counts=np.array([len(f) for f in self.faces.values()], np.int64),
