@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -47,8 +48,9 @@ def confirm_times(output: Path, recording: Recording, until: Fraction | None = N
     half = (end - timeline.pts[0]) * timeline.time_base / len(shown) / 2
     # Where frames share a packet (MPEG-PS), only some have a stored time.
     asked, among = (shown, stored) if len(stored) >= len(shown) else (stored, shown)
-    for time in (*asked, stored[0], stored[-1]):
-        nearest = _nearest(among if time in asked else shown, time)
+    pairs = chain(((time, among) for time in asked), ((stored[k], shown) for k in (0, -1)))
+    for time, others in pairs:
+        nearest = _nearest(others, time)
         if abs(nearest - time) >= half:
             raise CheckError(
                 f"{output}: a frame is shown at {float(time):.6f} s, but the file has it at "
