@@ -41,7 +41,8 @@ def confirm_times(output: Path, recording: Recording, until: Fraction | None = N
         return 0
     stored = _stored(info.path, info.container, info.stream)
     stored = [time for time in stored if until is None or time < until]
-    if not stored:
+    # An index that does not list the frames that are there is damaged itself, and no witness.
+    if not stored or (info.container == "avi" and len(stored) != len(timeline)):
         return 0
     shown = [ticks * timeline.time_base for ticks in timeline.pts]
     end = timeline.pts[-1] + timeline.last_duration
