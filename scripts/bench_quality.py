@@ -38,7 +38,7 @@ from videnhance.errors import VidenhanceError
 from videnhance.job.batch import VIDEO_SUFFIXES
 from videnhance.media.reading.source import probe
 from videnhance.models.devices import device_named
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.settings.groups import DetectSettings, ModelSettings, Settings, TrackSettings
 
 FREE = "fusion", "clarity", "auto"
@@ -146,7 +146,7 @@ def judge_clip(
         return []
     eyes = 0.0
     if any(kind.down is None for kind in kinds.values()):
-        eyes = eyes_of(clean, detectors.create(Equipment(trial.settings)))
+        eyes = eyes_of(clean, detectors.create(Loader(trial.settings)))
     rows: list[tuple[str, Shown]] = []
     done: dict[Degradation, str] = {}
     for label, kind in kinds.items():

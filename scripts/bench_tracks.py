@@ -26,7 +26,7 @@ from videnhance.job.plan import make_scope
 from videnhance.job.run import detect_tracks
 from videnhance.job.steps.detect import survey
 from videnhance.media.reading.source import probe
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.settings.groups import DetectSettings, Settings
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         detect = DetectSettings(every=wish.detect_every, long_side=wish.detect_size)
         settings = Settings(detect=detect)
         scope = make_scope(probe(wish.clip), settings)
-        detector = detectors.create(Equipment(settings))
+        detector = detectors.create(Loader(settings))
         size = detect.long_side or survey(scope, detector)
         detect_tracks(wish.clip, folder / "tracks.json", Settings(detect=detect))
         tracklets = read_tracks(folder / "tracks.json", scope.clip).tracklets

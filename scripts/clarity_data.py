@@ -25,7 +25,7 @@ from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.restorers.correction import PLANES, observed
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings.groups import DEFAULTS
@@ -82,7 +82,7 @@ class Studio:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._detector = detectors.create(Equipment(DEFAULTS))
+        self._detector = detectors.create(Loader(DEFAULTS))
 
     def pairs(self, path: Path, frames: int) -> list[tuple[Image, float, float]]:
         """Up to PAIRS examples of a random run of the clip, or of the photograph: (2, PLANES + 3,

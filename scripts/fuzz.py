@@ -217,7 +217,7 @@ def run_case(number: int, material: Path, folder: Path, only: str | None) -> tup
 
 def work(material: Path, only: str | None) -> None:
     """A process that reads numbers of cases and writes what came of them."""
-    detectors.DETECTORS["blind"] = Row(lambda equipment: Blind())
+    detectors.DETECTORS["blind"] = Row(lambda loader: Blind())
     answers = sys.stdout
     sys.stdout = sys.stderr
     with tempfile.TemporaryDirectory() as scratch:

@@ -26,7 +26,7 @@ from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.settings.groups import OutputSettings, RestoreSettings, Settings
 
@@ -49,7 +49,7 @@ class Trial:
         made = {}
         for name in self.names:
             wish = replace(self.settings, restore=RestoreSettings(restorer=name))
-            made[name] = restorers.create(Equipment(wish, self.device, coding=self.coding))
+            made[name] = restorers.create(Loader(wish, self.device, coding=self.coding))
         return made
 
 
@@ -101,7 +101,7 @@ def tried(path: Path, trial: Trial) -> tuple[tuple[Tracklet, ...], Recording]:
     info = probe(path)
     coding = coding_of(info, read_timeline(info))
     recording = Recording(replace(trial, coding=coding).restorers())
-    restorers.RESTORERS[Recording.name] = Row(lambda equipment: recording)
+    restorers.RESTORERS[Recording.name] = Row(lambda loader: recording)
     try:
         with tempfile.TemporaryDirectory() as folder:
             job = Path(folder) / "job"

@@ -41,7 +41,7 @@ def fusion_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def square_detector(monkeypatch: pytest.MonkeyPatch, fusion_by_default: None) -> str:
     """The name of a detector that finds the squares of the tests' clips, for whole jobs."""
-    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
+    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
     return "square"
 
 

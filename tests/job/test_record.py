@@ -134,8 +134,8 @@ def test_a_setting_s_declaration_says_which_steps_it_touches(
 def test_a_network_s_result_is_its_device_s_and_its_weights_too(
     clip: Path, compute: ComputeSettings, steps: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DETECTORS, "net", Row(lambda equipment: SquareDetector(), "retinaface"))
-    monkeypatch.setitem(RESTORERS, "net", Row(lambda equipment: Identity(), "gfpgan-1.4"))
+    monkeypatch.setitem(DETECTORS, "net", Row(lambda loader: SquareDetector(), "retinaface"))
+    monkeypatch.setitem(RESTORERS, "net", Row(lambda loader: Identity(), "gfpgan-1.4"))
     wish = replace(
         DEFAULTS, detect=DetectSettings(detector="net"), restore=RestoreSettings(restorer="net")
     )

@@ -55,7 +55,7 @@ def whole(written_squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """What a job over the clip gives that nothing disturbed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "SEGMENT_FRAMES", SMALL)
-        patch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
+        patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
         patch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
         path = tmp_path_factory.mktemp("whole") / "whole.mkv"
         enhance(written_squares, path, LOSSLESS)

@@ -22,7 +22,7 @@ from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import read_timeline
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.restorers.identity import Identity
 from videnhance.settings.clean_up import CleanSettings
@@ -55,7 +55,7 @@ class Brighten:
 
 @pytest.fixture
 def brighten(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    row = Row(lambda equipment: Brighten())
+    row = Row(lambda loader: Brighten())
     monkeypatch.setitem(restorers.RESTORERS, "brighten", row)
     return replace(LOSSLESS, restore=RestoreSettings(restorer="brighten"))
 
@@ -193,7 +193,7 @@ def test_an_error_while_rendering_leaves_the_work_done_before(
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             raise OutputError("no space")
 
-    row = Row(lambda equipment: Failing())
+    row = Row(lambda loader: Failing())
     monkeypatch.setitem(restorers.RESTORERS, "failing", row)
     settings = replace(LOSSLESS, restore=RestoreSettings(restorer="failing"))
     with pytest.raises(OutputError, match="no space"):
@@ -221,8 +221,8 @@ def test_a_restorer_is_told_how_the_recording_was_coded(
     clip = write_clip(tmp_path / "in.mkv", pts=range(40), codec="mpeg4")
     told: list[Coding] = []
 
-    def make(equipment: Equipment) -> Identity:
-        told.append(equipment.coding)
+    def make(loader: Loader) -> Identity:
+        told.append(loader.coding)
         return Identity()
 
     monkeypatch.setitem(restorers.RESTORERS, restorers.AUTO, Row(make, learned=True))

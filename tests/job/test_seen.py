@@ -48,7 +48,7 @@ class Darken:
 def wish(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, square_detector: str
 ) -> Settings:
-    row = Row(lambda equipment: Darken(request.param))
+    row = Row(lambda loader: Darken(request.param))
     monkeypatch.setitem(restorers.RESTORERS, "darken", row)
     return Settings(
         detect=DetectSettings(detector=square_detector),

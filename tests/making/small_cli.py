@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None, told: Path | None = None) -> No
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
             os.dup2(complaints.fileno(), sys.stderr.fileno())
     plan.SEGMENT_FRAMES = SEGMENT_FRAMES
-    detectors.DETECTORS["square"] = Row(lambda equipment: SquareDetector())
-    restorers.RESTORERS["held"] = Row(lambda equipment: Held())
+    detectors.DETECTORS["square"] = Row(lambda loader: SquareDetector())
+    restorers.RESTORERS["held"] = Row(lambda loader: Held())
     restorers.RESTORERS[restorers.AUTO] = restorers.RESTORERS["fusion"]  # quick
     app(arguments)
 

@@ -11,7 +11,7 @@ import pytest
 
 from videnhance.detectors import DETECTORS, resolved
 from videnhance.models.catalog import BUNDLED, WEIGHTS
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.networks import PARSER, UPSCALERS
 from videnhance.restorers import RESTORERS
@@ -43,7 +43,7 @@ def test_what_has_weights_depends_on_torch(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, row in RESTORERS.items() if not row.invents])
 def test_a_restorer_invents_as_its_row_says(name: str) -> None:
-    assert not RESTORERS[name].make(Equipment()).invents
+    assert not RESTORERS[name].make(Loader()).invents
 
 
 def test_the_restorers_of_networks_invent() -> None:

@@ -18,7 +18,7 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.affine import warp
 from videnhance.imaging.compositing import Patch, box_mask
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.gpu import OnDevice, _warp, pixels_on
@@ -232,8 +232,8 @@ class Checks(torch.nn.Module):
         return x + 0.2 * (line[:, None] ^ line[None]).float() - 0.1
 
 
-def none_needed(equipment: Equipment, name: str) -> Path:
-    equipment.obtained[name] = Obtained(name, Path("none.pth"), "0" * 64, False, None)
+def none_needed(loader: Loader, name: str) -> Path:
+    loader.obtained[name] = Obtained(name, Path("none.pth"), "0" * 64, False, None)
     return Path("none.pth")
 
 
@@ -243,11 +243,11 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
 ) -> None:
     """Through gate, batches, steadiness, colours and paint, also across the borders of segments."""
 
-    def make(equipment: Equipment) -> NetworkRestorer:
+    def make(loader: Loader) -> NetworkRestorer:
         return NetworkRestorer("checks", Checks(), Execution(str(device._device), "f32", batch=3))
 
     monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
-    monkeypatch.setattr(Equipment, "weights", none_needed)
+    monkeypatch.setattr(Loader, "weights", none_needed)
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
         restore=RestoreSettings(restorer="checks"),
@@ -278,15 +278,15 @@ def test_the_batch_that_was_found_to_fit_is_remembered_in_the_job(
 ) -> None:
     made: list[NetworkRestorer] = []
 
-    def make(equipment: Equipment) -> restorers.Restorer:
+    def make(loader: Loader) -> restorers.Restorer:
         build = lambda state, path: Checks()  # noqa: E731
-        made.append(cast(NetworkRestorer, restorers._networked("gfpgan-1.4", build, equipment)))
+        made.append(cast(NetworkRestorer, restorers._networked("gfpgan-1.4", build, loader)))
         if len(made) == 1:
-            made[0].batch = equipment.batches["gfpgan-1.4 cpu f32"] = 3  # as a GPU would find it
+            made[0].batch = loader.batches["gfpgan-1.4 cpu f32"] = 3  # as a GPU would find it
         return made[-1]
 
     monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
-    monkeypatch.setattr(Equipment, "weights", none_needed)
+    monkeypatch.setattr(Loader, "weights", none_needed)
     monkeypatch.setattr("videnhance.models.loading.load_state", lambda path: {})
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),

@@ -24,7 +24,7 @@ from videnhance.imaging import steadiness
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.sharpness import sharpness
 from videnhance.job.run import enhance
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.batches import Done, Due, Unrestored
@@ -212,7 +212,7 @@ class Paint:
 
 @pytest.fixture
 def wish(monkeypatch: pytest.MonkeyPatch, square_detector: str) -> Settings:
-    monkeypatch.setitem(restorers.RESTORERS, "paint", Row(lambda equipment: Paint()))
+    monkeypatch.setitem(restorers.RESTORERS, "paint", Row(lambda loader: Paint()))
     return Settings(
         detect=DetectSettings(detector=square_detector, every=1),
         restore=RestoreSettings(restorer="paint"),
@@ -228,7 +228,7 @@ def test_segments_and_batches_leave_no_trace(
     clip = write_rgb(tmp_path / "in.mkv", square_frames(30))
     wish = replace(wish, gate=replace(OPEN, eyes=(4.0, 20.0)))
     enhance(clip, tmp_path / "whole.mkv", wish)
-    monkeypatch.setitem(restorers.RESTORERS, "paint", Row(lambda equipment: Paint(batch=4)))
+    monkeypatch.setitem(restorers.RESTORERS, "paint", Row(lambda loader: Paint(batch=4)))
     monkeypatch.setattr("videnhance.job.plan.SEGMENT_FRAMES", 7)
     enhance(clip, tmp_path / "cut.mkv", wish)
     whole, cut = decoded(tmp_path / "whole.mkv"), decoded(tmp_path / "cut.mkv")
@@ -272,7 +272,7 @@ def test_a_grey_clip_stays_grey(tmp_path: Path, wish: Settings) -> None:
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             return [w.crops[w.centre] * np.array([1.2, 1.0, 0.8], np.float32) for w in windows]
 
-    restorers.RESTORERS["paint"] = Row(lambda equipment: Redden())
+    restorers.RESTORERS["paint"] = Row(lambda loader: Redden())
     enhance(clip, tmp_path / "out.mkv", wish)
     for one, other in zip(decoded(clip), decoded(tmp_path / "out.mkv"), strict=True):
         for a, b in zip(one[1:], other[1:], strict=True):
@@ -283,7 +283,7 @@ def test_what_cannot_be_restored_is_an_error_or_kept_and_told(
     tmp_path: Path, wish: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = write_rgb(tmp_path / "in.mkv", square_frames(12))
-    row = Row(lambda equipment: Paint(batch=3, broken=[5, 6]))
+    row = Row(lambda loader: Paint(batch=3, broken=[5, 6]))
     monkeypatch.setitem(restorers.RESTORERS, "paint", row)
     with pytest.raises(ModelError, match="tracklet 1, frame 5"):
         enhance(clip, tmp_path / "out.mkv", wish)
@@ -299,9 +299,9 @@ def test_what_cannot_be_restored_is_an_error_or_kept_and_told(
     assert [k for k, c in enumerate(changed) if not c] == [5, 6]
 
 
-def _unused_weights(equipment: Equipment, name: str) -> Path:
+def _unused_weights(loader: Loader, name: str) -> Path:
     here = Path("none.pth")
-    equipment.obtained[name] = Obtained(name, here, "0" * 64, False, None)
+    loader.obtained[name] = Obtained(name, here, "0" * 64, False, None)
     return here
 
 
@@ -314,12 +314,12 @@ def test_several_devices_share_the_segments(
     enhance(clip, tmp_path / "one.mkv", wish)
     made: list[Paint] = []
 
-    def one_more(equipment: Equipment) -> Paint:
+    def one_more(loader: Loader) -> Paint:
         made.append(Paint())
         return made[-1]
 
     monkeypatch.setitem(restorers.RESTORERS, "paint", Row(one_more, weights="gfpgan-1.4"))
-    monkeypatch.setattr(Equipment, "weights", _unused_weights)
+    monkeypatch.setattr(Loader, "weights", _unused_weights)
     wish = replace(wish, compute=ComputeSettings(devices=("cpu", "cpu:0")))
     enhance(clip, tmp_path / "two.mkv", wish)
     assert len(made) == 2

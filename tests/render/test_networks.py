@@ -23,10 +23,10 @@ from videnhance.job.plan import make_scope
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
 from videnhance.media.timeline import Segment
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.batches import Restored, Sampled
-from videnhance.render.networks import Kit, detecting_weights, make_kits, rendering_weights
+from videnhance.render.networks import Networks, detecting_weights, make_networks, rendering_weights
 from videnhance.render.outcome import Outcome
 from videnhance.render.pipeline import SegmentInput, restore
 from videnhance.render.stages import finish
@@ -139,8 +139,8 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
     frames = [Frame(k, k, (np.zeros((128, 192), np.uint8),), GRAY) for k in range(6)]
     sampled = [Sampled(f, {track.id: own}) for f in frames]
     given = SegmentInput(opened, Segment(0, 0, 6), tracks, DEFAULTS, "gray")
-    kit = Kit(Brighten(), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
-    painted = restore(sampled, given, kit, Outcome())
+    networks = Networks(Brighten(), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
+    painted = restore(sampled, given, networks, Outcome())
     for item in painted:
         (patch,) = item.patches
         assert patch.mask is not None
@@ -190,17 +190,17 @@ def test_a_network_is_made_for_every_device(monkeypatch: pytest.MonkeyPatch) -> 
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             return []
 
-    def make(equipment: Equipment) -> Fake:
-        made.append(equipment.device)
+    def make(loader: Loader) -> Fake:
+        made.append(loader.device)
         return Fake()
 
     monkeypatch.setitem(restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4", on_gpu=True))
     monkeypatch.setattr("videnhance.render.gpu.pixels_on", lambda device: device)
-    kits = make_kits(Equipment(asked(restorer="fake", devices="cuda:0, cuda:1")))
+    made_for = make_networks(Loader(asked(restorer="fake", devices="cuda:0, cuda:1")))
     assert made == ["cuda:0", "cuda:1"]
-    assert [str(kit.pixels) for kit in kits] == made
+    assert [str(networks.pixels) for networks in made_for] == made
     made.clear()
-    assert len(make_kits(Equipment(asked(devices="cuda:0,cuda:1")))) == 1  # fusion has no network
+    assert len(make_networks(Loader(asked(devices="cuda:0,cuda:1")))) == 1  # fusion has no network
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_the_mask_s_shape_is_what_is_painted(
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             return [w.crops[w.centre] - np.float32(0.3) for w in windows]
 
-    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda equipment: Darken()))
+    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda loader: Darken()))
     clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
@@ -281,8 +281,8 @@ def test_a_network_that_enlarges_is_named_as_one_that_invents(
 
     monkeypatch.setattr("videnhance.job.steps.plan.rendering_weights", lambda settings: [])
     monkeypatch.setattr("videnhance.job.directory.fingerprints.rendering_rows", lambda settings: [])
-    kit = Kit(Fusion(), None, Repeat(2))  # type: ignore[arg-type]
-    monkeypatch.setattr("videnhance.job.steps.render.make_kits", lambda equipment: [kit])
+    networks = Networks(Fusion(), None, Repeat(2))  # type: ignore[arg-type]
+    monkeypatch.setattr("videnhance.job.steps.render.make_networks", lambda loader: [networks])
     clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
     wish = Settings(
         detect=DetectSettings(detector=square_detector),

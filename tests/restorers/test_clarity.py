@@ -26,10 +26,10 @@ from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge
 from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.loading import load_state
 from videnhance.models.registry import Row
-from videnhance.render.networks import make_kits
+from videnhance.render.networks import make_networks
 from videnhance.render.outcome import Outcome
 from videnhance.restorers.clarity import (
     QUANTIZER,
@@ -313,13 +313,13 @@ def test_other_weights_are_taken_on_ones_word(tmp_path: Path) -> None:
     files = (("clarity", str(given)),)
     wish = RestoreSettings(restorer="clarity")
     with pytest.raises(UsageError, match="--trust-weights"):
-        make_kits(Equipment(Settings(restore=wish, models=ModelSettings(files=files))))
-    trusted = Equipment(Settings(restore=wish, models=ModelSettings(files=files, trust=True)))
-    assert make_kits(trusted)[0].restorer.name == "clarity"
+        make_networks(Loader(Settings(restore=wish, models=ModelSettings(files=files))))
+    trusted = Loader(Settings(restore=wish, models=ModelSettings(files=files, trust=True)))
+    assert make_networks(trusted)[0].restorer.name == "clarity"
     assert trusted.obtained["clarity"].trusted
     save_file({"head.weight": torch.zeros(1)}, given)
     with pytest.raises(ModelError, match="does not fit the network Correction"):
-        make_kits(trusted)
+        make_networks(trusted)
 
 
 def test_what_became_of_the_faces_is_added_up(tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_job_says_what_was_done_with_which_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not the fixture square_detector, which has another default.
-    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda equipment: SquareDetector()))
+    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
     clip = write_rgb(tmp_path / "in.mkv", square_frames(4, noise=4.0))
     wish = Settings(
         detect=DetectSettings(detector="square", every=1),

@@ -14,7 +14,7 @@ from tests.making.networks import codeformer, gfpgan_state, restoreformer, short
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.media.info import Coding
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.restorers import RESTORERS, Restorer, network
 from videnhance.restorers.codeformer import build as build_codeformer
 from videnhance.restorers.gfpgan import build as build_gfpgan
@@ -36,7 +36,7 @@ class Subject:
 def of_table(name: str, tolerance: float = 0.0) -> Subject:
     def make(batch: int) -> Restorer:
         wish = Settings(compute=ComputeSettings(batch_size=batch))
-        return RESTORERS[name].make(Equipment(wish, coding=Coding(0.5, 34.0)))
+        return RESTORERS[name].make(Loader(wish, coding=Coding(0.5, 34.0)))
 
     return Subject(name, make, tolerance)
 

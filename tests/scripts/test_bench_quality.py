@@ -271,7 +271,7 @@ def test_the_judge_writes_figures_and_pictures(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(restorers.RESTORERS, "brighter", Row(lambda equipment: Nearer(0.1)))
+    monkeypatch.setitem(restorers.RESTORERS, "brighter", Row(lambda loader: Nearer(0.1)))
     (clip.parent / "notes.txt").write_text("no video")
     (clip.parent / "broken.mp4").write_bytes(b"no video either")
     figures, pictures = tmp_path / "figures.json", tmp_path / "pictures"
@@ -313,7 +313,7 @@ def test_the_judge_writes_figures_and_pictures(
 def test_the_picture_is_of_the_worst_frame_of_the_last_restorer(
     clip: Path, tmp_path: Path, square_detector: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(restorers.RESTORERS, "uneven", Row(lambda equipment: Uneven()))
+    monkeypatch.setitem(restorers.RESTORERS, "uneven", Row(lambda loader: Uneven()))
     rows: list[tuple[str, Shown]] = []
 
     def picture(wanted: Sequence[tuple[str, Shown]]) -> Image:
@@ -357,7 +357,7 @@ def test_what_fails_is_left_out_and_told(
                 raise ModelError("failing: no reason; try again")
             return super().restore(windows)
 
-    monkeypatch.setitem(restorers.RESTORERS, "failing", Row(lambda equipment: Failing(0.1)))
+    monkeypatch.setitem(restorers.RESTORERS, "failing", Row(lambda loader: Failing(0.1)))
     blank = write_clip(tmp_path / "blank.mkv")
     figures = tmp_path / "figures.json"
     bench_quality.main(

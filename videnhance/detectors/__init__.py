@@ -14,21 +14,21 @@ from videnhance.models.registry import Row
 if TYPE_CHECKING:
     from videnhance.detectors.retinaface import Network
     from videnhance.faces.detection import Detector
-    from videnhance.models.loader import Equipment
+    from videnhance.models.loader import Loader
 
 
-def _centerface(equipment: Equipment) -> Detector:
+def _centerface(loader: Loader) -> Detector:
     from videnhance.detectors.centerface import CenterFace
 
-    return CenterFace(equipment.settings.detect.threshold)
+    return CenterFace(loader.settings.detect.threshold)
 
 
 def _retinaface(weights: str, network: Network, rank: int) -> Row[Detector]:
-    def make(equipment: Equipment) -> Detector:
+    def make(loader: Loader) -> Detector:
         from videnhance.detectors.retinaface import RetinaFace
 
-        threshold = equipment.settings.detect.threshold
-        return RetinaFace(equipment.weights(weights), network, threshold, equipment.device)
+        threshold = loader.settings.detect.threshold
+        return RetinaFace(loader.weights(weights), network, threshold, loader.device)
 
     return Row(make, weights, packages=("torch", "torchvision", "facexlib"), rank=rank)
 
@@ -61,6 +61,6 @@ def resolved(name: str) -> str:
     return max(here, key=lambda own: DETECTORS[own].rank)
 
 
-def create(equipment: Equipment) -> Detector:
+def create(loader: Loader) -> Detector:
     """The detector named in the settings, loaded. Raises UsageError, ModelError."""
-    return DETECTORS[resolved(equipment.settings.detect.detector)].make(equipment)
+    return DETECTORS[resolved(loader.settings.detect.detector)].make(loader)

@@ -15,8 +15,8 @@ from videnhance.job.request import JobRequest, TracksFile
 from videnhance.job.source import SourceFiles
 from videnhance.media.check.frames import Check
 from videnhance.media.timeline import Segment
-from videnhance.models.loader import Equipment
-from videnhance.render.networks import Kit, detecting_rows, packages_of, rendering_rows
+from videnhance.models.loader import Loader
+from videnhance.render.networks import Networks, detecting_rows, packages_of, rendering_rows
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
 from videnhance.show.stills import Provenance
@@ -36,12 +36,12 @@ class Job:
     source: SourceFiles
     tracks_file: TracksFile | None
     """The one that the request names."""
-    equipment: Equipment
+    loader: Loader
     was_begun: bool
     """Whether the directory held a job before."""
     entered: Record | None = None
     """What job.json says, once the directory is entered."""
-    kits: tuple[Kit, ...] = ()
+    networks: tuple[Networks, ...] = ()
     detections: tuple[Path, ...] = ()
     """A file for each of the scope's detection segments."""
     tracks: Tracks = NO_TRACKS
@@ -78,7 +78,7 @@ class Job:
     @property
     def restorer(self) -> Restorer | None:
         """None where the job ends with the tracks."""
-        return self.kits[0].restorer if self.kits else None
+        return self.networks[0].restorer if self.networks else None
 
     @property
     def may_overwrite(self) -> bool:
@@ -90,7 +90,7 @@ class Job:
         """What the frames of the result are made with."""
         assert self.restorer is not None
         name, invents = method_of(self.settings, self.restorer)
-        models = {name: used.sha256 for name, used in self.equipment.obtained.items()}
+        models = {name: used.sha256 for name, used in self.loader.obtained.items()}
         return Provenance(name, invents, models)
 
     @property
@@ -112,7 +112,7 @@ class Job:
             keep_job=self.request.keep_job,
             source_sha256=self.source.sha256(self._tell_hash) if identified else None,
             tracks=(file.path, file.sha256) if file else None,
-            models=self.equipment.obtained,
+            models=self.loader.obtained,
             machine=self.machine,
         )
 

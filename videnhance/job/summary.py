@@ -85,7 +85,7 @@ def summarize(job: Job) -> Summary:
         believed=monitor.believed.get("detect" if job.planned is None else "render", 0),
         seconds=time.monotonic() - monitor.began,
         steps=monitor.seconds,
-        stages=job.equipment.watch.seconds,
+        stages=job.loader.watch.seconds,
         detector=None if job.tracks_file is not None else job.settings.detect.detector,
         restorer=name,
         invents=invents,

@@ -19,7 +19,7 @@ def _unheard(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Equipment:
+class Loader:
     """Settings, a device and weights; one is shared by everything that a job makes. It remembers
     which weights were requested."""
 
@@ -40,7 +40,7 @@ class Equipment:
     watch: Stopwatch = field(default_factory=Stopwatch)
     """Counts how long the stages of rendering take."""
 
-    def on(self, device: str) -> Equipment:
+    def on(self, device: str) -> Loader:
         """A copy for another device."""
         return replace(self, device=device)
 

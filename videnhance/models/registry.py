@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from videnhance.models.loader import Equipment
+    from videnhance.models.loader import Loader
 
 T = TypeVar("T", covariant=True)
 
@@ -19,7 +19,7 @@ T = TypeVar("T", covariant=True)
 class Row(Generic[T]):
     """How to make one entry of a table, and what is known about it before it is made."""
 
-    make: Callable[[Equipment], T]
+    make: Callable[[Loader], T]
     weights: str | None = None
     """Name of its network's weights, if it has any (models/catalog.py)."""
     about: str = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kit:
+class Networks:
     """The networks of one device; it serves one segment at a time."""
 
     restorer: Restorer
@@ -32,27 +32,27 @@ class Kit:
     pixels: Pixels = IN_MEMORY
     """Pixel work: on the GPU that the restorer's network is on, or in memory."""
     watch: Stopwatch = field(default_factory=Stopwatch)
-    """Counts how long the stages of rendering take; all kits of a job share one."""
+    """Counts how long the stages of rendering take; all devices of a job share one."""
 
 
-def _parser(equipment: Equipment) -> Parser:
+def _parser(loader: Loader) -> Parser:
     from videnhance.models.loading import load_state
     from videnhance.render.parsing import Parser
 
-    path = equipment.weights("parsenet")
-    return Parser(load_state(path), equipment.device, path)
+    path = loader.weights("parsenet")
+    return Parser(load_state(path), loader.device, path)
 
 
 def _realesrgan(factor: int) -> Row[Upscaler]:
     name = f"realesrgan-x{factor}"
 
-    def make(equipment: Equipment) -> Upscaler:
+    def make(loader: Loader) -> Upscaler:
         from videnhance.models.loading import load_state
         from videnhance.render.upscaling import Upscaler
 
-        path = equipment.weights(name)
-        precision = equipment.settings.compute.precision
-        return Upscaler(load_state(path), factor, equipment.device, precision, path=path)
+        path = loader.weights(name)
+        precision = loader.settings.compute.precision
+        return Upscaler(load_state(path), factor, loader.device, precision, path=path)
 
     return Row(make, name, packages=("torch", "spandrel"))
 
@@ -106,24 +106,24 @@ def rendering_weights(settings: Settings) -> list[str]:
     return weights_of(rendering_rows(settings))
 
 
-def make_kits(equipment: Equipment) -> list[Kit]:
-    """One Kit for each device in the settings, or one for the CPU if no network is needed.
+def make_networks(loader: Loader) -> list[Networks]:
+    """The networks for each device in the settings, or for the CPU if none is needed.
 
     Raises UsageError, ModelError.
     """
-    settings = equipment.settings
-    networks = rendering_weights(settings)
-    return [_kit(equipment.on(d)) for d in (settings.compute.devices if networks else ("cpu",))]
+    settings = loader.settings
+    devices = settings.compute.devices if rendering_weights(settings) else ("cpu",)
+    return [_networks_on(loader.on(device)) for device in devices]
 
 
-def _kit(equipment: Equipment) -> Kit:
-    settings = equipment.settings
+def _networks_on(loader: Loader) -> Networks:
+    settings = loader.settings
     row = UPSCALERS.get(settings.output.upscaler)
-    parser = PARSER.make(equipment) if settings.restore.mask == "parsing" else None
-    upscaler = row.make(equipment) if row is not None else None
-    restorer = restorers.create(equipment)
+    parser = PARSER.make(loader) if settings.restore.mask == "parsing" else None
+    upscaler = row.make(loader) if row is not None else None
+    restorer = restorers.create(loader)
     if not restorers.RESTORERS[settings.restore.restorer].on_gpu:
-        return Kit(restorer, parser, upscaler, watch=equipment.watch)
+        return Networks(restorer, parser, upscaler, watch=loader.watch)
     from videnhance.render.gpu import pixels_on
 
-    return Kit(restorer, parser, upscaler, pixels_on(equipment.device), equipment.watch)
+    return Networks(restorer, parser, upscaler, pixels_on(loader.device), loader.watch)

@@ -31,7 +31,7 @@ from videnhance.render.batches import (
     windowed,
 )
 from videnhance.render.guards import gated, matched, parsed, steadied
-from videnhance.render.networks import Kit
+from videnhance.render.networks import Networks
 from videnhance.render.outcome import Outcome
 from videnhance.render.queues import background, prefetch
 from videnhance.render.stages import (
@@ -73,33 +73,33 @@ class SegmentInput:
 
 def render_segment(
     inputs: SegmentInput,
-    kit: Kit,
+    networks: Networks,
     outcome: Outcome,
     write: Callable[[Frame], None],
     tell: Callable[[], None] = lambda: None,
 ) -> None:
     """Pass every finished frame of the segment to `write`, in order.
 
-    `outcome` is filled with what happened to the faces; `tell` is called for every frame; the kit's
-    `watch` counts the STAGES. Raises InputError, DamagedError, ModelError, and the errors of
-    `write` and `tell`.
+    `outcome` is filled with what happened to the faces; `tell` is called for every frame;
+    `networks.watch` counts the STAGES. Raises InputError, DamagedError, ModelError, and the errors
+    of `write` and `tell`.
     """
     clip, settings, scale = inputs.clip, inputs.settings, inputs.settings.output.scale
-    span = margins(inputs.segment, len(clip.timeline), kit.restorer, settings.restore)
+    span = margins(inputs.segment, len(clip.timeline), networks.restorer, settings.restore)
     keep_out = frame_boxes(inputs.tracks.zones, upright_to_output(clip.info.upright, scale))
 
-    watch = kit.watch
+    watch = networks.watch
 
     def paint(item: Restored) -> None:
         with watch.stage("paint"):
-            frame = finish(item, scale, keep_out, kit.upscaler, kit.pixels)
+            frame = finish(item, scale, keep_out, networks.upscaler, networks.pixels)
             finished = graded(frame, settings.finish) if settings.finish.changes else frame
         with watch.stage("encode"):
             write(finished)
 
     frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
-    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, kit.pixels, watch)
-    restored = restore(prefetch(sampled, READ_AHEAD, watch), inputs, kit, outcome)
+    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, networks.pixels, watch)
+    restored = restore(prefetch(sampled, READ_AHEAD, watch), inputs, networks, outcome)
     with background(paint, READ_AHEAD, watch) as put, watch.stage("other"):
         for item in restored:
             put(item)
@@ -107,11 +107,11 @@ def render_segment(
 
 
 def restore(
-    sampled: Iterable[Sampled], inputs: SegmentInput, kit: Kit, outcome: Outcome
+    sampled: Iterable[Sampled], inputs: SegmentInput, networks: Networks, outcome: Outcome
 ) -> Iterator[Restored]:
     """The segment's frames with their faces restored, in order; `sampled` spans its `margins`."""
-    restorer, pixels, settings = kit.restorer, kit.pixels, inputs.settings.restore
-    watch = kit.watch
+    restorer, pixels, settings = networks.restorer, networks.pixels, inputs.settings.restore
+    watch = networks.watch
     tracklets, timeline = inputs.tracklets, inputs.clip.timeline
     wanted = range(inputs.segment.start, inputs.segment.stop)
     around, beyond = reach(restorer, settings)
@@ -142,9 +142,9 @@ def restore(
         done = steadied(done, wanted, settings.steady, pixels)
     if restorer.invents and settings.match_color:  # last, so that grey is exactly grey
         done = matched(done, inputs.grey, pixels)
-    if kit.parser is not None:
-        done = parsed(done, kit.parser.masks)
-    if restorer.invents or kit.parser is not None:
+    if networks.parser is not None:
+        done = parsed(done, networks.parser.masks)
+    if restorer.invents or networks.parser is not None:
         done = watch.each(done, "guard")  # the stages before it count their own time
     to_output = upright_to_output(inputs.clip.info.upright, inputs.settings.output.scale)
     for item in patched(done, tracklets, timeline, to_output, settings):

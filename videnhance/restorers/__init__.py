@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from videnhance.faces.tracklets import CropWindow
     from videnhance.imaging.frames import FloatArray
-    from videnhance.models.loader import Equipment
+    from videnhance.models.loader import Loader
 
 
 class Restorer(Protocol):
@@ -58,79 +58,79 @@ class Guarded(Protocol):
 AUTO = "auto"
 
 
-def _identity(equipment: Equipment) -> Restorer:
+def _identity(loader: Loader) -> Restorer:
     from videnhance.restorers.identity import Identity
 
     return Identity()
 
 
-def _fusion(equipment: Equipment) -> Restorer:
+def _fusion(loader: Loader) -> Restorer:
     from videnhance.restorers.fusion import Fusion
 
-    return Fusion(watch=equipment.watch)
+    return Fusion(watch=loader.watch)
 
 
 def _clarity(name: str, about: str) -> Row[Restorer]:
-    def make(equipment: Equipment) -> Restorer:
+    def make(loader: Loader) -> Restorer:
         from videnhance.models.loading import load_state
         from videnhance.restorers.clarity import Clarity
 
-        path = equipment.weights("clarity")
+        path = loader.weights("clarity")
         state = load_state(path)
-        coding, always = equipment.coding, name != AUTO
+        coding, always = loader.coding, name != AUTO
         return Clarity(
             name,
             state,
-            equipment.device,
+            loader.device,
             coding=coding,
             always=always,
-            batch=equipment.settings.compute.batch_size,
+            batch=loader.settings.compute.batch_size,
             path=path,
-            watch=equipment.watch,
+            watch=loader.watch,
         )
 
     return Row(make, "clarity", about, ("torch",), learned=True)
 
 
 def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
-    def make(equipment: Equipment) -> Restorer:
+    def make(loader: Loader) -> Restorer:
         from videnhance.restorers.gfpgan import build
 
-        return _networked(weights, build, equipment)
+        return _networked(weights, build, loader)
 
     return Row(make, weights, about, ("torch",), invents=True, on_gpu=True)
 
 
-def _restoreformer(equipment: Equipment) -> Restorer:
+def _restoreformer(loader: Loader) -> Restorer:
     from videnhance.restorers.restoreformer import build
 
-    return _networked("restoreformer", build, equipment)
+    return _networked("restoreformer", build, loader)
 
 
-def _codeformer(equipment: Equipment) -> Restorer:
+def _codeformer(loader: Loader) -> Restorer:
     from videnhance.restorers.codeformer import build
 
-    fidelity = equipment.settings.restore.fidelity
-    return _networked("codeformer", lambda state, path: build(state, fidelity, path), equipment)
+    fidelity = loader.settings.restore.fidelity
+    return _networked("codeformer", lambda state, path: build(state, fidelity, path), loader)
 
 
 def _networked(
     name: str,
     build: Callable[[Mapping[str, Tensor], Path], Module],
-    equipment: Equipment,
+    loader: Loader,
 ) -> Restorer:
     """The restorer around the network that `build` makes from the weights called `name`."""
     from videnhance.models.loading import load_state
     from videnhance.restorers.network import Execution, NetworkRestorer
 
-    path = equipment.weights(name)
-    compute = equipment.settings.compute
-    where = f"{name} {equipment.device} {compute.precision}"
-    batch = compute.batch_size or equipment.batches.get(where, 0)
-    execution = Execution(equipment.device, compute.precision, compute.compile, batch)
-    restorer = NetworkRestorer(name, build(load_state(path), path), execution, equipment.tell)
+    path = loader.weights(name)
+    compute = loader.settings.compute
+    where = f"{name} {loader.device} {compute.precision}"
+    batch = compute.batch_size or loader.batches.get(where, 0)
+    execution = Execution(loader.device, compute.precision, compute.compile, batch)
+    restorer = NetworkRestorer(name, build(load_state(path), path), execution, loader.tell)
     if not compute.batch_size:
-        equipment.batches[where] = restorer.batch
+        loader.batches[where] = restorer.batch
     return restorer
 
 
@@ -175,9 +175,9 @@ def more_than(name: str) -> str:
     return f"{'' if is_learned(name) else learned}--restorer gfpgan shows more, which it invents"
 
 
-def create(equipment: Equipment) -> Restorer:
-    """The restorer named in the settings, on the equipment's device.
+def create(loader: Loader) -> Restorer:
+    """The restorer named in the settings, on the loader's device.
 
     Raises UsageError, listing the known names, and ModelError.
     """
-    return chosen("--restorer", equipment.settings.restore.restorer, RESTORERS).make(equipment)
+    return chosen("--restorer", loader.settings.restore.restorer, RESTORERS).make(loader)

@@ -17,7 +17,7 @@ from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.choice import best_first, reaches
 from videnhance.media.clip import Clip
 from videnhance.media.positions import span_of
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.settings.groups import Settings
 from videnhance.show.moments import (
     TIE,
@@ -108,7 +108,7 @@ def _values_seen(
     """What a few frames spread over the video are worth."""
     info, wish = clip.info, settings.detect
     wanted = frames_to_look_at(clip.timeline, info.width * info.height)
-    detector = detectors.create(Equipment(settings))
+    detector = detectors.create(Loader(settings))
     values: dict[int, float] = {}
     tell(0, len(wanted))
     for run in runs(clip.timeline, wanted):

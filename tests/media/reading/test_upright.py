@@ -49,7 +49,7 @@ class Witness:
 @pytest.fixture
 def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
     found = Witness()
-    monkeypatch.setitem(detectors.DETECTORS, "witness", Row(lambda equipment: found))
+    monkeypatch.setitem(detectors.DETECTORS, "witness", Row(lambda loader: found))
     return found
 
 

@@ -42,7 +42,7 @@ def detect(job: Job) -> Job:
         left = unfinished(files, directory, monitor)
         count = FrameCount("detect", files, left, monitor)
         if left:
-            detector = detectors.create(job.equipment)
+            detector = detectors.create(job.loader)
             long_side = job.settings.detect.long_side or survey(job.scope, detector)
         for file in left:
             monitor.pause()

@@ -14,7 +14,7 @@ from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
-from videnhance.models.loader import Equipment
+from videnhance.models.loader import Loader
 from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import is_learned
 
@@ -30,7 +30,7 @@ def plan(
     with monitor.step("plan"):
         scope, planned = _planned(request, monitor, examined, is_finished)
     monitor.notes.extend(scope.clip.notes)
-    equipment = _equipment(request, scope, monitor)
+    loader = _loader(request, scope, monitor)
     job = Job(
         request=request,
         monitor=monitor,
@@ -38,7 +38,7 @@ def plan(
         planned=planned,
         tracks_file=TracksFile.read(request.tracks, scope) if request.tracks is not None else None,
         source=SourceFiles.of(scope.clip.info.path),
-        equipment=equipment,
+        loader=loader,
         was_begun=request.directory.record.exists(),
     )
     require_stills(job)
@@ -69,10 +69,10 @@ def _planned(
     return make_scope(info, request.settings, progress, examined), None
 
 
-def _equipment(request: JobRequest, scope: Scope, monitor: Monitor) -> Equipment:
+def _loader(request: JobRequest, scope: Scope, monitor: Monitor) -> Loader:
     """With all weights that will be asked for: what cannot be had is known before the work."""
     settings = scope.settings
-    equipment = Equipment(
+    loader = Loader(
         settings,
         device=settings.compute.devices[0],
         progress=monitor.tell,
@@ -85,9 +85,9 @@ def _equipment(request: JobRequest, scope: Scope, monitor: Monitor) -> Equipment
         if is_learned(settings.restore.restorer):
             recorded = scope.clip.recorded
             coding = coding_of(recorded.info, recorded.timeline)
-            equipment = replace(equipment, coding=coding)
+            loader = replace(loader, coding=coding)
     if request.tracks is None:
         names += detecting_weights(settings)
     for name in names:
-        equipment.weights(name)
-    return equipment
+        loader.weights(name)
+    return loader

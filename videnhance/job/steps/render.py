@@ -18,7 +18,7 @@ from videnhance.job.steps.stills import frame_files
 from videnhance.media.writing.png import FrameFiles
 from videnhance.media.writing.segment import SegmentWriter, segment_times
 from videnhance.render.guards import grey_tracks
-from videnhance.render.networks import Kit, make_kits
+from videnhance.render.networks import Networks, make_networks
 from videnhance.render.outcome import NO_GAIN, Outcome
 from videnhance.render.pipeline import SegmentInput, render_segment
 from videnhance.render.queues import share
@@ -30,15 +30,15 @@ _NAMED = 12
 
 
 def load_networks(job: Job) -> Job:
-    """With a kit for each device, whose batches are as large as was found to fit before."""
-    job.equipment.batches.update(job.directory.found_batches())
-    kits = make_kits(job.equipment)
-    job.directory.keep_batches(job.equipment.batches)
-    return replace(job, kits=tuple(kits))
+    """With networks for each device, whose batches are as large as was found to fit before."""
+    job.loader.batches.update(job.directory.found_batches())
+    networks = make_networks(job.loader)
+    job.directory.keep_batches(job.loader.batches)
+    return replace(job, networks=tuple(networks))
 
 
 def render(job: Job) -> Job:
-    """With the file of every segment; each kit renders one at a time, beside the others."""
+    """With the file of every segment; each device renders one at a time, beside the others."""
     directory, monitor, form = job.directory, job.monitor, job.plan.encoding.segment_format
     pictures = frame_files(job)
     with monitor.step("render"):
@@ -53,11 +53,11 @@ def render(job: Job) -> Job:
         )
         count = FrameCount("render", files, left, monitor)
         renderer = _Renderer(job, pictures, _grey(job, left), count)
-        share(left, job.kits, renderer.render, renderer.cut)
+        share(left, job.networks, renderer.render, renderer.cut)
         outcomes = (Outcome.load(directory.outcome(file.segment)) for file in files)
         outcome = Outcome.of(found for found in outcomes if found is not None)
         monitor.notes.extend(outcome.notes())
-        gainless = {} if job.kits[0].restorer.name == "identity" else outcome.gainless
+        gainless = {} if job.networks[0].restorer.name == "identity" else outcome.gainless
         if gainless:
             monitor.notes.append(_told(gainless, job.settings.restore.restorer))
     segments = tuple((file.segment, file.path) for file in files)
@@ -87,20 +87,20 @@ class _Renderer:
         self._job, self._pictures, self._grey, self._count = job, pictures, grey, count
         self._largest = 0
 
-    def render(self, file: SegmentFile, kit: Kit) -> None:
+    def render(self, file: SegmentFile, networks: Networks) -> None:
         """Render a segment to its file, and its frames to the pictures, if there are to be some."""
         job, segment, encoding = self._job, file.segment, self._job.plan.encoding
         clip = job.scope.clip
         job.monitor.pause()
-        room = 2 * len(job.kits) * self._largest
+        room = 2 * len(job.networks) * self._largest
         require_room(job.directory.folder, room, "the next segment")
         began, outcome = time.monotonic(), Outcome()
-        if isinstance(kit.restorer, Guarded):
-            kit.restorer.held_back()  # of a segment that was given up
+        if isinstance(networks.restorer, Guarded):
+            networks.restorer.held_back()  # of a segment that was given up
 
         def complete(part: Path) -> None:
-            if isinstance(kit.restorer, Guarded):
-                outcome.guard(kit.restorer.held_back())
+            if isinstance(networks.restorer, Guarded):
+                outcome.guard(networks.restorer.held_back())
             outcome.save(job.directory.outcome(segment))
             file.seal(part, began)
 
@@ -116,7 +116,7 @@ class _Renderer:
         start = clip.timeline.pts[segment.start]
         # What the encoder holds back is written when the writer is closed.
         with (
-            kit.watch.stage("encode"),
+            networks.watch.stage("encode"),
             SegmentWriter(file.path, encoding, start, complete) as writer,
         ):
 
@@ -125,7 +125,7 @@ class _Renderer:
                     self._pictures.write(frame, file.fingerprint)
                 writer.write(frame)
 
-            render_segment(inputs, kit, outcome, write, self._tell)
+            render_segment(inputs, networks, outcome, write, self._tell)
         self._largest = max(self._largest, file.path.stat().st_size)
 
     def _tell(self) -> None:
@@ -150,7 +150,7 @@ def _holds_its_frames(job: Job, file: SegmentFile, pictures: FrameFiles | None) 
 
 def _grey(job: Job, left: Sequence[SegmentFile]) -> frozenset[int]:
     """The tracks without colours among those seen in the segments left, where it matters."""
-    if not (job.kits[0].restorer.invents and job.settings.restore.match_color):
+    if not (job.networks[0].restorer.invents and job.settings.restore.match_color):
         return frozenset()
     seen = {t.id: t for file in left for t in overlapping(file.segment, job.tracks.tracklets)}
     return grey_tracks(job.scope.clip, list(seen.values()))
