@@ -21,7 +21,7 @@ ROOMS = (
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {
     "media": (
-        *("info", "timeline", "positions", "reading", "repair", "clip"),
+        *("names", "info", "timeline", "positions", "reading", "repair", "clip"),
         *("sound", "check", "writing", "opening"),
     ),
     "job": (

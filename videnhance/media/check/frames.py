@@ -43,6 +43,7 @@ from videnhance.media.check.sound import (
 )
 from videnhance.media.check.witness import confirm_times
 from videnhance.media.clip import Clip
+from videnhance.media.names import as_file
 from videnhance.media.sound.cutting import Window, begin_of
 from videnhance.media.sound.encoding import Decoded
 from videnhance.media.timeline import Timeline
@@ -174,7 +175,7 @@ def read_contents(
     pts = array("q")
     found = 0
     try:
-        with av.open(str(part)) as container:
+        with av.open(as_file(part)) as container:
             video = next(
                 s for s in container.streams.video if not s.disposition & Disposition.attached_pic
             )

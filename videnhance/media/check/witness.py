@@ -19,6 +19,7 @@ import av.error
 
 from videnhance.errors import CheckError
 from videnhance.media.check.avi_index import begins_of
+from videnhance.media.names import as_file, lone
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.recording import Recording
 
@@ -67,7 +68,11 @@ def _stored(path: Path, container: str, stream: int) -> list[Fraction]:
     found: list[Fraction] = []
     try:
         # PyAV fails at the end of a file in which a stream appeared midway.
-        with suppress(IndexError), av.open(str(path), metadata_errors="replace") as source:
+        with (
+            suppress(IndexError),
+            lone(path) as name,
+            av.open(as_file(name), metadata_errors="replace") as source,
+        ):
             source.flags = (source.flags & ~_GENPTS) | _AS_STORED
             for packet in source.demux():
                 own = packet.stream_index == stream and packet.size and not packet.is_discard

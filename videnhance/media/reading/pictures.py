@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videnhance.errors import InputError
+from videnhance.media.names import link_or_copy
 
 DEMUXER = "image2"
 """FFmpeg's demuxer for pictures."""
@@ -117,16 +117,12 @@ def natural(path: Path) -> tuple[tuple[tuple[str | int, ...], ...], str]:
 
 
 @contextmanager
-def counted(pictures: Pictures) -> Iterator[str]:
+def counted(pictures: Pictures) -> Iterator[Path]:
     """A name by which image2 can read the pictures; valid within the context."""
     with tempfile.TemporaryDirectory(prefix="videnhance-") as folder:
         for number, file in enumerate(pictures.files):
-            link = Path(folder) / f"{number:08d}{pictures.kind}"
-            try:
-                link.symlink_to(file.absolute())
-            except OSError:  # on Windows, few users may make links
-                shutil.copyfile(file, link)
-        yield str(Path(folder) / f"%08d{pictures.kind}")
+            link_or_copy(file, Path(folder) / f"{number:08d}{pictures.kind}")
+        yield Path(folder.replace("%", "%%")) / f"%08d{pictures.kind}"
 
 
 def embedded(picture: Path) -> Embedded:

@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError, line_of
 from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.names import as_file, lone
 from videnhance.media.reading.changes import Changes, overlapping_kept
 from videnhance.media.reading.clocks import correction_of
 from videnhance.media.reading.matroska import picture_tags
@@ -72,11 +73,12 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
         raise InputError(f"{path}: no such file; check the name and the folder")
     try:
         if shown is not None:
-            return av.open(stack.enter_context(counted(shown)), "r", format=DEMUXER)
+            return av.open(as_file(stack.enter_context(counted(shown))), "r", format=DEMUXER)
         if path.stat().st_size == 0:
             raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
         device = HWAccel(hwaccel) if hwaccel else None
-        return av.open(str(path), "r", metadata_errors="replace", hwaccel=device)
+        name = stack.enter_context(lone(path))
+        return av.open(as_file(name), "r", metadata_errors="replace", hwaccel=device)
     except av.error.FFmpegError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from videnhance.media.info import VideoInfo
+from videnhance.media.names import as_file
 from videnhance.media.reading.source import open_source
 from videnhance.media.sound.cutting import Window
 
@@ -90,7 +91,7 @@ def lost_from(
     `kept`: the source's streams that were copied. Reads headers only.
     """
     found: list[str] = []
-    with open_source(info.path) as source, av.open(str(part)) as output:
+    with open_source(info.path) as source, av.open(as_file(part)) as output:
         names = _missing(content_metadata(source.metadata, window), output.metadata)
         if names:
             found.append(f"metadata that {suffix} does not hold is left out: {', '.join(names)}")

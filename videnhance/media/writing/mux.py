@@ -20,6 +20,7 @@ from videnhance.files import written
 from videnhance.media.check.frames import Check, Expected, checked, passes
 from videnhance.media.clip import Clip
 from videnhance.media.info import ColorTags, VideoInfo
+from videnhance.media.names import as_file
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import g711
@@ -142,13 +143,13 @@ def _write(
         source = stack.enter_context(open_source(info.path))
         target = stack.enter_context(
             av.open(
-                str(part),
+                as_file(part),
                 "w",
                 format=muxer,
                 options=_mux_options(clip, muxer, content_metadata(source.metadata, window)),
             )
         )
-        first = stack.enter_context(av.open(str(segments[0][1]))).streams.video[0]
+        first = stack.enter_context(av.open(as_file(segments[0][1]))).streams.video[0]
         routes = _add_streams(target, source, first, clip, copying, window)
         video = routes[info.stream]
         pictures = video_packets(clip.timeline, segments, video, window.moved)

@@ -16,6 +16,7 @@ from av.stream import Stream
 
 from videnhance.errors import OutputError
 from videnhance.media.clip import Clip
+from videnhance.media.names import as_file
 from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import (
     Window,
@@ -69,7 +70,7 @@ def _segment_packets(
     order = segments[0][0].start
     header: bytes | None = None
     for position, (segment, path) in enumerate(segments):
-        with av.open(str(path)) as container:
+        with av.open(as_file(path)) as container:
             stream = container.streams.video[0]
             extradata = stream.codec_context.extradata
             if position and extradata != header:

@@ -24,6 +24,7 @@ from videnhance.errors import OutputError
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import ColorTags
+from videnhance.media.names import as_file
 from videnhance.media.reading.decoding import picture_of
 from videnhance.media.writing.codecs import repeatable
 
@@ -65,7 +66,7 @@ class SegmentWriter:
         self._written = 0
         self._part = path.with_name(path.name + ".part")
         self._container = av.open(
-            str(self._part),
+            as_file(self._part),
             "w",
             format=encoding.segment_format,
             options={"video_track_timescale": str(encoding.time_base.denominator)},
@@ -154,7 +155,7 @@ def segment_times(path: Path, time_base: Fraction) -> list[int]:
     Empty if the file cannot be read to its end.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(as_file(path)) as container:
             stream = container.streams.video[0]
             unit = time_base / Fraction(stream.time_base or time_base)
             return sorted(
