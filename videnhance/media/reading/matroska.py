@@ -12,7 +12,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -154,9 +154,9 @@ def write_aspect(path: Path, aspect: Fraction, *, ratio: bool) -> None:
     rewrite_tracks(path, with_aspect)
 
 
-def rewrite_tracks(path: Path, change: Callable[[Element], Element]) -> None:
+def rewrite_tracks(path: Path | BinaryIO, change: Callable[[Element], Element]) -> None:
     """Change the tracks of a finished file in place; in total they must not become longer."""
-    with path.open("r+b") as file:
+    with path.open("r+b") if isinstance(path, Path) else nullcontext(path) as file:
         start, size = _find_tracks(file)
         file.seek(start)
         before = elements_of(file.read(size))

@@ -23,7 +23,7 @@ from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.names import as_file
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
-from videnhance.media.sound import g711
+from videnhance.media.sound import acm
 from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
@@ -107,7 +107,7 @@ def mux(
             if _lacks_aspect(info, muxer):
                 write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
             if muxer == "matroska":
-                g711.name_tracks(part)
+                acm.name_tracks(part)
             found = checked(output, part, expected, checking)
             lost = lost_from(info, part, output.suffix, window, copying.kept)
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
@@ -221,8 +221,8 @@ def _add_streams(
         added = routes[stream.index]
         added.disposition = stream.disposition
         added.metadata.update(content_metadata(stream.metadata, window))
-        if stream.index in copying.kept and g711.is_refused(target.format.name, stream):
-            added.metadata["title"] = added.metadata.get("title", "") + g711.mark_of(stream)
+        if stream.index in copying.kept and acm.is_refused(target.format.name, stream):
+            added.metadata["title"] = added.metadata.get("title", "") + acm.mark_of(stream)
         if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
             added.metadata["title"] = added.metadata.get("title", "") + FILLER
     target.metadata.update(content_metadata(source.metadata, window))

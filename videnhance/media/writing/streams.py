@@ -19,7 +19,7 @@ from av.stream import Disposition, Stream
 from videnhance.errors import ContainerError
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import codec_name, open_source, packets_of
-from videnhance.media.sound import g711
+from videnhance.media.sound import acm
 from videnhance.media.timeline import LONGEST, Timeline
 from videnhance.media.writing.codecs import AVI, CODECS, CONTAINERS, MUXERS
 
@@ -84,9 +84,14 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 choices = "--audio none leaves it out"
                 if decodable:
                     choices = f"--audio aac encodes it anew, {choices}"
+                if stream.codec_context is None:
+                    raise ContainerError(
+                        f"{info.path}: FFmpeg does not know the codec of audio stream "
+                        f"{stream.index}, so no output can say what it is; {choices}"
+                    )
                 raise ContainerError(
                     f"{info.path}: {_suffix(muxer)} cannot hold {what}; "
-                    f"{cure or 'none of the containers offered can'}, or choose: {choices}"
+                    f"{cure or 'nor can any other container offered'}, or choose: {choices}"
                 )
             notes.append(
                 f"{what} does not fit into {_suffix(muxer)} and is left out"
@@ -116,8 +121,8 @@ def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:
 
 def add_copied(target: OutputContainer, stream: Stream) -> Stream:
     """A stream of `target` for the packets of `stream`; the container must accept it."""
-    if g711.is_refused(target.format.name, stream):
-        return g711.add_stream(target, stream)
+    if acm.is_refused(target.format.name, stream):
+        return acm.add_stream(target, stream)
     return target.add_stream_from_template(stream, opaque=True)
 
 
@@ -153,8 +158,8 @@ def _takes_codec(muxer: str, codec: str) -> bool:
 
 
 def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
-    if g711.is_refused(muxer, stream):
-        return g711.is_taken(stream)
+    if acm.is_refused(muxer, stream):
+        return acm.is_taken(stream)
     if muxer == MUXERS[AVI]:
         return stream.type == "audio" and codec_name(stream) in _IN_AVI
     # Matroska would write a cover picture as a second video of one frame.
