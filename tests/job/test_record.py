@@ -91,6 +91,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("output.preset", "fast", {"render"}),
     ("output.scale", 2, {"render"}),
     ("output.audio", "none", set()),  # it is copied when all else is done
+    ("output.keep_origin", True, set()),  # times are moved when all else is done
     ("output.frames", "/frames", set()),  # what is there is believed by what it says itself
     ("output.stills", "/stills", set()),
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left

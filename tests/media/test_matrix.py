@@ -35,7 +35,7 @@ from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSe
 LOSSLESS = Settings(
     detect=DetectSettings(detector="square", every=3),
     restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
+    output=OutputSettings(codec="ffv1", keep_origin=True),
 )
 
 HALF = Fraction(1, 2000)

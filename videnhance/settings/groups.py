@@ -169,6 +169,12 @@ class OutputSettings:
         choices=("copy", "aac", "none"),
     )
     """"copy" copies every packet and refuses a container that cannot hold it."""
+    keep_origin: bool = setting(
+        False,
+        "--keep-origin",
+        "Keep the times of the source's clock, instead of beginning at 0.",
+    )
+    """Its clock may show the date, or hours of uptime."""
     frames: str | None = setting(
         None,
         "--frames",

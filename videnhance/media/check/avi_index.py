@@ -36,7 +36,7 @@ def begins_of(path: Path) -> dict[int, tuple[Fraction, ...]] | None:
     try:
         with path.open("rb") as file:
             tracks = _tracks(file, path.stat().st_size)
-    except (struct.error, ValueError, ZeroDivisionError):
+    except (struct.error, ValueError, LookupError, ZeroDivisionError, RecursionError):
         return None
     if not any(track.sizes for track in tracks):
         return None

@@ -77,6 +77,8 @@ class Check:
     such times."""
     witnessed: int = 0
     """Number of times that an independent reading of the source confirms (witness.py)."""
+    origin: float = 0.0
+    """What the source's clock reads, in seconds, at the output's time 0."""
     lost: tuple[str, ...] = ()
     """What the source declares and the output does not (writing.metadata.lost_from)."""
 

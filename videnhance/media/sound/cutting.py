@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -20,6 +20,8 @@ from videnhance.media.clip import Clip
 from videnhance.media.reading.source import codec_name
 from videnhance.media.timeline import Timeline
 
+_FINE = Fraction(1, 1000)
+"""Seconds: an output may begin so much later than 0, where that spares rounding."""
 _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?|alaw|mulaw)")
 
 
@@ -36,8 +38,9 @@ class Window:
     stop: Fraction | None
     """None: to the end."""
     origin: Fraction = Fraction(0)
-    """Becomes the output's time 0 if `start` is None. Below 0 for a source that begins below 0, if
-    the output's container cannot store such times."""
+    """Becomes the output's time 0 if `start` is None: by default the source's first picture or
+    sound (`from_first`). Below 0 for a source that begins below 0, if the output's container cannot
+    store such times."""
 
     @property
     def moved(self) -> Fraction:
@@ -60,6 +63,32 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
     return Window(
         start=timeline.pts[start] * timeline.time_base if start > 0 else None,
         stop=end * timeline.time_base if stop < len(timeline) else None,
+    )
+
+
+def from_first(window: Window, clip: Clip, copied: Collection[int]) -> Window:
+    """The window for an output that begins with the first of picture and sound: what the source's
+    clock reads there (the date, hours of uptime) is no content. `copied`: the streams it gets.
+
+    Moved by whole ticks of all clocks, so that nothing is rounded. A source that begins at 0 or
+    below is not moved.
+    """
+    timeline = clip.timeline
+    if window.start is not None:
+        return window
+    sounds = [s for s in clip.info.streams if s.kind == "audio" and s.index in copied]
+    begins, tick = [timeline.pts[0] * timeline.time_base], timeline.time_base
+    for sound in sounds:
+        if sound.start is not None and sound.time_base:
+            begins.append(round(sound.start / sound.time_base) * sound.time_base)
+            both = _common_multiple(tick, sound.time_base)
+            tick = both if both <= _FINE else tick
+    return replace(window, origin=max(math.floor(min(begins) / tick), 0) * tick)
+
+
+def _common_multiple(one: Fraction, other: Fraction) -> Fraction:
+    return Fraction(
+        math.lcm(one.numerator, other.numerator), math.gcd(one.denominator, other.denominator)
     )
 
 
@@ -126,6 +155,9 @@ def cut_packet(
     elif stream.type == "subtitle":
         if packet.duration and end is not None:
             end = end if window.stop is None else min(end, window.stop)
+            if end <= window.moved:
+                return None
+            start = max(start, window.moved)
             packet.duration = max(round((end - start) / unit), 1)
         packet.pts = packet.dts = round((start - window.moved) / unit)
         return packet

@@ -24,7 +24,7 @@ from videnhance.media.names import as_file
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import acm
-from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
+from videnhance.media.sound.cutting import Window, from_first, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
 from videnhance.media.writing import avi
@@ -35,6 +35,7 @@ from videnhance.media.writing.metadata import (
     lost_from,
     metadata_options,
 )
+from videnhance.media.writing.origin import creation_time, sentence
 from videnhance.media.writing.packets import other_packets, packets_within, video_packets
 from videnhance.media.writing.segment import write_error
 from videnhance.media.writing.streams import Copying, add_copied
@@ -59,7 +60,9 @@ def mux(
     cut: Cut | None = None,
     checking: Callable[[int], None] = lambda frames: None,
     complete: Callable[[Path, Check], None] = lambda part, found: None,
+    *,
     ends_with_picture: bool = False,
+    from_zero: bool = False,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
@@ -78,7 +81,8 @@ def mux(
     players skip the early part by the edit list in MP4 and MOV. Matroska can do that only for some
     codecs; otherwise the packet is dropped, and the sound begins up to one packet late, at its
     right time. Video that begins before 0 keeps its times if the container can store them;
-    otherwise all times are moved so that the first of picture and sound is at 0.
+    otherwise all times are moved so that the first of picture and sound is at 0. With `from_zero`
+    they are moved so too if both begin later than 0.
 
     Raises OutputError if the output cannot be written or the segments do not hold their frames, and
     CheckError if it does not agree with the source: it is then kept under another name.
@@ -89,6 +93,8 @@ def mux(
     window = window_of(timeline, *span)
     if muxer == "avi":
         window = avi.window_in(clip, span, copying.kept)
+    elif from_zero:
+        window = from_first(window, clip, (*copying.kept, *copying.encoded))
     if ends_with_picture and window.stop is None:
         end = timeline.pts[cut.stop - 1] + timeline.duration_of(cut.stop - 1)
         window = replace(window, stop=end * timeline.time_base)
@@ -113,13 +119,8 @@ def mux(
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
             if window.origin:
-                times = "times before 0" if window.origin < 0 else "times, and counts from 0"
-                way = "later" if window.origin < 0 else "earlier"
-                lost += (
-                    f"{output.suffix} has no {times}, where its source begins: picture and "
-                    f"sound are {abs(float(window.origin)):.3f} s {way}, together",
-                )
-            found = replace(found, lost=lost)
+                lost += (sentence(muxer, output.suffix, window.origin),)
+            found = replace(found, lost=lost, origin=float(window.moved))
             complete(part, found)
         except av.error.FFmpegError as error:
             raise write_error(output, error) from error
@@ -225,7 +226,8 @@ def _add_streams(
             added.metadata["title"] = added.metadata.get("title", "") + acm.mark_of(stream)
         if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
             added.metadata["title"] = added.metadata.get("title", "") + FILLER
-    target.metadata.update(content_metadata(source.metadata, window))
+    moment = creation_time(target.format.name, window.moved)
+    target.metadata.update({**moment, **content_metadata(source.metadata, window)})
     target.set_chapters(chapters_within(source.chapters(), window))
     return routes
 
