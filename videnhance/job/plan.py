@@ -152,6 +152,11 @@ def make_plan(
             "choose one frame with --start and --end"
         )
     if muxer == MUXERS[AVI]:
+        if wish.keep_origin:
+            raise UsageError(
+                f"--keep-origin: {output.suffix} holds no times and always begins at 0; name the "
+                "output .mp4 or .mkv"
+            )
         avi.refuse_unfit(source, clip, (scope.start, scope.stop), copying.kept)
     refuse_unfit_times(source, clip.timeline.part(scope.start, scope.stop), muxer)
     require_encoder(wish.codec, codec)

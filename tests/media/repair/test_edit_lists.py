@@ -27,7 +27,7 @@ MADE = Settings(
     source=SourceSettings(strict=True),
     detect=DetectSettings(detector="square"),
     restore=RestoreSettings(restorer="identity"),
-    output=OutputSettings(codec="ffv1"),
+    output=OutputSettings(codec="ffv1", keep_origin=True),
 )
 Edit = tuple[Fraction, Fraction | None]
 """Seconds that it lasts, and where in the track it begins; None is a pause."""

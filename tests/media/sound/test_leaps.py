@@ -54,7 +54,8 @@ def heard(path: Path) -> list[tuple[bytes, Fraction]]:
 def test_it_is_put_between_its_neighbours(tmp_path: Path, number: int) -> None:
     source, bad = with_leap(tmp_path, number)
     out = tmp_path / "out.mkv"
-    summary = enhance(bad, out, UNCHANGED)
+    keeping = replace(UNCHANGED, output=replace(UNCHANGED.output, keep_origin=True))
+    summary = enhance(bad, out, keeping)
     assert summary.check is not None
     assert summary.check.repaired == 1
     assert len(heard(out)) > 5

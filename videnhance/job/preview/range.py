@@ -99,7 +99,7 @@ def enhanced_range(
     job = JobRequest(
         request.source,
         folder / f"result{suffix}",
-        replace(settings, part=part),
+        replace(settings, part=part, output=replace(settings.output, keep_origin=False)),
         job_dir=folder / "job",
         keep_job=True,
         tracks=request.tracks,

@@ -90,7 +90,7 @@ def mux(job: Job) -> Job:
                 ends_with_picture=job.has_grown,
                 checking=lambda done: job.monitor.tell("check", done, frames),
                 complete=complete,
-                from_zero=not job.settings.output.keep_origin,
+                keep_origin=job.settings.output.keep_origin,
             )
     return replace(job, check=check)
 

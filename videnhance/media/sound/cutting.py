@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -20,8 +20,6 @@ from videnhance.media.clip import Clip
 from videnhance.media.reading.source import codec_name
 from videnhance.media.timeline import Timeline
 
-_FINE = Fraction(1, 1000)
-"""Seconds: an output may begin so much later than 0, where that spares rounding."""
 _PCM = re.compile(r"pcm_(?:[suf](8|16|24|32|64)(?:le|be)?|alaw|mulaw)")
 
 
@@ -34,18 +32,17 @@ class Window:
     """
 
     start: Fraction | None
-    """Becomes the output's time 0. None: from the beginning, and times are not moved."""
+    """None: from the beginning."""
     stop: Fraction | None
     """None: to the end."""
-    origin: Fraction = Fraction(0)
-    """Becomes the output's time 0 if `start` is None: by default the source's first picture or
-    sound (`from_first`). Below 0 for a source that begins below 0, if the output's container cannot
-    store such times."""
+    origin: Fraction | None = None
+    """Becomes the output's time 0; without it `start` does, and without both no time is moved. It
+    is below 0 for a source that begins so, if the output's container cannot store such times."""
 
     @property
     def moved(self) -> Fraction:
         """What is subtracted from every time."""
-        return self.origin if self.start is None else self.start
+        return (self.start or Fraction(0)) if self.origin is None else self.origin
 
     def overlaps(self, begin: Fraction, end: Fraction | None) -> bool:
         """Whether anything from `begin` to `end` is kept; an end of None is late enough."""
@@ -63,32 +60,6 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
     return Window(
         start=timeline.pts[start] * timeline.time_base if start > 0 else None,
         stop=end * timeline.time_base if stop < len(timeline) else None,
-    )
-
-
-def from_first(window: Window, clip: Clip, copied: Collection[int]) -> Window:
-    """The window for an output that begins with the first of picture and sound: what the source's
-    clock reads there (the date, hours of uptime) is no content. `copied`: the streams it gets.
-
-    Moved by whole ticks of all clocks, so that nothing is rounded. A source that begins at 0 or
-    below is not moved.
-    """
-    timeline = clip.timeline
-    if window.start is not None:
-        return window
-    sounds = [s for s in clip.info.streams if s.kind == "audio" and s.index in copied]
-    begins, tick = [timeline.pts[0] * timeline.time_base], timeline.time_base
-    for sound in sounds:
-        if sound.start is not None and sound.time_base:
-            begins.append(round(sound.start / sound.time_base) * sound.time_base)
-            both = _common_multiple(tick, sound.time_base)
-            tick = both if both <= _FINE else tick
-    return replace(window, origin=max(math.floor(min(begins) / tick), 0) * tick)
-
-
-def _common_multiple(one: Fraction, other: Fraction) -> Fraction:
-    return Fraction(
-        math.lcm(one.numerator, other.numerator), math.gcd(one.denominator, other.denominator)
     )
 
 

@@ -49,14 +49,13 @@ def content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]
 
 def chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
     """The chapters that overlap the window, cut to it, with their times in the output."""
-    if not window.moved and window.stop is None:
+    if not window.moved and window.start is None and window.stop is None:
         return chapters
     kept: list[Chapter] = []
     for chapter in chapters:
         unit = Fraction(chapter["time_base"] or 1)
         start, end = chapter["start"] * unit, chapter["end"] * unit
-        if window.start is not None:
-            start = max(start, window.start)
+        start = max(start, window.moved if window.start is None else window.start)
         if window.stop is not None:
             end = min(end, window.stop)
         first, last = (round((time - window.moved) / unit) for time in (start, end))

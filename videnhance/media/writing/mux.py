@@ -24,7 +24,7 @@ from videnhance.media.names import as_file
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import acm
-from videnhance.media.sound.cutting import Window, from_first, moved_to_zero, window_of
+from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
 from videnhance.media.writing import avi
@@ -35,7 +35,7 @@ from videnhance.media.writing.metadata import (
     lost_from,
     metadata_options,
 )
-from videnhance.media.writing.origin import creation_time, sentence
+from videnhance.media.writing.origin import creation_time, from_first, sentences, with_origin
 from videnhance.media.writing.packets import other_packets, packets_within, video_packets
 from videnhance.media.writing.segment import write_error
 from videnhance.media.writing.streams import Copying, add_copied
@@ -62,7 +62,7 @@ def mux(
     complete: Callable[[Path, Check], None] = lambda part, found: None,
     *,
     ends_with_picture: bool = False,
-    from_zero: bool = False,
+    keep_origin: bool = False,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
@@ -81,8 +81,9 @@ def mux(
     players skip the early part by the edit list in MP4 and MOV. Matroska can do that only for some
     codecs; otherwise the packet is dropped, and the sound begins up to one packet late, at its
     right time. Video that begins before 0 keeps its times if the container can store them;
-    otherwise all times are moved so that the first of picture and sound is at 0. With `from_zero`
-    they are moved so too if both begin later than 0.
+    otherwise all times are moved so that the first of picture and sound is at 0. They are moved so
+    too if both begin later than 0 (writing/origin.py). With `keep_origin` neither that nor a cut
+    moves times.
 
     Raises OutputError if the output cannot be written or the segments do not hold their frames, and
     CheckError if it does not agree with the source: it is then kept under another name.
@@ -90,11 +91,12 @@ def mux(
     info, timeline = clip.info, clip.timeline
     cut = cut if cut is not None else Cut(0, len(timeline))
     span = (cut.start, cut.stop)
-    window = window_of(timeline, *span)
-    if muxer == "avi":
-        window = avi.window_in(clip, span, copying.kept)
-    elif from_zero:
-        window = from_first(window, clip, (*copying.kept, *copying.encoded))
+    begin = from_first(clip, (*copying.kept, *copying.encoded))
+    window = (
+        avi.window_in(clip, span, copying.kept)
+        if muxer == "avi"
+        else with_origin(window_of(timeline, *span), begin, keep=keep_origin)
+    )
     if ends_with_picture and window.stop is None:
         end = timeline.pts[cut.stop - 1] + timeline.duration_of(cut.stop - 1)
         window = replace(window, stop=end * timeline.time_base)
@@ -118,8 +120,7 @@ def mux(
             lost = lost_from(info, part, output.suffix, window, copying.kept)
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
-            if window.origin:
-                lost += (sentence(muxer, output.suffix, window.origin),)
+            lost += sentences(part, output.suffix, window, begin)
             found = replace(found, lost=lost, origin=float(window.moved))
             complete(part, found)
         except av.error.FFmpegError as error:
