@@ -9,23 +9,24 @@ names in `__all__` are public; everything else may change in any release.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from videnhance.errors import (
-    CheckError,
-    ContainerError,
-    DamagedError,
-    InputError,
-    JobError,
-    ModelError,
-    OutputError,
-    Stopped,
-    TruncatedError,
-    UsageError,
-    VidenhanceError,
-)
-
+TYPE_CHECKING = False
+"""Not from typing, which takes a while: Ctrl-C in it would show a trace of where that was."""
 if TYPE_CHECKING:
+    from typing import Any
+
+    from videnhance.errors import (
+        CheckError,
+        ContainerError,
+        DamagedError,
+        InputError,
+        JobError,
+        ModelError,
+        OutputError,
+        Stopped,
+        TruncatedError,
+        UsageError,
+        VidenhanceError,
+    )
     from videnhance.job.preview.make import PreviewSummary, make_preview, preview_frame
     from videnhance.job.run import detect_tracks, enhance, resume
     from videnhance.job.status import Status, read_status
@@ -84,6 +85,17 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CheckError": "errors",
+    "ContainerError": "errors",
+    "DamagedError": "errors",
+    "InputError": "errors",
+    "JobError": "errors",
+    "ModelError": "errors",
+    "OutputError": "errors",
+    "Stopped": "errors",
+    "TruncatedError": "errors",
+    "UsageError": "errors",
+    "VidenhanceError": "errors",
     "PreviewSummary": "job.preview.make",
     "make_preview": "job.preview.make",
     "preview_frame": "job.preview.make",

@@ -82,6 +82,15 @@ def lock(path: Path) -> int | None:
     return None
 
 
+def is_device(path: Path) -> bool:
+    """Whether a path is a device, pipe or socket, or is among the devices (but for /dev/shm, which
+    is memory used as a disk)."""
+    folders = path.absolute().parents
+    if Path("/dev") in folders and Path("/dev/shm") not in folders:
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def sha256_of(
     path: Path, size: int | None = None, progress: Callable[[int], None] = lambda done: None
 ) -> str:

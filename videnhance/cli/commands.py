@@ -18,6 +18,7 @@ from videnhance.cli.options import takes
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.presets import layered
 from videnhance.cli.session import INTERRUPTED, session
+from videnhance.cli.streams import complain, report, say
 from videnhance.errors import UsageError
 from videnhance.media.reading.pictures import title_of
 from videnhance.settings.panels import (
@@ -137,12 +138,11 @@ def enhance(
                 )
                 code = exit_code_of(results)
                 if not quiet or code:
-                    typer.echo(closing_table(results), err=quiet)
+                    (complain if quiet else report)(closing_table(results))
                 if any(result.exit_code == INTERRUPTED for result in results):
-                    typer.echo(
+                    complain(
                         "videnhance: finished work is kept; go on with the same command and "
-                        "--skip-existing",
-                        err=True,
+                        "--skip-existing"
                     )
                 raise typer.Exit(code)
             assert output is not None
@@ -290,7 +290,7 @@ def status(
         from videnhance.job.status import read_status
 
         found = read_status(job)
-        typer.echo(json.dumps(status_facts(found), indent=2) if as_json else status_text(found))
+        say(json.dumps(status_facts(found), indent=2) if as_json else status_text(found))
 
 
 @app.command()
@@ -302,7 +302,7 @@ def probe(
         from videnhance.cli.report import probe_facts, probe_text
 
         facts = probe_facts(source)
-        typer.echo(json.dumps(facts, indent=2) if as_json else probe_text(facts))
+        say(json.dumps(facts, indent=2) if as_json else probe_text(facts))
 
 
 @app.callback(invoke_without_command=True)
@@ -315,7 +315,7 @@ def main(
     if version:
         from importlib.metadata import version as version_of
 
-        typer.echo(f"videnhance {version_of('videnhance')}")
+        say(f"videnhance {version_of('videnhance')}")
 
 
 def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:
@@ -330,4 +330,4 @@ def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = Non
 
 def _say(quiet: bool, text: str) -> None:
     if not quiet:
-        typer.echo(text)
+        report(text)

@@ -11,6 +11,7 @@ import typer
 
 from videnhance.cli import options
 from videnhance.cli.session import INTERRUPTED, session
+from videnhance.cli.streams import complain, report, say
 from videnhance.errors import ModelError, chosen
 from videnhance.files import megabytes
 
@@ -35,7 +36,7 @@ def list_weights(as_json: options.AsJson = False, verbose: options.Verbose = Fal
     """Show all weights: size, licence, what they were trained on, URL, SHA-256, where they are."""
     with session(verbose):
         facts = weights_facts()
-        typer.echo(json.dumps(facts, indent=2) if as_json else weights_text(facts))
+        say(json.dumps(facts, indent=2) if as_json else weights_text(facts))
 
 
 @app.command()
@@ -63,15 +64,13 @@ def pull(
                         name,
                         accepted=accept_license or (),
                         progress=bars.show,
-                        tell=lambda line: None if quiet else typer.echo(line, err=True),
+                        tell=lambda line: None if quiet else complain(line),
                     )
             except KeyboardInterrupt:
-                typer.echo(
-                    "videnhance: stopped; what has come is kept, the same command goes on", err=True
-                )
+                complain("videnhance: stopped; what has come is kept, the same command goes on")
                 raise typer.Exit(INTERRUPTED) from None
             if not quiet:
-                typer.echo(f"{name}: {found.path}, verified")
+                report(f"{name}: {found.path}, verified")
 
 
 @app.command()
@@ -89,9 +88,9 @@ def verify(
         missing = [name for name in names or () if name not in {item.name for item in checked}]
         if not quiet:
             for item in checked:
-                typer.echo(f"{item.name}: {'as published' if item.good else 'DAMAGED'}")
+                say(f"{item.name}: {'as published' if item.good else 'DAMAGED'}")
             if not checked and not missing:
-                typer.echo(f"{folder()}: no weights are here")
+                say(f"{folder()}: no weights are here")
         bad = [item.name for item in checked if not item.good] + missing
         if bad:
             raise ModelError(
@@ -106,7 +105,7 @@ def path(verbose: options.Verbose = False) -> None:
     with session(verbose):
         from videnhance.models.catalog import folder
 
-        typer.echo(str(folder()))
+        say(str(folder()))
 
 
 def weights_facts() -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from types import FrameType
 
 import typer
 
+from videnhance.cli.streams import complain
 from videnhance.errors import VidenhanceError
 
 INTERRUPTED = 130
@@ -34,17 +35,16 @@ class Session:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        typer.echo("\nvidenhance: finishing the segment in hand; Ctrl-C again drops it", err=True)
+        complain("\nvidenhance: finishing the segment in hand; Ctrl-C again drops it")
 
     def tell_how_to_go_on(self, job: Path | None) -> None:
         if _is_begun(job):
-            typer.echo(
+            complain(
                 "videnhance: finished work is kept; go on with: "
-                f"videnhance resume {shlex.quote(str(job))}",
-                err=True,
+                f"videnhance resume {shlex.quote(str(job))}"
             )
         else:
-            typer.echo("videnhance: nothing was written", err=True)
+            complain("videnhance: nothing was written")
 
 
 def _is_begun(job: Path | None) -> bool:
@@ -74,22 +74,21 @@ def session(verbose: bool, *, patient: bool = False) -> Iterator[Session]:
         raise
     except VidenhanceError as error:
         if verbose:
-            traceback.print_exc()
-        typer.echo(f"videnhance: {error}", err=True)
+            complain(traceback.format_exc())
+        complain(f"videnhance: {error}")
         if error.job is not None or error.exit_code == INTERRUPTED:
             work.tell_how_to_go_on(error.job)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        typer.echo("videnhance: stopped", err=True)
+        complain("videnhance: stopped")
         work.tell_how_to_go_on(work.job)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if verbose:
-            traceback.print_exc()
-        typer.echo(
+            complain(traceback.format_exc())
+        complain(
             f"videnhance: unexpected {type(error).__name__}: {error}; "
-            "please report it with the output of --verbose",
-            err=True,
+            "please report it with the output of --verbose"
         )
         if _is_begun(work.job):
             work.tell_how_to_go_on(work.job)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from videnhance import detectors, restorers
 from videnhance.errors import OutputError, UsageError, chosen
+from videnhance.files import is_device
 from videnhance.job import SUFFIX
 from videnhance.media.clip import Clip
 from videnhance.media.info import VideoInfo
@@ -193,12 +194,17 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
     longest = 255 - len(SUFFIX)  # what most file systems take, less what a job adds
     if len(os.fsencode(output.name)) > longest:
         raise OutputError(f"{output}: the name is too long; choose one of {longest} bytes or less")
+    if output == Path("-"):
+        raise UsageError(f"{output}: a result is a file, and not written to a pipe; name the file")
+    if is_device(output):
+        raise OutputError(f"{output}: is a device or a pipe; name a file in a folder of yours")
     if output.exists() and any(output.samefile(file) for file in files_of(source)):
         raise OutputError(f"{output}: is the input itself; choose another name for the output")
     if output.is_dir():
         raise OutputError(f"{output}: is a folder; name a file in it, such as {output / 'out.mp4'}")
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists already; choose another name or add --overwrite")
+    if os.path.lexists(output) and not overwrite:
+        what = "exists already" if output.exists() else "is a link that leads nowhere"
+        raise OutputError(f"{output}: {what}; choose another name or add --overwrite")
     folder = output.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"{output}: the folder {folder} does not exist; create it first")

@@ -20,7 +20,7 @@ def note_finished(directory: JobDirectory, part: Path, output: Path, *, overwrit
 
     Raises OutputError where another file took the output's name while the job worked.
     """
-    if output.exists() and not overwrite:
+    if os.path.lexists(output) and not overwrite:
         raise OutputError(
             f"{output}: was written by something else meanwhile; move it away and run the same "
             "command again (finished work is used), or add --overwrite and --restart"

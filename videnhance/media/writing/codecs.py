@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from videnhance.errors import UsageError, chosen
+from videnhance.files import is_device
 
 EBU_3213 = 22
 """Colour primaries of ITU-T H.273."""
@@ -195,8 +196,12 @@ def codec_named(name: str, crf: int | None, preset: str | None) -> VideoCodec:
 
 
 def completed(output: Path) -> Path:
-    """The output's name, with .mkv added if it has no suffix: Matroska holds nearly everything."""
-    return output if output.suffix or output.is_dir() else output.with_name(f"{output.name}.mkv")
+    """The output's name, with .mkv added if it has no suffix: Matroska holds nearly everything.
+
+    What can be no file (-, a folder, a device) is left as it is, to be refused as such.
+    """
+    named = bool(output.suffix) or output == Path("-") or output.is_dir() or is_device(output)
+    return output if named else output.with_name(f"{output.name}.mkv")
 
 
 def container_for(output: Path) -> str:
