@@ -50,14 +50,9 @@ def test_left_and_right_are_the_viewer_s(astronaut: Picture, detector: CenterFac
     assert left_eye[1] < nose[1] < left_mouth[1]
 
 
-@pytest.mark.parametrize("engine", ["ours", "classic"])
 def test_sizes_may_change_and_padding_moves_nothing(
-    astronaut: Picture, monkeypatch: pytest.MonkeyPatch, engine: str
+    astronaut: Picture, detector: CenterFace
 ) -> None:
-    # OpenCV's classic engine, all there is in OpenCV 4, answers wrongly after a change of size.
-    if engine == "classic" and hasattr(cv2.dnn, "ENGINE_NEW"):
-        monkeypatch.setattr(cv2.dnn, "ENGINE_NEW", cv2.dnn.ENGINE_CLASSIC)
-    detector = CenterFace(0.5)
     small = cv2.resize(astronaut, (300, 300), interpolation=cv2.INTER_AREA)
     whole, part, shrunk, again = detector.detect(
         [astronaut, np.ascontiguousarray(astronaut[:333, :401]), small, astronaut]

@@ -22,11 +22,13 @@ from tests.making.clips import decoded, largest_file, packets, square_frames, ti
 from tests.making.detector import SquareDetector
 from videnhance import detectors, restorers
 from videnhance.errors import InputError, JobError, OutputError, Stopped
+from videnhance.faces.detection import Detections
 from videnhance.job import plan
 from videnhance.job.directory import entering
 from videnhance.job.directory.folder import JobDirectory, default_folder
 from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
+from videnhance.job.steps import detect as detect_step
 from videnhance.job.steps import track as track_step
 from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
@@ -256,6 +258,32 @@ def test_a_job_goes_on_where_it_was(
     assert [s for s in seen if s[0] == "detect"] == [("detect", 40, 40)]
     assert next(s for s in seen if s[0] == "render") == ("render", 16, 40)
     same(whole, out)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("harm", ["none", "first"])
+def test_the_detection_size_stays_the_one_it_was_begun_with(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    """Elsewhere a survey may choose another one."""
+    tracks, folder = tmp_path / "tracks.json", tmp_path / "work"
+    monkeypatch.setattr(detect_step, "survey", lambda *_: 128)
+    with pytest.raises(Stopped):
+        detect_tracks(
+            clip,
+            tracks,
+            LOSSLESS,
+            job_dir=folder,
+            stop=stop_after(folder, "detections/*.npz", 2),  # type: ignore[arg-type]
+        )
+    begun = sorted(folder.glob("detections/*.npz"))
+    if harm == "first":
+        begun[0].write_bytes(b"spoilt")
+    monkeypatch.setattr(detect_step, "survey", None)
+    detect_tracks(clip, tracks, LOSSLESS, job_dir=folder, keep_job=True)
+    files = sorted(folder.glob("detections/*.npz"))
+    assert len(files) > len(begun)
+    assert {Detections.load(file).long_side for file in files} == {128}
 
 
 @pytest.mark.usefixtures("small")

@@ -3,6 +3,7 @@ the defaults."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from typer import Context
@@ -19,7 +20,8 @@ def layered(context: Context) -> tuple[dict[str, Any], str | None]:
     Raises UsageError naming the file and the key for what it does not take.
     """
     given = dict(context.params)
-    own = read_config(given["config"]) if given.get("config") else {}
+    # Older releases of typer keep in the context the text of what commands get as a path.
+    own = read_config(Path(given["config"])) if given.get("config") else {}
     name = given.get("preset") or own.get("preset")
     preset = chosen("--preset", name, PRESETS) if name is not None else {}
     told = []

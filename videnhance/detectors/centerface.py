@@ -66,7 +66,6 @@ class CenterFace:
         """`nearly` is that of `faces_of`. Raises ModelError where there is no network."""
         self._threshold, self._nearly = threshold, nearly
         self._path = model_path()
-        self._shape: tuple[int, ...] = ()
         self._net = self._load()
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
@@ -76,12 +75,6 @@ class CenterFace:
         height, width = image.shape[:2]
         padded = np.zeros((_round_up(height), _round_up(width), 3), np.float32)
         padded[:height, :width] = image
-        if padded.shape != self._shape:
-            # The classic engine (OpenCV 4.12, 5.0) keeps parts of the first size it was given and
-            # then gives wrong results for other sizes (scores off by up to 1.0): load it again.
-            if self._shape:
-                self._net = self._load()
-            self._shape = padded.shape
         self._net.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
         try:
             outputs = self._net.forward(_OUTPUTS)
@@ -93,9 +86,10 @@ class CenterFace:
         return decode(outputs, (height, width), self._threshold, self._nearly)
 
     def _load(self) -> cv2.dnn.Net:
-        engine = {"engine": cv2.dnn.ENGINE_NEW} if hasattr(cv2.dnn, "ENGINE_NEW") else {}
         try:
-            return cv2.dnn.readNetFromONNX(str(self._path), **engine)
+            # The classic engine keeps parts of the first size it was given and then gives wrong
+            # results for other sizes (scores off by up to 1.0).
+            return cv2.dnn.readNetFromONNX(str(self._path), engine=cv2.dnn.ENGINE_NEW)
         except cv2.error as error:
             raise ModelError(
                 f"{self._path}: OpenCV {cv2.__version__} cannot load it ({error.err}); "

@@ -58,11 +58,13 @@ class Detections:
     """What was found in a range of frames.
 
     `faces`: by frame index, with an entry for every frame the detector saw, even without faces.
-    `cuts`: the frames that begin a new shot.
+    `cuts`: the frames that begin a new shot. `long_side`: of the pictures that the detector saw;
+    None where that is not known.
     """
 
     faces: dict[int, Faces]
     cuts: tuple[int, ...]
+    long_side: int | None = None
 
     @staticmethod
     def joined(parts: Iterable[Detections]) -> Detections:
@@ -74,7 +76,8 @@ class Detections:
         return Detections(faces, tuple(cuts))
 
     def save(self, path: Path) -> None:
-        """Write as one .npz: frames, counts, boxes, landmarks, scores, thumbnails, cuts."""
+        """Write as one .npz: frames, counts, boxes, landmarks, scores, thumbnails, cuts, and the
+        long side, or 0."""
         found = list(self.faces.values()) or [Faces.none()]
         thumbnails = [np.empty((0, SIDE, SIDE), np.uint8)]
         thumbnails += [f.thumbnails for f in found if f.thumbnails is not None and len(f)]
@@ -88,6 +91,7 @@ class Detections:
                 scores=np.concatenate([f.scores for f in found]),
                 thumbnails=np.concatenate(thumbnails),
                 cuts=np.array(self.cuts, np.int64),
+                long_side=np.int64(self.long_side or 0),
             )
 
     @staticmethod
@@ -102,7 +106,9 @@ class Detections:
                 int(frame): Faces(*(piece[k] for piece in pieces))
                 for k, frame in enumerate(file["frames"])
             }
-            return Detections(faces, tuple(int(cut) for cut in file["cuts"]))
+            # Earlier versions did not write the long side.
+            long_side = int(file["long_side"]) if "long_side" in file else 0
+            return Detections(faces, tuple(int(cut) for cut in file["cuts"]), long_side or None)
 
 
 def margins(segment: Segment, frames: int) -> tuple[int, int]:
@@ -217,4 +223,4 @@ def detect(
         before = (frame, signature)
     if waiting:
         flush()
-    return Detections(dict(sorted(faces.items())), tuple(cuts))
+    return Detections(dict(sorted(faces.items())), tuple(cuts), long_side)

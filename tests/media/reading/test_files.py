@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import cv2
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.making.passing import through
 from videnhance.errors import ContainerError, InputError, UsageError
 from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import read_frames, to_frame
-from videnhance.media.reading.source import decodes_by, probe
+from videnhance.media.reading.source import decodes_by, open_source, probe
 from videnhance.media.repair.scan import read_timeline
 from videnhance.media.writing.codecs import (
     CODECS,
@@ -67,6 +68,18 @@ def test_times_survive_in_every_container(tmp_path: Path, suffix: str) -> None:
 def test_a_name_may_be_text(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "in.mkv")
     assert probe(str(clip)) == probe(clip)
+
+
+def test_messages_of_ffmpeg_are_not_passed_on_while_a_source_is_open(tmp_path: Path) -> None:
+    """Else a thread of the decoder and whoever closes it can wait for each other for ever; some
+    releases of torchvision ask for messages when they are imported."""
+    source = write_clip(tmp_path / "in.mp4")
+    try:
+        av.logging.set_level(av.logging.ERROR)
+        with open_source(source):
+            assert av.logging.get_level() is None
+    finally:
+        av.logging.set_level(None)
 
 
 def test_time_base_with_a_numerator(tmp_path: Path) -> None:

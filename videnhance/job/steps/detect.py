@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from videnhance import detectors
@@ -43,7 +43,11 @@ def detect(job: Job) -> Job:
         count = FrameCount("detect", files, left, monitor)
         if left:
             detector = detectors.create(job.loader)
-            long_side = job.settings.detect.long_side or survey(job.scope, detector)
+            long_side = (
+                job.settings.detect.long_side
+                or _begun_with(files, left)
+                or survey(job.scope, detector)
+            )
         for file in left:
             monitor.pause()
             require_room(directory.folder, 0, "the next file")
@@ -53,6 +57,13 @@ def detect(job: Job) -> Job:
                 found.save(part)
                 file.seal(part, began)
     return replace(job, detections=tuple(file.path for file in files))
+
+
+def _begun_with(files: Sequence[SegmentFile], left: Sequence[SegmentFile]) -> int | None:
+    """The size that the finished ones of `files` were made with: on another machine a survey may
+    choose another. None where none of them is finished or tells."""
+    finished = (file for file in files if file not in left)
+    return next((Detections.load(file.path).long_side for file in finished), None)
 
 
 def survey(scope: Scope, detector: Detector) -> int:

@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError, line_of
 from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.messages import leave_unheard
 from videnhance.media.names import as_file, lone
 from videnhance.media.reading.changes import Changes, overlapping_kept
 from videnhance.media.reading.clocks import correction_of
@@ -49,7 +50,6 @@ UNTAGGED_FULL = {"tiff"}
 
 _RETRIES = 16
 """Consecutive failed reads after which the rest of a file is given up."""
-
 
 _NO_TIMESTAMPS = 0x80
 """AVFMT_NOTIMESTAMPS (libavformat/avformat.h)."""
@@ -71,6 +71,7 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
     shown = pictures_of(path)
     if shown is None and not path.exists():
         raise InputError(f"{path}: no such file; check the name and the folder")
+    leave_unheard()
     try:
         if shown is not None:
             return av.open(as_file(stack.enter_context(counted(shown))), "r", format=DEMUXER)
