@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
+from av.video.stream import VideoStream
 
+from tests.making.clips import picture
 from tests.making.flash import BEGINS, write_flash
 from tests.making.settings import UNCHANGED
 from videnhance.errors import CheckError
 from videnhance.job.run import enhance
-from videnhance.media.check.avi_index import begins_of
-from videnhance.media.check.witness import confirm_times
+from videnhance.media.check import witness
+from videnhance.media.check.avi_index import places_of
+from videnhance.media.check.witness import Span, confirm_times
 from videnhance.media.reading import source as reading
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.recording import recording_of
@@ -26,7 +31,7 @@ def test_a_time_that_a_library_made_up_is_found(
     source = write_flash(tmp_path / "in.avi", "libx264", "pcm_s16le")
     monkeypatch.setattr(reading, "take_stored_times", lambda container: None)
     monkeypatch.setattr(reading, "lacks_pts", lambda container, packet: False)
-    with pytest.raises(CheckError, match=r"shown at 1\.600000 s, but the file has it at 1\.500000"):
+    with pytest.raises(CheckError, match=r"shown at 0\.100000 s, but the file has it at 0\.000000"):
         enhance(source, tmp_path / "out.mkv", UNCHANGED)
 
 
@@ -42,14 +47,59 @@ def test_a_frame_that_is_moved_is_found(tmp_path: Path, suffix: str) -> None:
         confirm_times(tmp_path / "out.mkv", found)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4", ".ts", ".mpg", ".flv"])
+def test_of_a_range_the_beginning_and_the_range_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A range of a long file costs no reading of the whole; a time that is moved in it is found,
+    and so are times that are all moved by one frame, which only the beginning shows."""
+    source = write_long(tmp_path / f"in{suffix}")
+    found = recording_of(probe(source))
+    line, out = found.timeline, tmp_path / "out.mkv"
+    read: list[int] = []
+    plain = witness._Clock.since_first
+
+    def counted(clock: witness._Clock, time: int) -> int:
+        read.append(time)
+        return plain(clock, time)
+
+    monkeypatch.setattr(witness._Clock, "since_first", counted)
+    assert confirm_times(out, found, Span(900, 925)) == (25 if suffix != ".mpg" else 1)
+    assert len(read) < 300
+    step = line.pts[1] - line.pts[0]
+    pts = list(line.pts)
+    if suffix != ".mpg":  # where dozens of such small frames share one time
+        moved = pts[910] + max(step * 2 // 3, 1)
+        object.__setattr__(line, "pts", (*pts[:910], moved, *pts[911:]))
+        with pytest.raises(CheckError, match=r"a frame is shown at \d+\.\d+ s"):
+            confirm_times(out, found, Span(900, 925))
+    if suffix not in (".avi", ".mpg"):  # an index is small, and read whole
+        assert confirm_times(out, found, Span(1000, 1025)) == 25
+    object.__setattr__(line, "pts", tuple(time + step for time in pts))
+    with pytest.raises(CheckError, match=r"a frame is shown at"):
+        confirm_times(out, found, Span(900, 925))
+
+
+def test_what_it_holds_are_eight_bytes_a_frame(tmp_path: Path) -> None:
+    source = write_long(tmp_path / "in.mkv")
+    found = recording_of(probe(source))
+    confirm_times(tmp_path / "out.mkv", found)  # what is made once
+    tracemalloc.start()
+    confirm_times(tmp_path / "out.mkv", found)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 * len(found.timeline)
+
+
 def test_the_index_of_an_avi_is_read_without_ffmpeg(tmp_path: Path) -> None:
     source = write_flash(tmp_path / "in.avi", "mjpeg", "pcm_s16le", BEGINS["late picture"])
     tenths = [Fraction(4 + k, 10) for k in range(12)]
-    assert begins_of(source) == {0: tuple(tenths), 1: (Fraction(0),)}
+    assert times_in(source) == tenths
+    assert places_of(source, 1) is None  # the sound
     data = source.read_bytes()
     at = data.rindex(b"idx1")
     source.write_bytes(data[:at] + b"JUNK" + data[at + 4 :])
-    assert begins_of(source) is None
+    assert places_of(source, 0) is None
     # The same index as OpenDML writes it, in a chunk of its own at the end, the third frame empty.
     sizes = [5, 5, 0, 5]
     part = struct.pack("<4sIHBBI4sQI", b"ix00", 24 + 32, 2, 0, 1, 4, b"00dc", 0, 0)
@@ -60,7 +110,27 @@ def test_the_index_of_an_avi_is_read_without_ffmpeg(tmp_path: Path) -> None:
     at = whole.index(b"indx")
     struct.pack_into("<Q", whole, at + 8 + 24, len(whole))
     source.write_bytes(bytes(whole) + part)
-    assert begins_of(source) == {0: tuple(tenths[k] for k in (0, 1, 3))}
+    assert times_in(source) == [tenths[k] for k in (0, 1, 3)]
+
+
+def write_long(path: Path) -> Path:
+    """48 seconds, of which 36 are stored before frame 900."""
+    codec, form = ("mpeg2video", "vob") if path.suffix == ".mpg" else ("libx264", None)
+    options = {"g": "25", "bf": "0", "preset": "ultrafast"}
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(1200):
+            container.mux(stream.encode(picture(index, 64, 48)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def times_in(path: Path) -> list[Fraction]:
+    places = places_of(path, 0)
+    assert places is not None
+    return [number * places.tick for number in places.numbers]
 
 
 def _inserted(data: bytes, before: bytes, chunk: bytes) -> bytes:

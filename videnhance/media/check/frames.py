@@ -41,7 +41,7 @@ from videnhance.media.check.sound import (
     read_sounds,
     within,
 )
-from videnhance.media.check.witness import confirm_times
+from videnhance.media.check.witness import Span, confirm_times
 from videnhance.media.clip import Clip
 from videnhance.media.names import as_file
 from videnhance.media.sound.cutting import Window, begin_of
@@ -254,7 +254,10 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
     silence = max((old.silence for k, _, old in before if k not in decoded), default=0.0)
     # A source that grew meanwhile holds frames by now that were not there when it was read.
     until = window.stop if stop == len(timeline) else None
-    witnessed = confirm_times(output, expected.clip.recorded, until)
+    recorded = expected.clip.recorded
+    each = len(timeline) // len(recorded.timeline)  # a frame for each field
+    asked = Span(start // each, -(-stop // each))
+    witnessed = confirm_times(output, recorded, asked, until)
     return Check(
         len(shown),
         float(seconds),
