@@ -106,7 +106,7 @@ def test_text_is_wrapped_to_its_width(width: int) -> None:
 def test_labels_say_what_a_picture_is() -> None:
     assert labels_of("gfpgan", True) == ("original", "AI (gfpgan): an estimate, not evidence")
     assert labels_of("fusion", False) == ("original", "fusion: from the clip's own frames")
-    assert labels_of("identity", False)[1] == "identity: unchanged"
+    assert labels_of("identity", False)[1] == "identity: no face restored"
 
 
 def test_labels_grow_with_the_picture_and_stay_legible() -> None:

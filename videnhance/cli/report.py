@@ -121,7 +121,7 @@ def _method(restorer: str | None, invents: bool) -> str:
     if restorer is None:
         return "none: tracks only"
     if restorer == "identity":
-        return "identity: a dry run, no face was changed"
+        return "identity: a dry run, no face was restored"
     if invents:
         return f"{restorer}: AI restoration, it shows detail the clip does not hold"
     if is_learned(restorer):
@@ -138,34 +138,59 @@ def _found_by(detector: str | None) -> str:
 
 
 def _faces(faces: int, tracks: int) -> str:
-    return f"{faces} face{'s' * (faces != 1)} in {tracks} track{'s' * (tracks != 1)}"
+    return f"{_counted(faces, 'face')} in {_counted(tracks, 'track')}"
+
+
+def _restored(faces: int, restored: int | None) -> str:
+    """How many of the faces were, where not all were."""
+    return "" if restored in (None, faces) else f", {restored} of them restored"
 
 
 def _checked(check: Check) -> str:
-    text = f"{check.frames} frames at their times, {check.seconds:.3f} s"
-    if not check.sounds:
-        return text
-    return (
-        f"{text}; {check.sound_packets} packets of sound unchanged, in sync within "
-        f"{check.offset * 1000:.1f} ms"
-        + (f"; {check.repaired} had no good times" if check.repaired else "")
-        + (f"; pauses of {check.silence:.3f} s are silence" if check.silence else "")
-        + (f"; {check.left_out} that begin too early are left out" if check.left_out else "")
-    )
+    """What was compared and found equal; nothing that was not."""
+    if check.picture:
+        return "every pixel is read back as it was made"
+    times = "its time" if check.frames == 1 else "their times"
+    parts = [f"{_counted(check.frames, 'frame')} at {times}, {check.seconds:.3f} s"]
+    copied = []
+    if check.sound_packets:
+        copied.append(f"{_counted(check.sound_packets, 'packet')} of sound")
+    if check.sampled:
+        copied.append(f"the samples of {_counted(check.sampled, 'stream')} of sound")
+    if copied:
+        apart = f"{check.offset * 1000:.1f} ms"
+        parts.append(f"{' and '.join(copied)} unchanged, in sync within {apart}")
+    if check.encoded:
+        streams, apart = _counted(check.encoded, "stream"), f"{check.encoded_offset * 1000:.1f} ms"
+        parts.append(f"{streams} of sound encoded anew, in sync within {apart} at both ends")
+    if check.repaired:
+        parts.append(f"{_counted(check.repaired, 'packet')} of sound had no good times")
+    if check.silence:
+        parts.append(f"pauses of {check.silence:.3f} s are silence")
+    if check.left_out:
+        parts.append(f"{_counted(check.left_out, 'packet')} of sound that begin too early left out")
+    return "; ".join(parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def preview_text(found: PreviewSummary) -> str:
     """What a preview shows, for a person."""
     whole = "too few frames to tell" if found.estimate is None else duration_text(found.estimate)
+    restored = None if found.restorer == "identity" else found.restored
+    estimates = found.faces and found.restorer != "identity" and restored != 0
     lines = [
         *([str(found.video)] if found.video else []),
         str(found.picture),
         f"  frames {found.start} to {found.stop - 1}, {found.start_seconds:.2f} to "
-        f"{found.end_seconds:.2f} s; {_faces(found.faces, found.tracks)}",
+        f"{found.end_seconds:.2f} s; {_faces(found.faces, found.tracks)}"
+        f"{_restored(found.faces, restored)}",
         f"  {_found_by(found.detector)}; restorer {_method(found.restorer, found.invents)}",
         f"  {found.seconds:.1f} s; the whole video: {whole}",
         *(f"  note: {note}" for note in found.notes),
-        *([f"  {ESTIMATE}"] if found.faces and found.restorer != "identity" else []),
+        *([f"  {ESTIMATE}"] if estimates else []),
     ]
     return "\n".join(lines)
 
@@ -173,14 +198,17 @@ def preview_text(found: PreviewSummary) -> str:
 def summary_text(summary: Summary) -> str:
     """What a finished job did, for a person."""
     method = _method(summary.restorer, summary.invents)
-    changes = summary.restorer not in (None, "identity")
+    restored = None if summary.restorer in (None, "identity") else summary.restored
+    changes = summary.restorer not in (None, "identity") and restored != 0
     pace = (summary.frames - summary.believed) / max(summary.seconds, 1e-9)
     before = f", {summary.believed} frames were finished before" if summary.believed else ""
     part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
+    chosen = " that were chosen" if summary.chosen else ""
     lines = [
         f"{summary.output}",
-        f"  {summary.frames}{part} frames, {summary.frames_with_faces} with faces; "
-        f"{_faces(summary.faces, summary.tracks)}",
+        f"  {summary.frames}{part} frame{'s' * (summary.all_frames != 1)}, "
+        f"{summary.frames_with_faces} with faces{chosen}; "
+        f"{_faces(summary.faces, summary.tracks)}{_restored(summary.faces, restored)}",
         f"  {_found_by(summary.detector)}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *([f"  checked: {_checked(summary.check)}"] if summary.check else []),

@@ -49,6 +49,8 @@ class Job:
     """The rendered files."""
     gainless: tuple[int, ...] = ()
     """Ids of the tracks that were rendered without a difference that a viewer can see."""
+    restored: int | None = None
+    """How many faces were; None where nothing of that is known."""
     has_grown: bool = False
     """Whether the source is longer by now than the work on it."""
     check: Check | None = None

@@ -30,7 +30,7 @@ class Summary:
     """Frames that the detect step went through: the range and its run-up."""
     frames_with_faces: int
     faces: int
-    """Restored crops: one per face and frame."""
+    """One per face and frame: those of the tracks that were chosen, in the output's frames."""
     tracks: int
     believed: int
     """Frames that an earlier run had finished."""
@@ -59,6 +59,11 @@ class Summary:
     has the measure): they are as good as it makes them."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
+    restored: int | None = None
+    """How many of the faces were restored: others were left as recorded. None where that is not
+    known, as the job had ended before."""
+    chosen: bool = False
+    """Whether only some tracks were chosen: then the numbers of faces and tracks are theirs."""
 
 
 def summarize(job: Job) -> Summary:
@@ -99,6 +104,8 @@ def summarize(job: Job) -> Summary:
         made_on=(*map(machine_text, job.record.machines), _versions(job.record)),
         gainless=job.gainless,
         check=check,
+        restored=job.restored,
+        chosen=job.settings.part.persons,
     )
 
 

@@ -54,6 +54,11 @@ class Outcome:
         means = {key: total / faces for key, (total, faces) in sorted(self.changes.items())}
         return {key: mean for key, mean in means.items() if mean < UNSEEN}
 
+    @property
+    def restored(self) -> int:
+        """Number of faces that were painted over."""
+        return sum(faces for _, faces in self.changes.values())
+
     def judged(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
             (self.lowered if verdict.strength > 0 else self.left)[verdict.reason] += 1

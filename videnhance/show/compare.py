@@ -40,7 +40,7 @@ def labels_of(restorer: str, invents: bool) -> tuple[str, str]:
     if invents:
         return "original", f"AI ({restorer}): an estimate, not evidence"
     if restorer == "identity":
-        return "original", "identity: unchanged"
+        return "original", "identity: no face restored"
     if is_learned(restorer):
         return "original", f"{restorer}: own frames, corrected by a learned estimate"
     return "original", f"{restorer}: from the clip's own frames"

@@ -60,7 +60,7 @@ class PreviewSummary:
     """Counted from the video's first frame, as positions are."""
     end_seconds: float
     faces: int
-    """Restored crops: one per face and frame."""
+    """One per face and frame."""
     tracks: int
     seconds: float
     """Wall time of the preview."""
@@ -71,6 +71,8 @@ class PreviewSummary:
     invents: bool
     """Whether the restorer can show what the clip does not hold."""
     notes: tuple[str, ...]
+    restored: int | None = None
+    """How many of the faces were restored: others were left as recorded."""
 
 
 def make_preview(
@@ -249,4 +251,5 @@ def _summary(
         restorer=shown.summary.restorer or "none",
         invents=shown.summary.invents,
         notes=(*notes, *shown.notes),
+        restored=shown.summary.restored,
     )

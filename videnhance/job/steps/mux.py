@@ -126,6 +126,6 @@ def _deliver_picture(job: Job, part: Path, complete: Callable[[Path, Check], Non
                 "another folder"
             )
         seconds = float(clip.timeline.duration_of(scope.start) * clip.timeline.time_base)
-        check = Check(frames=1, seconds=seconds, sounds=0, sound_packets=0, offset=0.0)
+        check = Check(1, seconds, sounds=0, sound_packets=0, offset=0.0, picture=True)
         complete(part, check)
     return check

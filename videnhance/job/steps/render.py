@@ -61,7 +61,7 @@ def render(job: Job) -> Job:
         if gainless:
             monitor.notes.append(_told(gainless, job.settings.restore.restorer))
     segments = tuple((file.segment, file.path) for file in files)
-    return replace(job, segments=segments, gainless=tuple(gainless))
+    return replace(job, segments=segments, gainless=tuple(gainless), restored=outcome.restored)
 
 
 def _told(gainless: Mapping[int, float], restorer: str) -> str:

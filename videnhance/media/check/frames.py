@@ -63,9 +63,18 @@ class Check:
     sounds: int
     """Number of audio streams compared."""
     sound_packets: int
-    """Number of their packets in the output."""
+    """Number of audio packets that are the source's, byte for byte."""
     offset: float
-    """Largest number of seconds by which sound has moved against the picture."""
+    """Largest number of seconds by which copied sound has moved against the picture."""
+    sampled: int = 0
+    """Number of copied audio streams that the output's container stores without packets: their
+    samples are the source's."""
+    encoded: int = 0
+    """Number of audio streams that are encoded anew, whose content is not compared."""
+    encoded_offset: float = 0.0
+    """Largest number of seconds by which the beginning or the end of one of these has moved."""
+    picture: bool = False
+    """Whether the output is a picture, of which all pixels were read back and compared."""
     repaired: int = 0
     """Audio packets whose times in the source were missing or did not rise. The output is compared
     with the times they were given."""
@@ -233,15 +242,20 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
         raise CheckError(
             f"{output}: holds {len(contents.sounds)} of {len(before)} streams of sound"
         )
-    offset, packets, left_out, moved = 0.0, 0, 0, float(window.moved)
+    offset, apart, packets, left_out, moved = 0.0, 0.0, 0, 0, float(window.moved)
+    sampled = encoded = 0
     for (index, framed, old), new in zip(before, contents.sounds, strict=True):
         name = f"{output}: its sound (stream {index} of the source)"
         if index in decoded:
             away = compare_ends(decoded[index], new, window)
+            encoded, apart = encoded + 1, max(apart, away)
+        elif framed:
+            away = compare_packets(name, old, new, moved)
+            packets, left_out = packets + len(new), left_out + len(old) - len(new)
+            offset = max(offset, away)
         else:
-            compare = compare_packets if framed else compare_samples
-            away = compare(name, old, new, moved)
-            left_out += len(old) - len(new) if framed else 0
+            away = compare_samples(name, old, new, moved)
+            sampled, offset = sampled + 1, max(offset, away)
         rounding = Fraction(0) if contents.untimed else contents.tick + new.tick
         limit = float(max(seconds / len(shown) / 2, rounding))
         if away >= limit:
@@ -249,7 +263,6 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
                 f"{name} has moved by {away * 1000:.1f} ms against the picture, which is not less "
                 f"than {limit * 1000:.1f} ms, half a frame"
             )
-        offset, packets = max(offset, away), packets + len(new)
     repaired = sum(old.repaired for _, _, old in before)
     silence = max((old.silence for k, _, old in before if k not in decoded), default=0.0)
     # A source that grew meanwhile holds frames by now that were not there when it was read.
@@ -264,10 +277,13 @@ def check(contents: Contents, output: Path, expected: Expected) -> Check:
         len(before),
         packets,
         offset,
-        repaired,
-        silence,
-        left_out,
-        witnessed,
+        sampled,
+        encoded,
+        apart,
+        repaired=repaired,
+        silence=silence,
+        left_out=left_out,
+        witnessed=witnessed,
     )
 
 
