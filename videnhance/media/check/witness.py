@@ -16,10 +16,13 @@ from pathlib import Path
 
 import av
 import av.error
+from av.container import InputContainer
 
 from videnhance.errors import CheckError
 from videnhance.media.check.avi_index import begins_of
 from videnhance.media.names import as_file, lone
+from videnhance.media.reading.joined import Joined, joined_in, part_opened
+from videnhance.media.reading.parts import Part
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.recording import Recording
 
@@ -67,20 +70,24 @@ def _stored(path: Path, container: str, stream: int) -> list[Fraction]:
         return sorted((begins_of(path) or {}).get(stream, ()))
     found: list[Fraction] = []
     try:
-        # PyAV fails at the end of a file in which a stream appeared midway.
-        with (
-            suppress(IndexError),
-            lone(path) as name,
-            av.open(as_file(name), metadata_errors="replace") as source,
-        ):
-            source.flags = (source.flags & ~_GENPTS) | _AS_STORED
-            for packet in source.demux():
-                own = packet.stream_index == stream and packet.size and not packet.is_discard
-                if own and packet.pts is not None:
-                    found.append(packet.pts * Fraction(packet.time_base))
+        parts = joined_in(path)
+        for part, begin in zip(parts.parts, parts.begins, strict=True):
+            # PyAV fails at the end of a file in which a stream appeared midway.
+            with suppress(IndexError), lone(path) as name, _opened(name, parts, part) as source:
+                moved = begin - Fraction(source.start_time or 0, 1_000_000) if parts.seconds else 0
+                source.flags = (source.flags & ~_GENPTS) | _AS_STORED
+                for packet in source.demux():
+                    own = packet.stream_index == stream and packet.size and not packet.is_discard
+                    if own and packet.pts is not None:
+                        found.append(packet.pts * Fraction(packet.time_base) + moved)
     except av.error.FFmpegError:
         return []
     return sorted(found)
+
+
+def _opened(name: Path, parts: Joined, part: Part) -> InputContainer:
+    one = part_opened(name, part) if parts.rest or parts.seconds else None
+    return one or av.open(as_file(name), metadata_errors="replace")
 
 
 def _nearest(times: Sequence[Fraction], time: Fraction) -> Fraction:
