@@ -27,6 +27,8 @@ _READ_ON = ("mpegts", "mpeg", "matroska", "avi", "gif", "image2", "mov", "flv")
 """Containers of which FFmpeg reads what lies behind the end too, that have none, or are walked."""
 _HEAD = 16
 """Bytes by which another recording is known to begin."""
+_HEADER = 64
+"""Bytes that may stand before a packet, of what FFmpeg took for one."""
 _VARIED = 5
 """Fewest different bytes in them: others, such as zeros, may be anything."""
 _BLOCK = 1 << 20
@@ -175,7 +177,7 @@ def _tags(data: _Bytes) -> list[tuple[int, bool]]:
 def _heads(data: _Bytes, last: int) -> list[tuple[int, bool]]:
     """Like `_recordings`, for any other file: where its first bytes come again."""
     head = data.at(0, _HEAD)
-    begins, at = [(0, True)], last
+    begins, at = [(0, True)], max(last - _HEADER, 0)  # which may be taken for that of a packet
     while len(set(head) - {0}) >= _VARIED and (at := data.find(head, at + 1)) > 0:
         begins.append((at, True))
     return begins

@@ -22,6 +22,8 @@ class Behind:
     part: Part
     seconds: float | None
     """How long it plays, if it is a recording that says so."""
+    is_unlike: bool
+    """Whether it would be read if it were like the recording before it."""
 
     @property
     def text(self) -> str:
@@ -30,9 +32,10 @@ class Behind:
         if not self.part.is_recording:
             return f"{size} belong to no recording and are not read"
         long = f" of {self.seconds:.3f} s" if self.seconds is not None else ""
+        why = ", unlike the first in streams, size, clock or rotation," if self.is_unlike else ""
         return (
-            f"{size} hold another recording{long} that does not go on as the first does, and are "
-            "not read; split the file there to enhance it too"
+            f"{size} hold another recording{long}{why} and are not read; split the file there to "
+            "enhance it too"
         )
 
 
@@ -42,10 +45,11 @@ def behind(info: VideoInfo, last: int, reached: int) -> tuple[Behind, ...]:
     if info.container == DEMUXER:
         return ()
     found = joined_in(info.path)
-    parts = found.rest or parts_behind(info.path, info.container, last)
+    others = parts_behind(info.path, info.container, last)
+    parts = found.rest or others
     # FFmpeg itself reads on behind what looks like damage.
     parts = tuple(p for p in parts if found.seconds or p.is_recording or p.begin >= reached)
-    return tuple(Behind(part, _seconds(info.path, part)) for part in parts)
+    return tuple(Behind(part, _seconds(info.path, part), not others) for part in parts)
 
 
 def _seconds(path: Path, part: Part) -> float | None:
