@@ -10,6 +10,9 @@ from videnhance.job.preview.make import PreviewSummary
 from videnhance.job.status import Status
 from videnhance.job.summary import ESTIMATE, Summary
 from videnhance.media.check.frames import Check
+from videnhance.media.info import VideoInfo
+from videnhance.media.reading.joined import joined_in
+from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.scan import oddity, plain_timeline, scan
 from videnhance.media.timeline import Timeline
@@ -42,6 +45,7 @@ def probe_facts(path: Path) -> dict[str, Any]:
         "container": info.container,
         "duration": info.duration,
         "problem": oddity(found),
+        "recordings": _recordings(info),
         "video": {
             "stream": info.stream,
             "codec": info.codec,
@@ -102,6 +106,9 @@ def probe_text(facts: dict[str, Any]) -> str:
             f"timing    {timing['first']:.3f} to {timing['end']:.3f} s, time base "
             f"{video['time_base']}, {timing['shortest']:.4f} to {timing['longest']:.4f} s a frame",
         ]
+    if facts["recordings"]:
+        each = [f"{one['start']:.3f} s (byte {one['byte']})" for one in facts["recordings"]]
+        lines.append(f"joined    {len(each)} recordings one behind another: {', '.join(each)}")
     for stream in facts["streams"]:
         if stream["index"] != video["stream"]:
             tail = [stream["detail"], stream["language"] or ""]
@@ -316,6 +323,15 @@ def _timing(timeline: Timeline) -> dict[str, Any]:
         # Containers that round times to a coarse time base make steps differ by one unit.
         "constant_rate": max(steps) - min(steps) <= 1,
     }
+
+
+def _recordings(info: VideoInfo) -> list[dict[str, float]] | None:
+    """The recordings that are read as one; None if there is only one."""
+    found = joined_in(info.path) if info.container != DEMUXER else None
+    if found is None or not found.seconds:
+        return None
+    pairs = zip(found.parts, found.begins, strict=True)
+    return [{"byte": part.begin, "start": float(begin)} for part, begin in pairs]
 
 
 def _size(size: list[int]) -> str:

@@ -22,6 +22,11 @@ def as_file(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+def as_part(path: Path, begin: int, end: int) -> str:
+    """The name of the bytes begin..end (half-open) of a file."""
+    return f"subfile,,start,{begin},end,{end},,:{as_file(path)}"
+
+
 @contextmanager
 def lone(path: Path) -> Iterator[Path]:
     """A name of the file that is not a pattern; valid within the context."""

@@ -21,11 +21,14 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
 
 from videnhance.errors import CheckError
 from videnhance.media.check.avi_index import Places, places_of
 from videnhance.media.info import VideoInfo
 from videnhance.media.names import as_file, lone
+from videnhance.media.reading.joined import Joined, joined_in, part_opened
+from videnhance.media.reading.parts import Part
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.recording import Recording
 from videnhance.media.repair.timing import WINDOW
@@ -197,19 +200,29 @@ def _stored(info: VideoInfo, clock: _Clock, asked: _Asked) -> Times:
 def _read(info: VideoInfo, clock: _Clock, entry: int | None, end: int | None) -> array[int]:
     """The times from `entry` on, until so many are later than `end` that no other can follow."""
     found, later = array("q"), 0
-    with (
-        lone(info.path) as name,
-        av.open(as_file(name), metadata_errors="replace") as source,
-        suppress(IndexError),  # at the end of a file in which a stream appeared midway
-    ):
-        source.flags = (source.flags & ~_GENPTS) | _AS_STORED
-        if entry is not None:
-            source.seek(entry, stream=source.streams[info.stream])
-        for packet in source.demux():
-            own = packet.stream_index == info.stream and packet.size and not packet.is_discard
-            if own and packet.pts is not None:
-                found.append(clock.since_first(packet.pts))
-                later += end is not None and found[-1] > end
-                if later > WINDOW:
-                    break
+    joined = joined_in(info.path)
+    for part, begin in zip(joined.parts, joined.begins, strict=True):
+        with (
+            lone(info.path) as name,
+            _opened(name, joined, part) as source,
+            suppress(IndexError),  # at the end of a file in which a stream appeared midway
+        ):
+            first = source.start_time or 0
+            moved = begin - Fraction(first, 1_000_000) if joined.seconds else Fraction(0)
+            source.flags = (source.flags & ~_GENPTS) | _AS_STORED
+            if entry is not None and not joined.seconds:
+                source.seek(entry, stream=source.streams[info.stream])
+            for packet in source.demux():
+                own = packet.stream_index == info.stream and packet.size and not packet.is_discard
+                if own and packet.pts is not None:
+                    found.append(clock.since_first(packet.pts) + round(moved / clock.tick))
+                    later += end is not None and found[-1] > end
+                    if later > WINDOW:
+                        return found
     return found
+
+
+def _opened(name: Path, joined: Joined, part: Part) -> InputContainer:
+    if joined.rest or joined.seconds:
+        return part_opened(name, part)
+    return av.open(as_file(name), metadata_errors="replace")

@@ -15,34 +15,31 @@ from typing import Any
 
 import av
 import av.error
-import numpy as np
-import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError, line_of
-from videnhance.media.info import ColorTags, PictureTags, StreamInfo, VideoInfo
+from videnhance.media.info import ColorTags, StreamInfo, VideoInfo
 from videnhance.media.messages import leave_unheard
 from videnhance.media.names import as_file, lone
 from videnhance.media.reading.changes import Changes, overlapping_kept
 from videnhance.media.reading.clocks import correction_of
-from videnhance.media.reading.matroska import picture_tags
+from videnhance.media.reading.joined import CONCAT, joined_in, open_parts, part_opened
 from videnhance.media.reading.pictures import (
     DEMUXER,
     counted,
     display_matrix_of,
     files_of,
-    matrix,
     pictures_of,
 )
+from videnhance.media.reading.side_data import declared_tags, display_matrix
 from videnhance.media.reading.stamps import lacks_pts, take_stored_times
 
 UNTAGGED_FULL = {"tiff"}
@@ -79,7 +76,7 @@ def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer
             raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
         device = HWAccel(hwaccel) if hwaccel else None
         name = stack.enter_context(lone(path))
-        return av.open(as_file(name), "r", metadata_errors="replace", hwaccel=device)
+        return open_parts(path, name, device)
     except av.error.FFmpegError as error:
         raise InputError(_why_unreadable(path, error)) from error
     except OSError as error:
@@ -173,7 +170,7 @@ def probe(path: Path | str) -> VideoInfo:
         declared = aspect is not None and aspect > 0
         info = VideoInfo(
             path=path,
-            container=container.format.name,
+            container=container_of(path, container),
             duration=container.duration / 1e6 if container.duration is not None else None,
             stream=stream.index,
             codec=codec_name(stream),
@@ -193,7 +190,7 @@ def probe(path: Path | str) -> VideoInfo:
                 primaries=context.color_primaries,
                 transfer=context.color_trc,
             ),
-            streams=tuple(_describe(s) for s in container.streams),
+            streams=_described(path, container),
             field_order=getattr(context, "field_order", 0),  # PyAV 17 does not have it
             display_matrix=None,
         )
@@ -202,8 +199,8 @@ def probe(path: Path | str) -> VideoInfo:
         if info.container == DEMUXER:
             turned = display_matrix_of(files_of(path)[0])
         else:
-            turned = _display_matrix(first, says_more)
-        return replace(info, display_matrix=turned, picture=_picture_tags(stream, first, says_more))
+            turned = display_matrix(first, says_more)
+        return replace(info, display_matrix=turned, picture=declared_tags(stream, first, says_more))
 
 
 def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
@@ -267,6 +264,28 @@ def _pix_fmt(context: VideoCodecContext) -> str | None:
     return context.format.name if context.format is not None else None
 
 
+def container_of(path: Path, opened: InputContainer) -> str:
+    """FFmpeg's name of a source's demuxer; that of the parts, where a file is read as several."""
+    if opened.format.name != CONCAT:
+        return str(opened.format.name)
+    with part_opened(path, joined_in(path).parts[0]) as first:
+        return str(first.format.name)
+
+
+def _described(path: Path, opened: InputContainer) -> tuple[StreamInfo, ...]:
+    if opened.format.name != CONCAT:
+        return tuple(_describe(stream) for stream in opened.streams)
+    # Of concat, FFmpeg takes sound that is not played for where it begins.
+    with part_opened(path, joined_in(path).parts[0]) as first:
+        start = (first.start_time or 0) / 1e6
+        found = [_describe(stream) for stream in first.streams]
+    begins = [None if stream.start is None else stream.start - start for stream in found]
+    return tuple(
+        replace(stream, start=begin, duration=None)
+        for stream, begin in zip(found, begins, strict=True)
+    )
+
+
 def _describe(stream: Stream) -> StreamInfo:
     context = stream.codec_context
     detail = ""
@@ -312,39 +331,3 @@ _STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
 _EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
 """Marks of EXIF and ICC profiles in such packets. PyAV 18.1 refuses all side data of a frame with
 EXIF, and crashes the interpreter for one with an ICC profile: their side data is not read."""
-
-
-def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:
-    """Side data of a frame as 32-bit numbers."""
-    data = frame.side_data.get(kind)
-    return np.frombuffer(bytes(data), np.int32) if isinstance(data, SideData) else None
-
-
-def _display_matrix(frame: VideoFrame, says_more: bool) -> tuple[int, ...] | None:
-    """The first frame's display matrix; PyAV's `rotation` alone would lose mirroring."""
-    if says_more:
-        numbers = _numbers(frame, "DISPLAYMATRIX")
-        return None if numbers is None else tuple(int(n) for n in numbers[:9])
-    quarters = round(-frame.rotation / 90) % 4
-    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
-    return matrix(cos, sin, -sin, cos) if quarters else None
-
-
-_DYNAMIC = ("DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID", "DOVI_METADATA", "DOVI_RPU_BUFFER")
-
-
-def _picture_tags(stream: VideoStream, frame: VideoFrame, says_more: bool) -> PictureTags:
-    """The tags in the header, and those that H.264 and H.265 carry only in their first frame."""
-    tags = picture_tags(stream)
-    if not says_more:
-        return tags
-    # AVMasteringDisplayMetadata: ten rationals (least luminance before largest), then two flags
-    # that say which of them are set.
-    mastering = _numbers(frame, "MASTERING_DISPLAY_METADATA")
-    if mastering is not None and all(mastering[20:22]) and all(mastering[1:20:2]):
-        *points, least, most = (float(n) for n in mastering[:20:2] / mastering[1:20:2])
-        tags = replace(tags, mastering=(*points, most, least))
-    light = _numbers(frame, "CONTENT_LIGHT_LEVEL")
-    if light is not None:
-        tags = replace(tags, light=(int(light[0]), int(light[1])))
-    return replace(tags, dynamic=any(frame.side_data.get(kind) for kind in _DYNAMIC))

@@ -10,8 +10,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-_BOXES = b"ftyp styp moov moof mdat mfra free skip wide uuid sidx emsg prft meta pdin".split()
-"""Known boxes of the top level; the size is not trusted if there is another one."""
+from videnhance.media.reading.parts import BOXES
+
 _CLUSTER = 0x1F43B675
 _IN_SEGMENT = frozenset(
     (
@@ -48,7 +48,7 @@ def _boxes(file: BinaryIO, size: int) -> int:
     while at + 8 <= size:
         file.seek(at)
         length, name = struct.unpack(">I4s", file.read(8))
-        if name not in _BOXES:
+        if name not in BOXES:  # then its size is not trusted
             return 0
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8))

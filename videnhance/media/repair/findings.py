@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 from videnhance.media.info import VideoInfo
+from videnhance.media.reading.joined import joined_in
+from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.scan import Scan, usual_step
 from videnhance.media.repair.timing import Repaired
@@ -29,7 +32,8 @@ class Finding:
     """Something that is wrong with a source, and what was done about it."""
 
     kind: str
-    """rate, times, order, lost, gap, damaged, size, hidden, cut off, codec, sound or unread."""
+    """rate, times, order, lost, gap, damaged, size, hidden, cut off, codec, sound, unread, joined
+    or behind."""
     text: str
     """One sentence."""
     start: float | None = None
@@ -191,6 +195,25 @@ def end_findings(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> It
         yield Finding("sound", text, start, stop)
     if found.unread and found.cut_off is None:
         yield Finding("unread", "parts of the file cannot be read; what lies between them is used")
+
+
+def joined_findings(info: VideoInfo, timeline: RecordedTimeline) -> Iterator[Finding]:
+    """Where another recording follows in the same file."""
+    parts = joined_in(info.path) if info.container != DEMUXER else None
+    for part, begin in list(zip(parts.parts, parts.begins, strict=False))[1:] if parts else ():
+        ticks = math.floor(begin / timeline.time_base)
+        index = min(bisect_left(timeline.pts, ticks), len(timeline) - 1)
+        text = (
+            f"another recording lies in the file from byte {part.begin} on: it follows at "
+            f"{timeline.seconds(index):.3f} s"
+        )
+        before = timeline.seconds(max(index - 1, 0))
+        yield Finding("joined", text, before, timeline.seconds(index))
+
+
+def behind_findings(found: Scan) -> Iterator[Finding]:
+    """What of a file is not read."""
+    return (Finding("behind", rest.text) for rest in found.behind)
 
 
 def _frames(count: int) -> str:

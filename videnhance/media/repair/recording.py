@@ -29,10 +29,12 @@ from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination, examine
 from videnhance.media.repair.findings import (
     Finding,
+    behind_findings,
     damage_findings,
     end_findings,
     gap_findings,
     hidden_findings,
+    joined_findings,
     lost_findings,
     rate_finding,
     summed,
@@ -139,7 +141,12 @@ def recording_of(
         known = None
     if found.is_plain and known is None and not thorough:
         timeline = plain_timeline(info, found)
-        findings = (*_picture_findings(info, found), *gap_findings(timeline))
+        findings = (
+            *_picture_findings(info, found),
+            *(joined := list(joined_findings(info, timeline))),
+            *gap_findings(timeline, joined),
+            *behind_findings(found),
+        )
         return Recording(info, timeline, hwaccel, findings=findings)
     examined = known if known is not None else examine(info, found, progress)
     recording = _understood(info, found, examined, rate)
@@ -161,7 +168,7 @@ def _only_lacks_times(found: Scan) -> bool:
 
 def _refuse_bad(recording: Recording) -> None:
     for finding in recording.findings:
-        if finding.kind not in ("rate", "order", "hidden", "gap"):
+        if finding.kind not in ("rate", "order", "hidden", "gap", "joined"):
             raise InputError(
                 f"{recording.info.path}: {finding.text}; copy it again from its source, or leave "
                 "--strict out to enhance what decodes"
@@ -205,11 +212,13 @@ def _understood(
         *_picture_findings(info, found),
         *times,
         *(lost := list(lost_findings(info, found, examined, timeline))),
-        *gap_findings(timeline, lost),
+        *(joined := list(joined_findings(info, timeline))),
+        *gap_findings(timeline, [*lost, *joined]),
         *damage_findings(examined, timeline),
         *variant_findings(info, examined, timeline),
         *hidden_findings(found, examined),
         *end_findings(info, found, timeline),
+        *behind_findings(found),
     )
     # The CPU examined it, so the CPU decodes it: damage may decode differently elsewhere.
     return Recording(info, timeline, None, clock, findings, examined)

@@ -17,6 +17,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.changes import codec_now
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.reading.stamps import is_by_place
+from videnhance.media.repair.behind import Behind, behind
 from videnhance.media.repair.extent import bytes_missing
 from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
@@ -71,6 +72,8 @@ class Scan:
     they are shown."""
     held: int = 0
     """Number of frames that are decoded before the first is shown, if times are of decoding."""
+    behind: tuple[Behind, ...] = ()
+    """What of the file is not read."""
 
     @property
     def shown(self) -> list[PacketFacts]:
@@ -109,6 +112,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
     found: list[PacketFacts] = []
     placed: set[int] = set()
     end, unread, left, became = 0.0, 0, 0, ""
+    last = reached = 0
 
     def failed() -> None:
         nonlocal unread
@@ -125,6 +129,8 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         read = packets_of(container, failed=failed, placed=placed.add, changed=changed)
         for packet in read:
             length = packet.duration or 0
+            if packet.pos is not None:
+                last, reached = max(last, packet.pos), max(reached, packet.pos + packet.size)
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, float((packet.pts + length) * packet.time_base))
             if packet.stream_index != stream.index:
@@ -162,6 +168,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         broken_sound=breaks.found,
         in_stored_order=waits,
         held=_held(info) if waits and not by_place else 0,
+        behind=behind(info, last, reached),
     )
 
 
@@ -189,6 +196,8 @@ def oddity(found: Scan) -> str | None:
         return f"{found.repeated} frames repeat another frame's time (pts)"
     if found.changed is not None:
         return f"the video changes to {found.changed[0]} in the middle of the file"
+    if found.behind:
+        return found.behind[0].text
     whole = replace(found, in_stored_order=False)
     return None if whole.is_plain else "packets are damaged, or cannot be read"
 
