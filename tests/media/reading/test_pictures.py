@@ -412,6 +412,6 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     save(tmp_path / "in.jpg", texture(0))
     run = CliRunner().invoke(app, ["enhance", "in.jpg", "-o", "out.png", "--restorer", "identity"])
     assert run.exit_code == 0, run.output
-    assert "1 frames" in run.output
+    assert "1 frame, " in run.output
     found = CliRunner().invoke(app, ["probe", "in.jpg"])
     assert "mjpeg" in found.output
