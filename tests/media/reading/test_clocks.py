@@ -3,6 +3,7 @@ other."""
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -125,3 +126,37 @@ def test_the_output_has_the_rest_of_the_sound_in_its_place(tmp_path: Path, audio
     assert max(other.values()) > Fraction(6, 5)
     for data, time in other.items():
         assert abs(time - one[data]) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("audio", "size"), [*((a, 4) for a in SOUNDS), ("pcm_s24le", 3000), ("adpcm_ima_wav", 3000)]
+)
+def test_a_wrong_length_in_the_index_moves_nothing(tmp_path: Path, audio: str, size: int) -> None:
+    source = write_sound(tmp_path / "in.avi", audio)
+    whole = placed(source)
+    data = bytearray(source.read_bytes())
+    at = data.rindex(b"idx1")
+    for _ in range(6):
+        at = data.index(b"01wb", at + 1)
+    struct.pack_into("<I", data, at + 12, size)
+    source.write_bytes(data)
+    assert placed(source) == whole
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("rate", [33_570_432, 100])
+def test_pcm_sounds_at_the_rate_of_its_format(tmp_path: Path, suffix: str, rate: int) -> None:
+    source = write_sound(tmp_path / "in.avi", "pcm_s16le")
+    whole = placed(source)
+    data = bytearray(source.read_bytes())
+    at = data.index(b"auds")
+    struct.pack_into("<II", data, at + 20, 1, rate)  # dwScale, dwRate
+    source.write_bytes(data)
+    tick = max(Fraction(1, rate), Fraction(1, 1000))
+    for data_, time in placed(source).items():
+        assert abs(time - whole[data_]) <= tick
+    out = tmp_path / f"out{suffix}"
+    summary = enhance(source, out, UNCHANGED)
+    assert summary.check is not None
+    assert b"".join(packets(out, "audio")) == b"".join(whole)
