@@ -14,7 +14,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.joined import joined_in
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import oddity, plain_timeline, scan
+from videnhance.media.repair.scan import frame_rate, oddity, plain_timeline, scan
 from videnhance.media.timeline import Timeline
 from videnhance.render.stages import STAGES
 from videnhance.restorers import AUTO, is_learned
@@ -56,7 +56,7 @@ def probe_facts(path: Path) -> dict[str, Any]:
             "mirrored": info.mirrored,
             "display_matrix": list(info.display_matrix) if info.display_matrix else None,
             "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.declares_aspect else None,
-            "average_rate": str(info.average_rate) if info.average_rate else None,
+            "average_rate": str(rate) if (rate := frame_rate(info, found)) else None,
             "time_base": str(info.time_base),
             "declared_frames": info.declared_frames or None,
             "color": {

@@ -15,18 +15,20 @@ from array import array
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from videnhance.errors import CheckError
 from videnhance.media.check.avi_index import Places, places_of
 from videnhance.media.info import VideoInfo
 from videnhance.media.names import as_file, lone
+from videnhance.media.reading.fields import Fields
 from videnhance.media.reading.joined import Joined, joined_in, part_opened
 from videnhance.media.reading.parts import Part
 from videnhance.media.reading.pictures import DEMUXER
@@ -210,11 +212,12 @@ def _read(info: VideoInfo, clock: _Clock, entry: int | None, end: int | None) ->
             first = source.start_time or 0
             moved = begin - Fraction(first, 1_000_000) if joined.seconds else Fraction(0)
             source.flags = (source.flags & ~_GENPTS) | _AS_STORED
+            is_second_field = Fields(cast(VideoStream, source.streams[info.stream]))
             if entry is not None and not joined.seconds:
                 source.seek(entry, stream=source.streams[info.stream])
             for packet in source.demux():
                 own = packet.stream_index == info.stream and packet.size and not packet.is_discard
-                if own and packet.pts is not None:
+                if own and not is_second_field(packet) and packet.pts is not None:
                     found.append(clock.since_first(packet.pts) + round(moved / clock.tick))
                     later += end is not None and found[-1] > end
                     if later > WINDOW:

@@ -21,7 +21,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from videnhance.errors import InputError, UsageError
+from videnhance.errors import DamagedError, InputError, UsageError
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.decoding import read_frames
@@ -41,7 +41,14 @@ from videnhance.media.repair.findings import (
     time_findings,
     variant_findings,
 )
-from videnhance.media.repair.scan import Scan, plain_timeline, refuse_odd, scan, usual_step
+from videnhance.media.repair.scan import (
+    Scan,
+    frame_rate,
+    plain_timeline,
+    refuse_odd,
+    scan,
+    usual_step,
+)
 from videnhance.media.repair.timing import even, repaired
 from videnhance.media.timeline import RecordedTimeline
 from videnhance.settings.groups import DEFAULTS, SourceSettings, rate_of
@@ -120,6 +127,7 @@ def recording_of(
     rate is given but all frames have times.
     """
     found = scan(info, progress)
+    info = replace(info, average_rate=frame_rate(info, found))
     given = rate_of(settings.fps) if settings.fps is not None else None
     if info.container == DEMUXER:  # it only counts pictures, so any rate will do
         shown = given or info.average_rate or Fraction(25)
@@ -169,7 +177,7 @@ def _only_lacks_times(found: Scan) -> bool:
 def _refuse_bad(recording: Recording) -> None:
     for finding in recording.findings:
         if finding.kind not in ("rate", "order", "hidden", "gap", "joined"):
-            raise InputError(
+            raise DamagedError(
                 f"{recording.info.path}: {finding.text}; copy it again from its source, or leave "
                 "--strict out to enhance what decodes"
             )

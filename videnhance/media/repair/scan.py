@@ -15,6 +15,7 @@ from av.packet import Packet
 from videnhance.errors import InputError, TruncatedError
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.changes import codec_now
+from videnhance.media.reading.fields import Fields
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.reading.stamps import is_by_place
 from videnhance.media.repair.behind import Behind, behind
@@ -23,6 +24,8 @@ from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
 
 _FROM_ZERO = ("matroska,webm", "nut")
+_SAME = 0.1
+"""Share by which a rate may be off the median step of frames, whose times containers round."""
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may end before the declared duration: containers round, and count
 the length of the last frame or audio packet differently."""
@@ -41,6 +44,8 @@ class PacketFacts(NamedTuple):
     place: int
     """Its byte offset in the file; -1 if the container does not say."""
     size: int
+    is_second_field: bool = False
+    """Whether the frame is that of the packet before it (reading/fields.py)."""
 
     @property
     def time(self) -> int | None:
@@ -77,12 +82,13 @@ class Scan:
 
     @property
     def shown(self) -> list[PacketFacts]:
-        return [packet for packet in self.packets if not packet.is_discard]
+        """The packets that are frames, by what is known without decoding."""
+        return [p for p in self.packets if not p.is_discard and not p.is_second_field]
 
     @property
     def lacking(self) -> int:
         """Number of frames without a time."""
-        return sum(p.pts is None for p in self.shown) if self.has_times else len(self.packets)
+        return sum(p.pts is None for p in self.shown) if self.has_times else len(self.shown)
 
     @property
     def repeated(self) -> int:
@@ -125,7 +131,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
 
     with open_source(info.path) as container:
         stream = video_stream(container, info.path)
-        breaks = Breaks(container)
+        breaks, is_second_field = Breaks(container), Fields(stream)
         read = packets_of(container, failed=failed, placed=placed.add, changed=changed)
         for packet in read:
             length = packet.duration or 0
@@ -136,6 +142,9 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
             if packet.stream_index != stream.index:
                 breaks.see(packet)
                 continue
+            second = is_second_field(packet)
+            if second:
+                found[-1] = found[-1]._replace(duration=found[-1].duration + length)
             found.append(
                 PacketFacts(
                     packet.pts,
@@ -146,6 +155,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
                     packet.is_discard,
                     packet.pos if packet.pos is not None else -1,
                     packet.size,
+                    second,
                 )
             )
             progress(len(found))
@@ -252,6 +262,15 @@ def _last_length(info: VideoInfo, pts: Sequence[int], lengths: Sequence[int]) ->
     usual = usual_step(info, pts)
     made_up = len(pts) > 1 and max(lengths) <= 1 < usual
     return lengths[-1] if 0 < lengths[-1] <= LONGEST and not made_up else usual
+
+
+def frame_rate(info: VideoInfo, found: Scan) -> Fraction | None:
+    """Declared frames a second. Where fields are coded apart, FFmpeg may count these."""
+    rate, pts = info.average_rate, sorted(p.pts for p in found.shown if p.pts is not None)
+    if rate is None or len(found.shown) == len(found.packets) or len(pts) < 2:
+        return rate
+    step = float(np.median(np.diff(pts)) * info.time_base)
+    return rate / 2 if step and abs(rate / 2 * Fraction(step) - 1) < _SAME else rate
 
 
 def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
