@@ -413,14 +413,42 @@ def test_moments_are_taken_where_the_result_has_its_full_strength(clip: Path) ->
 
     def moments(**ends: bool) -> list[int]:
         track = tracklet(1, 60, 10, 40, **ends)
-        return sorted(sightings(footage, [track], (0, 60), count=9, ease=0.5, scale=1))
+        found = sightings(footage, [track], (0, 60), everyone=[track], count=9, ease=0.5, scale=1)
+        return sorted(found)
 
     assert moments()
     assert all(23 <= index <= 26 for index in moments())
     assert min(moments(opens=True)) < 23
     assert max(moments(closes=True)) > 26
     short = tracklet(1, 60, 10, 14)
-    assert sightings(footage, [short], (0, 60), count=1, ease=0.5, scale=1)
+    assert sightings(footage, [short], (0, 60), everyone=[short], count=1, ease=0.5, scale=1)
+
+
+@pytest.mark.parametrize("hider", [False, True])
+def test_a_face_that_is_cut_off_or_covered_is_not_a_best_moment(
+    tmp_path: Path, hider: bool
+) -> None:
+    """The same face in every frame; until frame 15 it is at the picture's edge, or behind a head
+    that is nearer."""
+    texture = np.random.default_rng(5).integers(60, 200, (12, 16, 3), np.uint8)
+    picture = cv2.resize(texture, (192, 144), interpolation=cv2.INTER_CUBIC)
+    footage = open_clip(write_rgb(tmp_path / "in.mkv", [picture] * 30))
+    still = tracklet(1, 60, 0, 30, opens=True, closes=True)
+    moved = still.landmarks + np.array([40.0, 30.0])
+    if not hider:
+        moved[:15, :, 0] -= 70.0
+    face = replace(still, landmarks=moved, poses=fit_poses(moved))
+    large = tracklet(2, 110, 0, 15, opens=True, closes=True)
+    found = sightings(
+        footage,
+        [face],
+        (0, 30),
+        everyone=[face, large] if hider else [face],
+        count=1,
+        ease=0.2,
+        scale=1,
+    )
+    assert list(found) == [15]
 
 
 @pytest.mark.usefixtures("square_detector")

@@ -59,7 +59,13 @@ def save_stills(
     tracklets, _ = largest_tracks(tracks, span, len(tracks.tracklets))
     scale = settings.output.scale
     found = sightings(
-        source, tracklets, span, count=MOMENTS, ease=settings.restore.ease, scale=scale
+        source,
+        tracklets,
+        span,
+        everyone=tracks.everyone,
+        count=MOMENTS,
+        ease=settings.restore.ease,
+        scale=scale,
     )
     total, done = sum(map(len, found.values())), 0
     original, label = labels_of(provenance.restorer, provenance.invents)

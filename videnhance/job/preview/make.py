@@ -192,6 +192,7 @@ def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
         shown.source,
         tracklets,
         shown.span,
+        everyone=shown.tracks.everyone,
         count=MOMENTS,
         ease=shown.request.settings.restore.ease,
         scale=scale,
