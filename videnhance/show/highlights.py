@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,10 +130,13 @@ def _values_seen(
     return values
 
 
-def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Tracklet, ...], int]:
+def largest_tracks(
+    tracks: Tracks, span: Span, count: int, last: Collection[int] = ()
+) -> tuple[tuple[Tracklet, ...], int]:
     """The `count` largest faces of a range, the largest first, and how many more there are.
 
-    Of faces as good as equally large (TIE) the one with the smaller id is first.
+    Of faces as good as equally large (TIE) the one with the smaller id is first. Those with the ids
+    `last` come after the others.
     """
 
     def size(track: Tracklet) -> float:
@@ -143,6 +146,7 @@ def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Trackl
     within = [t for t in tracks.tracklets if t.start < span[1] and span[0] < t.stop]
     within.sort(key=lambda t: t.id)
     order = best_first([size(t) for t in within], share=TIE)
+    order.sort(key=lambda k: within[k].id in last)
     return tuple(within[k] for k in order[:count]), max(len(within) - count, 0)
 
 
