@@ -25,7 +25,6 @@ from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.settings.groups import OutputSettings, RestoreSettings, Settings
@@ -99,7 +98,7 @@ def tried(path: Path, trial: Trial) -> tuple[tuple[Tracklet, ...], Recording]:
     Raises VidenhanceError."""
     settings = replace(trial.settings, output=OutputSettings(preset="ultrafast"))
     info = probe(path)
-    coding = coding_of(info, read_timeline(info))
+    coding = coding_of(info, open_clip(info).recorded.timeline)
     recording = Recording(replace(trial, coding=coding).restorers())
     restorers.RESTORERS[Recording.name] = Row(lambda loader: recording)
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from videnhance.faces.alignment import TEMPLATE, fit_poses
 from videnhance.faces.tracklets import Tracklet
-from videnhance.faces.visibility import Visible, visible_in
+from videnhance.faces.visibility import Visible, seen_at_once, visible_in
 
 PICTURE = (400, 300)
 
@@ -67,6 +67,15 @@ def test_a_face_behind_another_s_ear_is_hidden_in_part() -> None:
     assert shares[-1] == 0.0
     assert max(np.diff(shares)) <= 0
     assert min(np.diff(shares)) > -0.06
+
+
+def test_faces_of_one_frame_are_seen_as_those_of_tracks_are() -> None:
+    tracks = [track(1, 200, 150, 150), track(2, 230, 140, 90), track(3, 395, 100, 80)]
+    shares = seen_at_once(np.concatenate([t.poses for t in tracks]), PICTURE)
+    found = seen(*tracks)
+    np.testing.assert_allclose(shares, [found[t.id].shares[0] for t in tracks], rtol=1e-12)
+    assert 0.0 < shares[1] < 0.9 and 0.3 < shares[2] < 0.9
+    assert seen_at_once(np.empty((0, 4)), PICTURE).shape == (0,)
 
 
 def test_faces_of_one_size_hide_nothing_of_each_other() -> None:

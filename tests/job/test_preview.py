@@ -224,6 +224,41 @@ def test_a_result_that_looks_like_the_source_is_told_so(
 
 
 @pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("shared", [0, 8])
+def test_a_track_that_is_left_alone_is_told_with_the_reason_and_comes_last(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, darken: Settings, shared: int
+) -> None:
+    """Track 2 stands behind the larger 3, in all its frames or in some of them."""
+    shown: list[Sequence[sheets.Row]] = []
+
+    def sheet(title: str, lines: object, rows: Sequence[sheets.Row], *rest: object) -> Picture:
+        shown.append(rows)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setattr(make, "contact_sheet", sheet)
+    near = tracklet(3, 110, 0, 20 - shared, opens=True, closes=True)
+    far = tracklet(2, 70, 0, 20, opens=True, closes=True)
+    beside = far.landmarks - far.landmarks[0].mean(axis=0) + near.landmarks[0].mean(axis=0)
+    far = replace(far, landmarks=beside, poses=fit_poses(beside))
+    alone = tracklet(1, 40, 0, 20, opens=True, closes=True)
+    apart = alone.landmarks + np.array([140.0, 0.0])
+    alone = replace(alone, landmarks=apart, poses=fit_poses(apart))
+    given = tmp_path / "in.json"
+    write_tracks(given, Tracks((alone, far, near)), open_clip(clip))
+    wish = replace(darken, part=PartSettings(end="20f"))
+    summary = make_preview(clip, tmp_path / "out.mp4", wish, tracks=given)
+    notes = {row.track: row.note for row in shown[0]}
+    if shared:
+        assert list(notes) == [3, 2, 1]
+        assert notes[2].startswith("left alone in ") and notes[2].endswith(" of 20 frames: hidden")
+    else:
+        assert list(notes) == [3, 1, 2]
+        assert notes[2] == "left alone: hidden"
+    assert notes[1] == notes[3] == ""
+    assert any("hidden" in note for note in summary.notes)
+
+
+@pytest.mark.usefixtures("square_detector")
 def test_the_best_seconds_are_found(tmp_path: Path) -> None:
     """The face is there in the middle of the clip only."""
     frames = counted_frames(150)
@@ -413,14 +448,42 @@ def test_moments_are_taken_where_the_result_has_its_full_strength(clip: Path) ->
 
     def moments(**ends: bool) -> list[int]:
         track = tracklet(1, 60, 10, 40, **ends)
-        return sorted(sightings(footage, [track], (0, 60), count=9, ease=0.5, scale=1))
+        found = sightings(footage, [track], (0, 60), everyone=[track], count=9, ease=0.5, scale=1)
+        return sorted(found)
 
     assert moments()
     assert all(23 <= index <= 26 for index in moments())
     assert min(moments(opens=True)) < 23
     assert max(moments(closes=True)) > 26
     short = tracklet(1, 60, 10, 14)
-    assert sightings(footage, [short], (0, 60), count=1, ease=0.5, scale=1)
+    assert sightings(footage, [short], (0, 60), everyone=[short], count=1, ease=0.5, scale=1)
+
+
+@pytest.mark.parametrize("hider", [False, True])
+def test_a_face_that_is_cut_off_or_covered_is_not_a_best_moment(
+    tmp_path: Path, hider: bool
+) -> None:
+    """The same face in every frame; until frame 15 it is at the picture's edge, or behind a head
+    that is nearer."""
+    texture = np.random.default_rng(5).integers(60, 200, (12, 16, 3), np.uint8)
+    picture = cv2.resize(texture, (192, 144), interpolation=cv2.INTER_CUBIC)
+    footage = open_clip(write_rgb(tmp_path / "in.mkv", [picture] * 30))
+    still = tracklet(1, 60, 0, 30, opens=True, closes=True)
+    moved = still.landmarks + np.array([40.0, 30.0])
+    if not hider:
+        moved[:15, :, 0] -= 70.0
+    face = replace(still, landmarks=moved, poses=fit_poses(moved))
+    large = tracklet(2, 110, 0, 15, opens=True, closes=True)
+    found = sightings(
+        footage,
+        [face],
+        (0, 30),
+        everyone=[face, large] if hider else [face],
+        count=1,
+        ease=0.2,
+        scale=1,
+    )
+    assert list(found) == [15]
 
 
 @pytest.mark.usefixtures("square_detector")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.making.clips import decoded, packets, square_frames, times, write_clip, write_rgb
+from tests.making.timelines import read_timeline
 from videnhance import restorers
 from videnhance.errors import OutputError
 from videnhance.faces.tracklets import CropWindow
@@ -21,7 +22,6 @@ from videnhance.job.run import enhance
 from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.restorers.identity import Identity

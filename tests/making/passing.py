@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+from tests.making.timelines import read_timeline
 from videnhance.media.check.frames import Check
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.timeline import segments_of
 from videnhance.media.writing.codecs import codec_named, container_for, encoder_options
 from videnhance.media.writing.formats import working_format

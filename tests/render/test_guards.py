@@ -69,7 +69,7 @@ def through_gate(track: Tracklet, radius: int = 1) -> tuple[list[Due], list[tupl
     told: list[tuple[int, Verdict]] = []
     reach = gate.RADIUS + 2
     dues = (Due(blank(k), (window(track, k, reach),)) for k in range(track.start, track.stop))
-    found = gated(dues, [track], radius, GateLimits(), lambda k, v: told.append((k, v)))
+    found = gated(dues, [track], radius, GateLimits(), lambda k, _, v: told.append((k, v)))
     return list(found), told
 
 
@@ -162,10 +162,10 @@ def test_what_changes_too_little_to_be_seen_is_told_by_track(tmp_path: Path) -> 
 
 def test_an_outcome_is_written_read_added_and_told(tmp_path: Path) -> None:
     one = Outcome()
-    one.judged(Verdict(1.0, None))
-    one.judged(Verdict(0.0, "small"))
-    one.judged(Verdict(0.0, "small"))
-    one.judged(Verdict(0.4, "blurred"))
+    one.judged(3, Verdict(1.0, None))
+    one.judged(3, Verdict(0.0, "small"))
+    one.judged(4, Verdict(0.0, "small"))
+    one.judged(3, Verdict(0.4, "blurred"))
     one.unrestored.append(Unrestored(3, 120, "no numbers"))
     one.save(tmp_path / "a.json")
     again = Outcome.load(tmp_path / "a.json")
@@ -179,10 +179,35 @@ def test_an_outcome_is_written_read_added_and_told(tmp_path: Path) -> None:
         "track 3, frame 120: kept as recorded (no numbers)",
     ]
     assert Outcome().notes() == []
+    written = json.loads((tmp_path / "a.json").read_text())
+    del written["alone"]
+    written["left"] = {"small": 2}  # as earlier versions wrote it
+    (tmp_path / "a.json").write_text(json.dumps(written))
+    found = Outcome.load(tmp_path / "a.json")
+    assert found is not None and found.left == one.left and found.left_alone == {}
     for spoilt in ("", "{", "[]", json.dumps({"left": {}})):
         (tmp_path / "b.json").write_text(spoilt)
         assert Outcome.load(tmp_path / "b.json") is None
     assert Outcome.load(tmp_path / "none.json") is None
+
+
+def test_tracks_that_are_left_alone_are_told_with_the_reason_of_most_faces() -> None:
+    one, other = Outcome(), Outcome()
+    for part in (one, other):
+        for reason in ("small", "hidden", "hidden"):
+            part.judged(7, Verdict(0.0, reason))
+    for reason in ("small", "blurred"):
+        one.judged(3, Verdict(0.0, reason))
+    one.judged(3, Verdict(0.5, "small"))
+    one.changed(3, 4.0)
+    one.changed(5, 4.0)
+    told = Outcome.of([one, other]).left_alone
+    assert {track: str(fate) for track, fate in told.items()} == {
+        3: "left alone in 2 of 3 frames: blurred",
+        7: "left alone: hidden",
+    }
+    assert told[7].altogether and not told[3].altogether
+    assert one.left_alone[7].faces == 3, "parts stay as they are"
 
 
 # Whole jobs

@@ -93,11 +93,19 @@ def test_frontalness_of_landmarks_that_are_no_face() -> None:
 
 
 def test_larger_surer_and_more_frontal_faces_score_more() -> None:
-    usual = face_scores(turned(0.2)[None], np.array([0.8]))[0]
+    whole = np.ones(1)
+    usual = face_scores(turned(0.2)[None], np.array([0.8]), whole)[0]
     assert 0 < usual < 1
-    assert face_scores(turned(0.2, scale=200)[None], np.array([0.8]))[0] > usual
-    assert face_scores(turned(0.2)[None], np.array([0.9]))[0] > usual
-    assert face_scores(turned(0.1)[None], np.array([0.8]))[0] > usual
+    assert face_scores(turned(0.2, scale=200)[None], np.array([0.8]), whole)[0] > usual
+    assert face_scores(turned(0.2)[None], np.array([0.9]), whole)[0] > usual
+    assert face_scores(turned(0.1)[None], np.array([0.8]), whole)[0] > usual
+
+
+def test_a_whole_face_scores_more_than_a_better_one_that_is_cut_off() -> None:
+    whole = face_scores(turned(0.6)[None], np.array([0.6]), np.ones(1))[0]
+    for share in (0.9, 0.7, 0.3, 0.0):
+        cut = face_scores(turned(0.0)[None], np.array([0.8]), np.array([share]))[0]
+        assert cut < whole
 
 
 def test_the_pixels_count_where_they_are_seen() -> None:
@@ -109,11 +117,12 @@ def test_the_pixels_count_where_they_are_seen() -> None:
     left = TEMPLATE * 192
     landmarks = np.stack([left, left + np.array([192, 0])])
     upright = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    scores = seen_scores(frame, upright, landmarks, np.array([0.9, 0.9]))
+    sure, whole = np.array([0.9, 0.9]), np.ones(2)
+    scores = seen_scores(frame, upright, landmarks, sure, whole)
     assert scores[0] > 1.2 * scores[1]
     # A turned video: the same pixels, seen through its own affine.
     quarter = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 384.0]])
-    again = seen_scores(frame, quarter, place(landmarks, quarter), np.array([0.9, 0.9]))
+    again = seen_scores(frame, quarter, place(landmarks, quarter), sure, whole)
     np.testing.assert_allclose(again, scores, rtol=0.02)
 
 

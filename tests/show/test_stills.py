@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.making.clips import decoded, square_frames, write_rgb
+from tests.making.timelines import read_timeline
 from videnhance import Settings, enhance
 from videnhance.errors import OutputError, Stopped
 from videnhance.imaging.frames import Frame, PixelLayout
 from videnhance.media.reading.decoding import read_frames
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.writing.png import FrameFiles, picture_of, read_text, write_png
 from videnhance.settings.clean_up import CleanSettings
 from videnhance.settings.groups import DetectSettings, OutputSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -81,18 +82,20 @@ class Detections:
         found = list(self.faces.values()) or [Faces.none()]
         thumbnails = [np.empty((0, SIDE, SIDE), np.uint8)]
         thumbnails += [f.thumbnails for f in found if f.thumbnails is not None and len(f)]
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                frames=np.array(list(self.faces), np.int64),
-                counts=np.array([len(f) for f in self.faces.values()], np.int64),
-                boxes=np.concatenate([f.boxes for f in found]),
-                landmarks=np.concatenate([f.landmarks for f in found]),
-                scores=np.concatenate([f.scores for f in found]),
-                thumbnails=np.concatenate(thumbnails),
-                cuts=np.array(self.cuts, np.int64),
-                long_side=np.int64(self.long_side or 0),
-            )
+        # Through memory: on a full disk, older numpy leaves an archive that complains later.
+        memory = BytesIO()
+        np.savez_compressed(
+            memory,
+            frames=np.array(list(self.faces), np.int64),
+            counts=np.array([len(f) for f in self.faces.values()], np.int64),
+            boxes=np.concatenate([f.boxes for f in found]),
+            landmarks=np.concatenate([f.landmarks for f in found]),
+            scores=np.concatenate([f.scores for f in found]),
+            thumbnails=np.concatenate(thumbnails),
+            cuts=np.array(self.cuts, np.int64),
+            long_side=np.int64(self.long_side or 0),
+        )
+        path.write_bytes(memory.getbuffer())
 
     @staticmethod
     def load(path: Path) -> Detections:

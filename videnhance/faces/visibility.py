@@ -56,6 +56,11 @@ class Visible:
         part = slice(frames.start - self.start, frames.stop - self.start)
         return self.inside[part], self.covered[part]
 
+    @property
+    def shares(self) -> Values:
+        """(n,) how much of the face can be seen, 0..1."""
+        return self.inside - self.covered
+
 
 def visible_in(
     frames: range,
@@ -86,6 +91,15 @@ def visible_in(
             clear[rows] *= 1.0 - _hidden(points[rows], poses[rows], there)
         found[one.id] = Visible(first, inside @ _WEIGHTS, (inside * (1.0 - clear)) @ _WEIGHTS)
     return found
+
+
+def seen_at_once(poses: Poses, picture: tuple[int, int]) -> Values:
+    """How much can be seen of each face (n, 4) of one frame, (n,) in 0..1; `picture` as above."""
+    points = _place(_POINTS, poses)
+    clear = _inside(points, poses, picture)
+    for other in poses:  # no face is larger than itself, so none hides itself
+        clear *= 1.0 - _hidden(points, poses, np.broadcast_to(other, poses.shape))
+    return np.asarray(clear @ _WEIGHTS)
 
 
 def _face() -> tuple[_Points, Values]:

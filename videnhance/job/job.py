@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from videnhance.faces.tracklets import Tracks
@@ -17,6 +18,7 @@ from videnhance.media.check.frames import Check
 from videnhance.media.timeline import Segment
 from videnhance.models.loader import Loader
 from videnhance.render.networks import Networks, detecting_rows, packages_of, rendering_rows
+from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
 from videnhance.show.stills import Provenance
@@ -51,6 +53,8 @@ class Job:
     """Ids of the tracks that were rendered without a difference that a viewer can see."""
     restored: int | None = None
     """How many faces were; None where nothing of that is known."""
+    left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
+    """By track id, those of whose faces some were left as recorded."""
     has_grown: bool = False
     """Whether the source is longer by now than the work on it."""
     check: Check | None = None

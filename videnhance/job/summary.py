@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from videnhance.job.directory.machine import machine_text
 from videnhance.job.directory.record import Record
 from videnhance.job.job import Job, method_of
 from videnhance.media.check.frames import Check
+from videnhance.render.outcome import LeftAlone
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
 
@@ -57,6 +59,8 @@ class Summary:
     gainless: tuple[int, ...] = ()
     """Ids of the tracks that the restorer changed by less than a viewer can see (render/outcome.py
     has the measure): they are as good as it makes them."""
+    left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
+    """By id, the tracks of whose faces some, or all, were left as recorded, and why."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
     restored: int | None = None
@@ -103,6 +107,7 @@ def summarize(job: Job) -> Summary:
         job=job.directory.folder if job.request.keep_job else None,
         made_on=(*map(machine_text, job.record.machines), _versions(job.record)),
         gainless=job.gainless,
+        left_alone=job.left_alone,
         check=check,
         restored=job.restored,
         chosen=job.settings.part.persons,

@@ -39,12 +39,12 @@ def gated(
     tracklets: Sequence[Tracklet],
     radius: int,
     limits: GateLimits,
-    tell: Callable[[int, Verdict], None],
+    tell: Callable[[int, int, Verdict], None],
     pixels: Pixels = IN_MEMORY,
     visible: Mapping[int, Visible] | None = None,
 ) -> Iterator[Due]:
     """The frames without the faces that must be left alone, with strengths for the others. `tell`
-    is called with the frame's index and each verdict.
+    is called with the frame's index, the track's id and the verdict, for each face.
 
     If `limits` judge sharpness, the windows of `dues` reach at least `gate.RADIUS` frames each way;
     those passed on, `radius`. `visible`: how much of each face can be seen, by track id; a face
@@ -72,7 +72,7 @@ def gated(
             track = by_id[window.tracklet]
             sharp = sharpnesses(window, gate.frames_around(track, index)) if blur else ()
             verdict = gate.judge(track, index, sharp, limits, shown.get(track.id))
-            tell(index, verdict)
+            tell(index, track.id, verdict)
             if verdict.strength > 0:
                 windows.append(_narrowed(window, radius))
                 strengths[window.tracklet] = verdict.strength

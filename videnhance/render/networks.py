@@ -12,7 +12,7 @@ from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.restorers import Restorer
-from videnhance.settings.groups import Settings
+from videnhance.settings.groups import AI_UPSCALERS, Settings
 from videnhance.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Networks:
     parser: Parser | None = None
     """Finds the mask of each face, with `--mask parsing`."""
     upscaler: Upscaler | None = None
-    """Enlarges the frames, with `--upscaler realesrgan-x2` or -x4."""
+    """Enlarges the frames, with an AI `--upscaler`."""
     pixels: Pixels = IN_MEMORY
     """Pixel work: on the GPU that the restorer's network is on, or in memory."""
     watch: Stopwatch = field(default_factory=Stopwatch)
@@ -43,9 +43,7 @@ def _parser(loader: Loader) -> Parser:
     return Parser(load_state(path), loader.device, path)
 
 
-def _realesrgan(factor: int) -> Row[Upscaler]:
-    name = f"realesrgan-x{factor}"
-
+def _realesrgan(name: str, factor: int) -> Row[Upscaler]:
     def make(loader: Loader) -> Upscaler:
         from videnhance.models.loading import load_state
         from videnhance.render.upscaling import Upscaler
@@ -60,9 +58,8 @@ def _realesrgan(factor: int) -> Row[Upscaler]:
 PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"))
 """For `--mask parsing`."""
 UPSCALERS: dict[str, Row[Upscaler]] = {
-    f"realesrgan-x{factor}": _realesrgan(factor) for factor in (2, 4)
+    name: _realesrgan(name, factor) for name, factor in AI_UPSCALERS.items()
 }
-"""The networks among the choices of `--upscaler`."""
 
 
 def detecting_rows(settings: Settings) -> list[Row[Any]]:
@@ -78,9 +75,10 @@ def rendering_rows(settings: Settings) -> list[Row[Any]]:
         rows.append(PARSER)
     upscaler, scale = settings.output.upscaler, settings.output.scale
     if upscaler in UPSCALERS:
-        if upscaler != f"realesrgan-x{scale}":
+        factor = AI_UPSCALERS[upscaler]
+        if factor != scale:
             raise UsageError(
-                f"--upscaler {upscaler}: enlarges {upscaler[-1]} times; add --scale {upscaler[-1]}"
+                f"--upscaler {upscaler}: enlarges {factor} times; add --scale {factor}"
             )
         rows.append(UPSCALERS[upscaler])
     return rows

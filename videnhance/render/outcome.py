@@ -16,12 +16,31 @@ UNSEEN = 1.0
 NO_GAIN = "nothing to gain here: already as good as this method makes it"
 
 
+@dataclass(frozen=True)
+class LeftAlone:
+    """A track of whose faces some, or all, were left as recorded."""
+
+    reason: str
+    """The gate's, of most of them; of as many, the first in the alphabet."""
+    faces: int
+    of: int
+    """All its faces that were judged."""
+
+    @property
+    def altogether(self) -> bool:
+        return self.faces == self.of
+
+    def __str__(self) -> str:
+        part = "" if self.altogether else f" in {self.faces} of {self.of} frames"
+        return f"left alone{part}: {self.reason}"
+
+
 @dataclass
 class Outcome:
     """What happened to the faces of a segment; filled while the segment is rendered."""
 
-    left: Counter[str] = field(default_factory=Counter)
-    """Faces left as recorded, by the gate's reason."""
+    alone: dict[int, Counter[str]] = field(default_factory=dict)
+    """By track id, its faces left as recorded, by the gate's reason."""
     lowered: Counter[str] = field(default_factory=Counter)
     """Faces restored with less strength, by the gate's reason."""
     unrestored: list[Unrestored] = field(default_factory=list)
@@ -59,14 +78,37 @@ class Outcome:
         """Number of faces that were painted over."""
         return sum(faces for _, faces in self.changes.values())
 
-    def judged(self, verdict: Verdict) -> None:
-        if verdict.reason is not None:
-            (self.lowered if verdict.strength > 0 else self.left)[verdict.reason] += 1
+    @property
+    def left(self) -> Counter[str]:
+        """Faces left as recorded, by the gate's reason."""
+        return sum(self.alone.values(), Counter())
+
+    @property
+    def left_alone(self) -> dict[int, LeftAlone]:
+        """By track id, the tracks of whose faces some were left as recorded."""
+        found = {}
+        for key, reasons in sorted(self.alone.items()):
+            if key < 1:  # an earlier version's, of nobody knows which track
+                continue
+            faces, (_, restored) = reasons.total(), self.changes.get(key, (0.0, 0))
+            failed = sum(lost.tracklet == key for lost in self.unrestored)
+            _, reason = min((-count, reason) for reason, count in reasons.items())
+            found[key] = LeftAlone(reason, faces, faces + restored + failed)
+        return found
+
+    def judged(self, tracklet: int, verdict: Verdict) -> None:
+        """Count the verdict on a face of a track."""
+        if verdict.reason is None:
+            return
+        if verdict.strength > 0:
+            self.lowered[verdict.reason] += 1
+        else:
+            self.alone.setdefault(tracklet, Counter())[verdict.reason] += 1
 
     def save(self, path: Path) -> None:
         """Write as JSON; raises OSError."""
         record = {
-            "left": dict(self.left),
+            "alone": {str(key): dict(reasons) for key, reasons in self.alone.items()},
             "lowered": dict(self.lowered),
             "unrestored": [asdict(lost) for lost in self.unrestored],
             "held_back": [self.held_back, self.guarded, self.uncorrected],
@@ -79,8 +121,10 @@ class Outcome:
         """Read what `save` wrote; None if there is none, or it cannot be read."""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
+            # An earlier version did not tell the tracks apart, whose ids count from 1.
+            alone = record["alone"] if "alone" in record else {"0": record["left"]}
             return Outcome(
-                Counter(record["left"]),
+                {int(key): Counter(reasons) for key, reasons in alone.items() if reasons},
                 Counter(record["lowered"]),
                 [Unrestored(**one) for one in record["unrestored"]],
                 float(record["held_back"][0]),
@@ -97,7 +141,8 @@ class Outcome:
         """The sum over several segments."""
         whole = Outcome()
         for part in parts:
-            whole.left += part.left
+            for key, reasons in part.alone.items():
+                whole.alone[key] = whole.alone.get(key, Counter()) + reasons
             whole.lowered += part.lowered
             whole.unrestored += part.unrestored
             whole.held_back += part.held_back

@@ -116,9 +116,9 @@ def restore(
     wanted = range(inputs.segment.start, inputs.segment.stop)
     around, beyond = reach(restorer, settings)
 
-    def judged(frame: int, verdict: Verdict) -> None:
+    def judged(frame: int, tracklet: int, verdict: Verdict) -> None:
         if frame in wanted:
-            outcome.judged(verdict)
+            outcome.judged(tracklet, verdict)
 
     def fail(lost: Unrestored) -> None:
         if lost.frame in wanted:

@@ -26,6 +26,7 @@ from videnhance.settings.table import declared, group, setting
 from videnhance.settings.text import COUNT, DEVICES, FILES, FOLDER, IDS, NAMES
 
 __all__ = [
+    "AI_UPSCALERS",
     "CleanSettings",
     "ComputeSettings",
     "DEFAULTS",
@@ -44,6 +45,9 @@ __all__ = [
     "rate_of",
     "settings_with",
 ]
+
+AI_UPSCALERS = {"realesrgan-x2": 2, "realesrgan-x4": 4}
+"""The networks among the choices of `--upscaler`, and how many times each enlarges."""
 
 
 def rate_of(text: str) -> Fraction:
@@ -157,8 +161,8 @@ class OutputSettings:
     upscaler: str = setting(
         "lanczos",
         "--upscaler",
-        "How --scale is done: lanczos, or AI: realesrgan-x2, realesrgan-x4.",
-        choices=("lanczos", "realesrgan-x2", "realesrgan-x4"),
+        f"How --scale is done: lanczos, or AI: {', '.join(AI_UPSCALERS)}.",
+        choices=("lanczos", *AI_UPSCALERS),
         remakes=("render",),
     )
     """The networks invent texture."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from videnhance.faces.detection import look_at
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.faces.visibility import Visible, seen_at_once, visible_in
 from videnhance.imaging.choice import best_first, reaches
 from videnhance.media.clip import Clip
 from videnhance.media.positions import span_of
@@ -76,7 +77,7 @@ def range_to_show(
         return (start, stop), ()
     if tracks is not None:
         found = choose(read_tracks(tracks, clip), part.only, part.skip)
-        values, where = _values_of_tracks(found, len(timeline)), f"in {tracks.name}"
+        values, where = _values_of_tracks(clip, found), f"in {tracks.name}"
     else:
         values = _values_seen(clip, settings, tell)
         where = f"in the {len(values)} frames looked at"
@@ -93,12 +94,14 @@ def _length(clip: Clip, index: int, seconds: float) -> int:
     return stop - start
 
 
-def _values_of_tracks(tracks: Tracks, frames: int) -> dict[int, float]:
-    values = np.zeros(frames)
+def _values_of_tracks(clip: Clip, tracks: Tracks) -> dict[int, float]:
+    values = np.zeros(len(clip.timeline))
+    visible = _visible(clip, tracks.tracklets, tracks.everyone, (0, len(values)))
     for track in tracks.tracklets:
         rows = np.flatnonzero(rows_seen(track.scores))
         sure = np.nan_to_num(track.scores[rows], nan=1.0)
-        values[track.start + rows] += face_scores(track.landmarks[rows], sure) ** 2
+        shares = visible[track.id].shares[rows]
+        values[track.start + rows] += face_scores(track.landmarks[rows], sure, shares) ** 2
     return dict(enumerate(values.tolist()))
 
 
@@ -117,18 +120,23 @@ def _values_seen(
                 continue
             size = wish.long_side or LOOK_SIZE
             (faces,) = look_at([frame], detector, info.upright, info.upright_size, size)
-            large = reaches(eye_distance(fit_poses(faces.landmarks)), settings.track.min_eyes)
-            faces = faces[large]
-            scores = seen_scores(frame, info.upright, faces.landmarks, faces.scores)
+            poses = fit_poses(faces.landmarks)
+            shares = seen_at_once(poses, info.upright_size)
+            large = reaches(eye_distance(poses), settings.track.min_eyes)
+            faces, shares = faces[large], shares[large]
+            scores = seen_scores(frame, info.upright, faces.landmarks, faces.scores, shares)
             values[frame.index] = frame_value(scores)
             tell(len(values), len(wanted))
     return values
 
 
-def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Tracklet, ...], int]:
+def largest_tracks(
+    tracks: Tracks, span: Span, count: int, last: Collection[int] = ()
+) -> tuple[tuple[Tracklet, ...], int]:
     """The `count` largest faces of a range, the largest first, and how many more there are.
 
-    Of faces as good as equally large (TIE) the one with the smaller id is first.
+    Of faces as good as equally large (TIE) the one with the smaller id is first. Those with the ids
+    `last` come after the others.
     """
 
     def size(track: Tracklet) -> float:
@@ -138,6 +146,7 @@ def largest_tracks(tracks: Tracks, span: Span, count: int) -> tuple[tuple[Trackl
     within = [t for t in tracks.tracklets if t.start < span[1] and span[0] < t.stop]
     within.sort(key=lambda t: t.id)
     order = best_first([size(t) for t in within], share=TIE)
+    order.sort(key=lambda k: within[k].id in last)
     return tuple(within[k] for k in order[:count]), max(len(within) - count, 0)
 
 
@@ -146,6 +155,7 @@ def sightings(
     tracklets: Sequence[Tracklet],
     span: Span,
     *,
+    everyone: Sequence[Tracklet],
     count: int,
     ease: float,
     scale: int,
@@ -153,8 +163,10 @@ def sightings(
     """Up to `count` of each track's best moments in a range, by frame; decodes the range once.
 
     Moments at which the result is not yet, or no longer, at its full strength (`ease`, seconds)
-    are taken only where there are no others. `scale` is the result's.
+    are taken only where there are no others. `everyone`: all tracks that may hide one of these.
+    `scale` is the result's.
     """
+    visible = _visible(clip, tracklets, everyone, span)
     rows = {track.id: _rows_to_show(clip, track, span, ease) for track in tracklets}
     values: dict[int, dict[int, float]] = {track.id: {} for track in tracklets}
     for frame in clip.recorded_frames(*span):
@@ -162,8 +174,10 @@ def sightings(
             row = frame.index - track.start
             if row in rows[track.id]:
                 score = np.nan_to_num(track.scores[[row]], nan=1.0)
-                seen = seen_scores(frame, clip.info.upright, track.landmarks[[row]], score)
-                values[track.id][frame.index] = float(seen[0])
+                share = visible[track.id].shares[[frame.index - visible[track.id].start]]
+                marks = track.landmarks[[row]]
+                (value,) = seen_scores(frame, clip.info.upright, marks, score, share)
+                values[track.id][frame.index] = float(value)
     found: dict[int, list[Sighting]] = {}
     for track in tracklets:
         chosen = best_moments(clip.timeline, values[track.id], count, APART)
@@ -174,6 +188,12 @@ def sightings(
             eyes = float(eye_distance(pose[None])[0])
             found.setdefault(index, []).append(Sighting(track.id, place, eyes))
     return found
+
+
+def _visible(
+    clip: Clip, tracklets: Sequence[Tracklet], everyone: Sequence[Tracklet], span: Span
+) -> dict[int, Visible]:
+    return visible_in(range(*span), tracklets, everyone, clip.info.upright_size)
 
 
 def _rows_within(track: Tracklet, span: Span) -> slice:

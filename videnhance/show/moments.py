@@ -1,4 +1,4 @@
-"""Which moments of a video show its faces best: the largest, sharpest, most frontal ones.
+"""Which moments of a video show its faces best: whole, large, sharp, frontal ones.
 
 Scores compare faces of one video with each other; they are no measure of quality in themselves.
 """
@@ -49,6 +49,9 @@ _SHARP = 0.004
 """Sharpness that is worth half: the middle of seven clips as recorded (0.003 to 0.011)."""
 _LARGE = 32.0
 """Pixels between the eyes that are worth half: beyond, more pixels show less that is new."""
+_WHOLE = 8
+"""A face of which a tenth is cut off or covered is worth 0.43 of a whole one, and one of which a
+fifth is, 0.17: what else may differ between two moments of a person seldom makes up for that."""
 _NOSE = 0.45
 """How far the tip of the nose stands before the line between eyes and mouth, in distances between
 the eyes: about 28 mm of 63."""
@@ -83,15 +86,21 @@ def frontalness(landmarks: npt.NDArray[np.floating]) -> Scores:
     return np.where(seen, 1.0 / (1.0 + (aside / _NOSE) ** 2), 0.0)
 
 
-def face_scores(landmarks: npt.NDArray[np.floating], scores: npt.NDArray[np.floating]) -> Scores:
+def face_scores(
+    landmarks: npt.NDArray[np.floating],
+    scores: npt.NDArray[np.floating],
+    seen: npt.NDArray[np.floating],
+) -> Scores:
     """What is known of faces (N, 5, 2) without their pixels, (N,) in 0..1; best is 1.
 
-    The product of the detector's score (N,), of frontalness, and of the size, which saturates.
+    The product of the detector's score (N,), of frontalness, of the size, which saturates, and of
+    the share of the face that can be `seen` (N,) (faces/visibility.py) to the power of _WHOLE.
     """
     landmarks = np.asarray(landmarks, np.float64).reshape(-1, 5, 2)
     eyes = eye_distance(fit_poses(landmarks))
     size = eyes / (eyes + _LARGE)
-    return np.asarray(scores, np.float64) * frontalness(landmarks) * size
+    whole = np.asarray(seen, np.float64) ** _WHOLE
+    return np.asarray(scores, np.float64) * frontalness(landmarks) * size * whole
 
 
 def seen_scores(
@@ -99,12 +108,13 @@ def seen_scores(
     upright: Matrix,
     landmarks: npt.NDArray[np.floating],
     scores: npt.NDArray[np.floating],
+    seen: npt.NDArray[np.floating],
 ) -> Scores:
     """`face_scores` of the faces of one frame, times their sharpness, which saturates too.
 
     `landmarks` (N, 5, 2) in upright pixels; `upright` is coded to upright pixels.
     """
-    known = face_scores(landmarks, scores)
+    known = face_scores(landmarks, scores, seen)
     sharp = np.empty(len(known))
     for k, pose in enumerate(fit_poses(np.asarray(landmarks).reshape(-1, 5, 2))):
         to_frame = compose(invert(upright), crop_to_frame(pose, _CROP))

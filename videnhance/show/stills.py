@@ -47,19 +47,27 @@ def save_stills(
     result: Path,
     tracks: Tracks,
     provenance: Provenance,
+    left_alone: Mapping[int, str],
     tell: Callable[[int, int], None],
 ) -> int:
     """Write the best moments of every track seen in the range; gives how many.
 
     A file holds the face as recorded, left, and as enhanced, right, at the same place and size;
-    its name the track, the frame and its time. `tell` gets (done, total). Raises OutputError, and
+    its name the track, the frame and its time. `left_alone`: by id, what is to be said of tracks
+    whose faces were left as recorded. `tell` gets (done, total). Raises OutputError, and
     what reading does.
     """
     enhanced = open_clip(result)
     tracklets, _ = largest_tracks(tracks, span, len(tracks.tracklets))
     scale = settings.output.scale
     found = sightings(
-        source, tracklets, span, count=MOMENTS, ease=settings.restore.ease, scale=scale
+        source,
+        tracklets,
+        span,
+        everyone=tracks.everyone,
+        count=MOMENTS,
+        ease=settings.restore.ease,
+        scale=scale,
     )
     total, done = sum(map(len, found.values())), 0
     original, label = labels_of(provenance.restorer, provenance.invents)
@@ -88,6 +96,8 @@ def save_stills(
                 "Enlarged": f"{sighting.place.factor:g} times",
                 **provenance.text,
             }
+            if sighting.track in left_alone:
+                text["Note"] = left_alone[sighting.track]
             path = folder / name
             write_png(path, np.hstack([left, gap, right]), text, folder / f".{name}.part")
             done += 1

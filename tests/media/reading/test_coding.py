@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.making.clips import write_clip
+from tests.making.timelines import read_timeline
 from videnhance.media.info import Coding
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 
 EXACT = "ipratio=1:pbratio=1:aq-mode=0:mbtree=0:scenecut=0:keyint=10"
 

@@ -17,11 +17,11 @@ from av.stream import Disposition
 
 from tests.making.clips import UNEVEN, decoded, packets, picture, times, write_clip
 from tests.making.passing import through
+from tests.making.timelines import read_timeline
 from videnhance.errors import ContainerError, InputError, UsageError
 from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import read_frames, to_frame
 from videnhance.media.reading.source import decodes_by, open_source, probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.writing.codecs import (
     CODECS,
     codec_named,

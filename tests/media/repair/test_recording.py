@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 
 from tests.making.clips import decoded, packets, square_frames, times, write_clip, write_rgb
 from tests.making.records import changed, fingerprints, recorded
+from tests.making.timelines import read_timeline
 from videnhance.errors import DamagedError, InputError, Stopped, TruncatedError, UsageError
 from videnhance.faces.track_file import read_tracks
 from videnhance.job import plan
@@ -31,7 +32,7 @@ from videnhance.media.repair import examination as examine_module
 from videnhance.media.repair import recording as condition_module
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.recording import Recording, examination_in, recording_of
-from videnhance.media.repair.scan import plain_timeline, read_timeline, scan
+from videnhance.media.repair.scan import plain_timeline, scan
 from videnhance.settings.groups import (
     DetectSettings,
     OutputSettings,

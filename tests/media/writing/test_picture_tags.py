@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from tests.making.clips import times, write_clip
 from tests.making.odd_clips import HDR10, Sound, cropped, frames_of, write_odd_clip
+from tests.making.timelines import read_timeline
 from videnhance.job.run import enhance
 from videnhance.media.info import PictureTags
 from videnhance.media.reading.decoding import read_frames
@@ -25,7 +26,6 @@ from videnhance.media.reading.matroska import (
     write_aspect,
 )
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 MASTERED = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 1000.0, 0.005)

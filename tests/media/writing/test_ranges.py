@@ -23,11 +23,11 @@ from av.video.stream import VideoStream
 from tests.making.captions import captioned
 from tests.making.clips import UNEVEN, decoded, packets, picture, times, write_clip
 from tests.making.passing import through
+from tests.making.timelines import read_timeline
 from videnhance.errors import OutputError
 from videnhance.media.check.frames import Check, read_contents
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.sound.cutting import lasting
 from videnhance.media.timeline import Segment
 from videnhance.media.writing import mux as mux_module

@@ -17,10 +17,10 @@ from tests.making.captions import captioned
 from tests.making.clips import packets, times, write_clip
 from tests.making.odd_clips import Sound, write_odd_clip
 from tests.making.passing import through
+from tests.making.timelines import read_timeline
 from videnhance import Settings, enhance
 from videnhance.errors import ContainerError
 from videnhance.media.reading.source import probe
-from videnhance.media.repair.scan import read_timeline
 from videnhance.media.sound.cutting import Window
 from videnhance.media.sound.encoding import bound
 from videnhance.media.writing.codecs import completed

@@ -187,11 +187,17 @@ def _request(
 def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
     """Write the range into the video; gives the sheet's rows and how many tracks it leaves out."""
     frames, scale = len(shown.result.timeline), shown.request.scale
-    tracklets, left_out = largest_tracks(shown.tracks, shown.span, TRACKS)
+    left_alone = shown.summary.left_alone
+    notes = {track: [str(fate)] for track, fate in left_alone.items()}
+    for track in shown.summary.gainless:
+        notes.setdefault(track, []).append(NO_GAIN)
+    untouched = {track for track, fate in left_alone.items() if fate.altogether}
+    tracklets, left_out = largest_tracks(shown.tracks, shown.span, TRACKS, last=untouched)
     wanted = sightings(
         shown.source,
         tracklets,
         shown.span,
+        everyone=shown.tracks.everyone,
         count=MOMENTS,
         ease=shown.request.settings.restore.ease,
         scale=scale,
@@ -216,7 +222,7 @@ def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
             )
         shown.request.monitor.tell("compare", done, frames)
     rows = [
-        Row(track, tuple(found), NO_GAIN if track in shown.summary.gainless else "")
+        Row(track, tuple(found), "; ".join(notes.get(track, ())))
         for track, found in moments.items()
         if found
     ]

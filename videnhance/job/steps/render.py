@@ -61,7 +61,13 @@ def render(job: Job) -> Job:
         if gainless:
             monitor.notes.append(_told(gainless, job.settings.restore.restorer))
     segments = tuple((file.segment, file.path) for file in files)
-    return replace(job, segments=segments, gainless=tuple(gainless), restored=outcome.restored)
+    return replace(
+        job,
+        segments=segments,
+        gainless=tuple(gainless),
+        restored=outcome.restored,
+        left_alone=outcome.left_alone,
+    )
 
 
 def _told(gainless: Mapping[int, float], restorer: str) -> str:

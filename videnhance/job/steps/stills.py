@@ -48,6 +48,7 @@ def save_best_moments(job: Job) -> Job:
             output,
             job.tracks,
             job.provenance,
+            {track: str(fate) for track, fate in job.left_alone.items()},
             lambda done, total: job.monitor.tell("stills", done, total),
         )
     except VidenhanceError as error:

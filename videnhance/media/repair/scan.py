@@ -223,19 +223,6 @@ def refuse_odd(info: VideoInfo, found: Scan) -> None:
         )
 
 
-def read_timeline(
-    info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
-) -> RecordedTimeline:
-    """Every frame's pts and the keyframes, from the packets alone, without decoding.
-
-    Raises InputError if times are missing or repeated or packets are damaged, and TruncatedError if
-    the file ends before its declared frame count or duration. recording.py can read such files.
-    """
-    found = scan(info, progress)
-    refuse_odd(info, found)
-    return plain_timeline(info, found)
-
-
 def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
     """The timeline of a source whose packets all have their own times."""
     decoded_last = found.shown[-1].pts
