@@ -17,10 +17,11 @@ from tests.making.settings import UNCHANGED
 from videnhance.errors import CheckError
 from videnhance.job.run import enhance
 from videnhance.media.check import witness
-from videnhance.media.check.avi_index import places_of
 from videnhance.media.check.witness import Span, confirm_times
 from videnhance.media.reading import source as reading
 from videnhance.media.reading.source import probe
+from videnhance.media.repair import scan
+from videnhance.media.repair.avi_index import index_of
 from videnhance.media.repair.recording import recording_of
 
 
@@ -31,6 +32,7 @@ def test_a_time_that_a_library_made_up_is_found(
     source = write_flash(tmp_path / "in.avi", "libx264", "pcm_s16le")
     monkeypatch.setattr(reading, "take_stored_times", lambda container: None)
     monkeypatch.setattr(reading, "lacks_pts", lambda container, packet: False)
+    monkeypatch.setattr(scan, "index_of", lambda path, stream: None)
     with pytest.raises(CheckError, match=r"shown at 0\.100000 s, but the file has it at 0\.000000"):
         enhance(source, tmp_path / "out.mkv", UNCHANGED)
 
@@ -95,11 +97,11 @@ def test_the_index_of_an_avi_is_read_without_ffmpeg(tmp_path: Path) -> None:
     source = write_flash(tmp_path / "in.avi", "mjpeg", "pcm_s16le", BEGINS["late picture"])
     tenths = [Fraction(4 + k, 10) for k in range(12)]
     assert times_in(source) == tenths
-    assert places_of(source, 1) is None  # the sound
+    assert index_of(source, 1) is None  # the sound
     data = source.read_bytes()
     at = data.rindex(b"idx1")
     source.write_bytes(data[:at] + b"JUNK" + data[at + 4 :])
-    assert places_of(source, 0) is None
+    assert index_of(source, 0) is None
     # The same index as OpenDML writes it, in a chunk of its own at the end, the third frame empty.
     sizes = [5, 5, 0, 5]
     part = struct.pack("<4sIHBBI4sQI", b"ix00", 24 + 32, 2, 0, 1, 4, b"00dc", 0, 0)
@@ -128,9 +130,9 @@ def write_long(path: Path) -> Path:
 
 
 def times_in(path: Path) -> list[Fraction]:
-    places = places_of(path, 0)
-    assert places is not None
-    return [number * places.tick for number in places.numbers]
+    index = index_of(path, 0)
+    assert index is not None
+    return [int(number) * index.tick for number in index.numbers]
 
 
 def _inserted(data: bytes, before: bytes, chunk: bytes) -> bytes:

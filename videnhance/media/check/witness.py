@@ -25,13 +25,13 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from videnhance.errors import CheckError
-from videnhance.media.check.avi_index import Places, places_of
 from videnhance.media.info import VideoInfo
 from videnhance.media.names import as_file, lone
 from videnhance.media.reading.fields import Fields
 from videnhance.media.reading.joined import Joined, joined_in, part_opened
 from videnhance.media.reading.parts import Part
 from videnhance.media.reading.pictures import DEMUXER
+from videnhance.media.repair.avi_index import AviIndex, index_of
 from videnhance.media.repair.recording import Recording
 from videnhance.media.repair.timing import WINDOW
 from videnhance.media.timeline import RecordedTimeline, Timeline
@@ -68,20 +68,24 @@ def confirm_times(
     info, timeline = recording.info, recording.timeline
     if info.container == DEMUXER or any(f.kind in _REPAIRED for f in recording.findings):
         return 0
-    places = places_of(info.path, info.stream) if info.container == "avi" else None
+    index = index_of(info.path, info.stream) if info.container == "avi" else None
     # An index that does not list the frames that are there is damaged itself, and no witness.
-    if info.container == "avi" and (places is None or len(places.numbers) != len(timeline)):
+    if info.container == "avi" and not _is_sound(index, len(timeline)):
         return 0
-    clock = _clock(timeline, info.time_base if places is None else places.tick)
+    clock = _clock(timeline, info.time_base if index is None else index.tick)
     whole = Span(0, len(timeline))
     span = whole if span is None else span
     first = Span(0, min(_FIRST, len(timeline)))
     compared = 0
-    for part in (whole,) if span == whole else (whole if places is not None else first, span):
+    for part in (whole,) if span == whole else (whole if index is not None else first, span):
         asked = _asked(timeline, clock, part, until)
-        stored = _from_index(places, clock) if places is not None else _stored(info, clock, asked)
+        stored = _from_index(index, clock) if index is not None else _stored(info, clock, asked)
         compared = _compare(output, asked, stored, clock)
     return compared
+
+
+def _is_sound(index: AviIndex | None, frames: int) -> bool:
+    return index is not None and index.is_there and len(index.numbers) == frames
 
 
 class _Clock(NamedTuple):
@@ -179,9 +183,8 @@ def _refuse_apart(output: Path, clock: _Clock, half: int, shown: Times, stored: 
         )
 
 
-def _from_index(places: Places, clock: _Clock) -> Times:
-    begin = int(clock.first / clock.tick)
-    return np.frombuffer(places.numbers, np.int64) * clock.stored - begin
+def _from_index(index: AviIndex, clock: _Clock) -> Times:
+    return index.numbers * clock.stored - int(clock.first / clock.tick)
 
 
 def _stored(info: VideoInfo, clock: _Clock, asked: _Asked) -> Times:

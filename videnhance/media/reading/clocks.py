@@ -10,8 +10,9 @@ damaged, and PCM sounds at the rate of its format.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
@@ -23,6 +24,8 @@ _TURN = 2**33
 """Ticks after which the clock of MPEG-TS and MPEG-PS wraps around (ISO/IEC 13818-1, 2.4.3.7)."""
 _HEADER = 8
 """Bytes of an AVI chunk before its data."""
+_AHEAD = 16
+"""Chunks among which one is looked for that lies elsewhere than its index says."""
 _FAR = Fraction(3, 2)
 """How much faster or slower than by its format PCM may sound by the header of an AVI: some programs
 correct a drift so, by far less."""
@@ -55,9 +58,47 @@ class _Turns:
         self._last[packet.stream_index] = own - turns * _TURN
 
 
+class _Chunk(NamedTuple):
+    """What the index has of a chunk."""
+
+    place: int
+    size: int
+    time: int
+    """In ticks of the packets."""
+
+
+@dataclass
+class _Index:
+    """A stream's chunks, and how far they were found."""
+
+    chunks: list[_Chunk]
+    numbers: dict[int, int]
+    """Of each place, the number of its chunk."""
+    last: int = -1
+    """The number of the last chunk that was found."""
+    counted: int = 0
+    """Its time by FFmpeg."""
+    shift: int = 0
+    """Bytes by which chunks lie behind where the index has them."""
+    late: int = 0
+    """Ticks by which FFmpeg's times are early."""
+
+    def found(self, place: int, size: int) -> int | None:
+        """The number of the chunk at a place. Where bytes were put in or lost, all later ones lie
+        elsewhere: it is then one of the next, of the same size."""
+        number = self.numbers.get(place - self.shift)
+        if number is None:
+            ahead = range(self.last + 1, min(self.last + 1 + _AHEAD, len(self.chunks)))
+            number = next((k for k in ahead if self.chunks[k].size == size), None)
+            if number is not None:
+                self.shift = place - self.chunks[number].place
+        return number
+
+
 class _Places:
-    """Moves packets that follow chunks of the index which were not found by as much as these last.
-    Where nothing is missing, FFmpeg's count is taken: the index may be damaged itself."""
+    """Gives each packet of video the time that the index has for its chunk, and moves a packet of
+    sound that follows chunks which were not found by as much as these last: the lengths of all
+    other chunks are those in the file, whatever the index says."""
 
     def __init__(self, container: InputContainer) -> None:
         self._streams = {
@@ -67,11 +108,10 @@ class _Places:
         }
         self._speeds = {k: _speed(stream) for k, stream in self._streams.items()}
         self._units: dict[int, int] = {}
-        self._chunks: dict[int, dict[int, tuple[int, int]]] = {}
-        """Of each stream with a hole, the number and time of its chunks by their place."""
         self._last: dict[int, tuple[int, int]] = {}
-        """Place of each stream's last packet that the index has, and its time by FFmpeg."""
-        self._late: dict[int, int] = {}
+        """Place and time of each stream's last packet whose time is right."""
+        self._indices: dict[int, _Index] = {}
+        """Of the streams of which one is wrong."""
 
     def __call__(self, packet: Packet[Any]) -> None:
         index = packet.stream_index
@@ -93,7 +133,7 @@ class _Places:
         if not unit:
             return
         self._units[index] = unit
-        if index not in self._chunks:
+        if index not in self._indices:
             found = entries.search_timestamp(time * unit, any_frame=True)
             if found >= 0:
                 begin = entries[found].pos + _HEADER
@@ -103,19 +143,24 @@ class _Places:
                         self._last[index] = place, time
                     return
             # Built only if a time is wrong: long files have long indices.
-            self._chunks[index] = {
-                e.pos + _HEADER: (number, e.timestamp // unit) for number, e in enumerate(entries)
-            }
-        chunks = self._chunks[index]
-        if place in chunks:
-            number, own = chunks[place]
-            last, counted = self._last.get(index, (0, 0))
-            before, then = chunks.get(last, (-1, 0))
-            if number > before + 1:  # chunks between them were not found
-                more = (own - then) - (time - counted)
-                self._late[index] = self._late.get(index, 0) + max(more, 0)
-            self._last[index] = place, time
-        _move(packet, self._late.get(index, 0))
+            self._indices[index] = self._built(index, entries, unit)
+        known = self._indices[index]
+        number = known.found(place, packet.size)
+        if number is not None:
+            own = known.chunks[number].time
+            if packet.stream.type == "video":
+                known.late = own - time
+            elif number > known.last + 1:
+                then = known.chunks[known.last].time if known.last >= 0 else 0
+                known.late += max((own - then) - (time - known.counted), 0)
+            known.last, known.counted = number, time
+        _move(packet, known.late)
+
+    def _built(self, index: int, entries: IndexEntries, unit: int) -> _Index:
+        chunks = [_Chunk(e.pos + _HEADER, e.size, e.timestamp // unit) for e in entries]
+        known = _Index(chunks, {chunk.place: number for number, chunk in enumerate(chunks)})
+        last, time = self._last.get(index, (-1, 0))
+        return replace(known, last=known.numbers.get(last, -1), counted=time)
 
 
 def _unit(entries: IndexEntries, packet: Packet[Any]) -> int:

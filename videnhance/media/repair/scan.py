@@ -18,6 +18,7 @@ from videnhance.media.reading.changes import codec_now
 from videnhance.media.reading.fields import Fields
 from videnhance.media.reading.source import has_no_times, open_source, packets_of, video_stream
 from videnhance.media.reading.stamps import is_by_place
+from videnhance.media.repair.avi_index import AviIndex, index_of
 from videnhance.media.repair.behind import Behind, behind
 from videnhance.media.repair.extent import bytes_missing
 from videnhance.media.repair.mending import Breaks
@@ -79,6 +80,8 @@ class Scan:
     """Number of frames that are decoded before the first is shown, if times are of decoding."""
     behind: tuple[Behind, ...] = ()
     """What of the file is not read."""
+    listed_end: int = 0
+    """Tick at which the last place ends that the index of an AVI lists; 0 if it has none."""
 
     @property
     def shown(self) -> list[PacketFacts]:
@@ -167,19 +170,35 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         by_place = is_by_place(container)
     if not any(not packet.is_discard for packet in found):
         raise InputError(f"{info.path}: its video stream holds no frames; nothing to enhance")
+    index = index_of(info.path, info.stream) if info.container == "avi" else None
+    listed = _listed(info, found, index)
     return Scan(
-        packets=tuple(found),
+        packets=tuple(found if listed is None else listed),
         has_times=not raw,
         own_rate=Fraction(rate) if rate else None,
         end=declared_end if stream.duration else 0,
-        cut_off=_cut_off(info, len(found), end, start),
+        cut_off=_cut_off(info, len(found), end, start, index),
         unread=unread,
         changed=(became, left) if left else None,
         broken_sound=breaks.found,
-        in_stored_order=waits,
+        in_stored_order=bool(waits or listed),
         held=_held(info) if waits and not by_place else 0,
         behind=behind(info, last, reached),
+        listed_end=0 if index is None or index.tick != info.time_base else index.end,
     )
+
+
+def _listed(
+    info: VideoInfo, found: Sequence[PacketFacts], index: AviIndex | None
+) -> list[PacketFacts] | None:
+    """The packets of an AVI at the times of its index, if that is whole and has other times: FFmpeg
+    counts what it takes for chunks, also in a damaged header. They are then told by number."""
+    if index is None or not index.is_there or index.tick != info.time_base:
+        return None
+    times = index.numbers.tolist()
+    if len(times) != len(found) or times == [packet.pts for packet in found]:
+        return None
+    return [packet._replace(pts=t, dts=t) for packet, t in zip(found, times, strict=True)]
 
 
 def _held(info: VideoInfo) -> int:
@@ -235,6 +254,8 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
         to_end = found.end - pts[-1]
         if 0 < to_end <= max(packet.duration for packet in shown):
             length = to_end
+    if found.listed_end > pts[-1]:  # empty chunks show it on
+        length = found.listed_end - pts[-1]
     return RecordedTimeline(
         time_base=info.time_base,
         pts=pts,
@@ -267,17 +288,25 @@ def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
     return usual or max(one, 1)
 
 
-def _cut_off(info: VideoInfo, packets: int, end: float, start: float) -> str | None:
+def _cut_off(
+    info: VideoInfo, packets: int, end: float, start: float, index: AviIndex | None
+) -> str | None:
     # FFmpeg counts the duration of these from 0, that of other containers from the first frame.
     reached = end if info.container in _FROM_ZERO else end - start
     missing = 0.0 if info.duration is None else info.duration - reached
     if info.container in ("mpegts", "mpeg"):  # they declare none: FFmpeg derives it from the end
         missing = 0.0
-    if info.declared_frames > packets:
-        # AVI may declare frames without data: the frame before is shown longer.
+    declared = info.declared_frames
+    if index is not None and index.end >= declared:
+        # AVI declares places. The index tells which of them have a frame: others show the one
+        # before it further on, as where a recorder dropped frames.
+        if packets >= len(index.numbers):
+            return None
+        declared = len(index.numbers)
+    if declared > packets:
         frame = float(1 / info.average_rate) if info.average_rate else 0.0
         if info.container != "avi" or missing > frame / 2 or bytes_missing(info.path, "avi"):
-            return f"holds {packets} of {info.declared_frames} frames"
+            return f"holds {packets} of {declared} frames"
     if missing > TRUNCATION_SLACK:
         return f"ends at {reached:.2f} s of {info.duration:.2f} s"
     # Not for AVI: many recorders write a wrong size.
