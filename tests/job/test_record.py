@@ -45,6 +45,7 @@ LOOKS = {"look", "track"}
 
 SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("source.strict", True, set()),
+    ("source.input_codec", "h264", {*LOOKS, "render"}),
     ("detect.detector", "square", LOOKS),
     ("detect.threshold", 0.6, LOOKS),
     ("detect.every", 2, LOOKS),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videnhance.cli import models, options
-from videnhance.cli.options import takes
+from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.presets import layered
 from videnhance.cli.session import INTERRUPTED, session
@@ -294,14 +294,18 @@ def status(
 
 
 @app.command()
+@takes_setting("source.input_codec")
 def probe(
-    source: options.Source, as_json: options.AsJson = False, verbose: options.Verbose = False
+    context: typer.Context,
+    source: options.Source,
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Say what INPUT is: streams, frames, timing, rotation, colour."""
     with session(verbose):
         from videnhance.cli.report import probe_facts, probe_text
 
-        facts = probe_facts(source)
+        facts = probe_facts(source, settings_of(context.params).source.input_codec)
         say(json.dumps(facts, indent=2) if as_json else probe_text(facts))
 
 

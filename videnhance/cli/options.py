@@ -46,15 +46,20 @@ Verbose = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
+def takes_setting(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command one setting, which it finds in its context as `takes` does."""
+    return _adding([_parameter(SETTINGS[name])])
+
+
 def takes(*panels: Panel) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the settings of these panels, and `--preset` and `--config`, which may hold
     them. The command finds them in its context (cli/presets.py, cli/parse.py).
     """
-    shared = [
-        *_layers(),
-        *(_parameter(s) for p in panels for s in SETTINGS.values() if s.panel == p),
-    ]
+    settings = (s for p in panels for s in SETTINGS.values() if s.panel == p)
+    return _adding([*_layers(), *map(_parameter, settings)])
 
+
+def _adding(shared: list[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = signature(command, eval_str=True)
 

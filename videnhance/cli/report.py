@@ -30,13 +30,13 @@ _TRANSFERS = {
 }
 
 
-def probe_facts(path: Path) -> dict[str, Any]:
+def probe_facts(path: Path, codec: str = "auto") -> dict[str, Any]:
     """All that is known of a source without decoding it, as plain JSON values.
 
     What is not right with it, such as being cut off or without times, is under "problem". Raises
     InputError where it does not open or holds no frames.
     """
-    info = probe(path)
+    info = probe(path, codec)
     found = scan(info)
     timeline = plain_timeline(info, found) if found.has_good_times else None
     width, height = info.upright_size
@@ -45,6 +45,7 @@ def probe_facts(path: Path) -> dict[str, Any]:
         "container": info.container,
         "duration": info.duration,
         "problem": oddity(found),
+        "taken_for": info.taken_for,
         "recordings": _recordings(info),
         "video": {
             "stream": info.stream,
@@ -119,6 +120,9 @@ def probe_text(facts: dict[str, Any]) -> str:
                 f"{stream['kind']:9} stream {stream['index']}: {stream['codec']}"
                 + (f", {rest}" if rest else "")
             )
+    if facts["taken_for"]:
+        name = facts["taken_for"]
+        lines.append(f"note      its video is called {name}: read as what its bytes look like")
     if facts["problem"]:
         lines.append(f"problem   {facts['problem']}")
     return "\n".join(lines)

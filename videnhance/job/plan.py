@@ -135,7 +135,7 @@ def make_plan(
     chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)
-    info = probe(source)
+    info = probe(source, settings.source.input_codec)
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     if alone:

@@ -90,6 +90,10 @@ class VideoInfo:
     field_order: int = 0
     """Declared, as FFmpeg's AVFieldOrder: 0 unknown, 1 progressive, 2 to 5 interlaced."""
     picture: PictureTags = PictureTags()
+    read_as: str | None = None
+    """Codec of reading.recoding.CODED that FFmpeg is told, where it is not what the file says."""
+    taken_for: str | None = None
+    """What the file, or else FFmpeg, calls that codec, where this was not asked for."""
 
     @property
     def upright(self) -> Matrix:

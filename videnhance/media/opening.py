@@ -7,7 +7,8 @@ from pathlib import Path
 
 from videnhance.media.clip import Clip, cleaned_up
 from videnhance.media.info import VideoInfo
-from videnhance.media.reading.source import decodes_by, probe
+from videnhance.media.reading.hwaccel import decodes_by
+from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.recording import recording_of
 from videnhance.media.writing.codecs import CODECS
@@ -27,7 +28,8 @@ def open_clip(
     `examined`: what an earlier examination of the source found. `progress` gets the number of
     packets, then of frames. Raises InputError, UsageError.
     """
-    info = probe(source) if isinstance(source, Path) else source
+    codec = settings.source.input_codec
+    info = probe(source, codec) if isinstance(source, Path) else source
     hwaccel = decodes_by(info, settings.compute.hwaccel)
     recorded = recording_of(info, settings.source, progress, examined, hwaccel=hwaccel)
     return cleaned_up(recorded, settings.clean, working_format(recorded.info, CODECS["ffv1"]))

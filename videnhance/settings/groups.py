@@ -77,6 +77,15 @@ class SourceSettings:
         may_remake=("detect", "render"),
     )
     """Such as 25 or 30000/1001."""
+    input_codec: str = setting(
+        "auto",
+        "--input-codec",
+        "What the video is coded in, where the file says it wrongly: {choices}.",
+        choices=("auto", "h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "mpeg1video"),
+        remakes=("detect", "render"),
+    )
+    """auto is what the file says, or, where that is no codec or shows no picture, what its bytes
+    look like (media.reading.recoding)."""
     strict: bool = setting(False, "--strict", "Damage, or times that need repair, are an error.")
 
 

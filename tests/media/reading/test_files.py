@@ -21,7 +21,8 @@ from tests.making.timelines import read_timeline
 from videnhance.errors import ContainerError, InputError, UsageError
 from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import read_frames, to_frame
-from videnhance.media.reading.source import decodes_by, open_source, probe
+from videnhance.media.reading.hwaccel import decodes_by
+from videnhance.media.reading.source import open_source, probe
 from videnhance.media.writing.codecs import (
     CODECS,
     codec_named,

@@ -97,7 +97,7 @@ def read_sounds(
 
     `seamless`: the output's container cannot store pauses in PCM; `untimed`: nor when sound begins.
     """
-    with open_source(clip.info.path) as source:
+    with open_source(clip.info) as source:
         streams = {s.index: s for s in source.streams.audio if s.index in copied}
         found = {k: Sound(Fraction(s.time_base or 1)) for k, s in streams.items()}
         codecs = {k: codec_name(s) for k, s in streams.items()}

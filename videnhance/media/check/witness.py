@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -31,6 +31,7 @@ from videnhance.media.reading.fields import Fields
 from videnhance.media.reading.joined import Joined, joined_in, part_opened
 from videnhance.media.reading.parts import Part
 from videnhance.media.reading.pictures import DEMUXER
+from videnhance.media.reading.recoding import raw_format, shown
 from videnhance.media.repair.avi_index import AviIndex, index_of
 from videnhance.media.repair.recording import Recording
 from videnhance.media.repair.timing import WINDOW
@@ -208,8 +209,9 @@ def _read(info: VideoInfo, clock: _Clock, entry: int | None, end: int | None) ->
     joined = joined_in(info.path)
     for part, begin in zip(joined.parts, joined.begins, strict=True):
         with (
+            ExitStack() as stack,
             lone(info.path) as name,
-            _opened(name, joined, part) as source,
+            _opened(info, name, joined, part, stack) as source,
             suppress(IndexError),  # at the end of a file in which a stream appeared midway
         ):
             first = source.start_time or 0
@@ -228,7 +230,17 @@ def _read(info: VideoInfo, clock: _Clock, entry: int | None, end: int | None) ->
     return found
 
 
-def _opened(name: Path, joined: Joined, part: Part) -> InputContainer:
+def _opened(
+    info: VideoInfo, name: Path, joined: Joined, part: Part, stack: ExitStack
+) -> InputContainer:
+    if info.read_as is not None:
+        form = raw_format(info.path, info.read_as)
+        return av.open(
+            stack.enter_context(shown(info.path, info.read_as)),
+            "r",
+            format=form,
+            metadata_errors="replace",
+        )
     if joined.rest or joined.seconds:
         return part_opened(name, part)
     return av.open(as_file(name), metadata_errors="replace")

@@ -108,6 +108,8 @@ class _Places:
         }
         self._speeds = {k: _speed(stream) for k, stream in self._streams.items()}
         self._units: dict[int, int] = {}
+        self._in_bytes: set[int] = set()
+        """Streams of which FFmpeg's times count bytes, in ticks that are blocks: a fault of its."""
         self._last: dict[int, tuple[int, int]] = {}
         """Place and time of each stream's last packet whose time is right."""
         self._indices: dict[int, _Index] = {}
@@ -133,6 +135,8 @@ class _Places:
         if not unit:
             return
         self._units[index] = unit
+        if unit > 1:
+            time = self._in_blocks(packet, time, place, unit)
         if index not in self._indices:
             found = entries.search_timestamp(time * unit, any_frame=True)
             if found >= 0:
@@ -155,6 +159,23 @@ class _Places:
                 known.late += max((own - then) - (time - known.counted), 0)
             known.last, known.counted = number, time
         _move(packet, known.late)
+
+    def _in_blocks(self, packet: Packet[Any], time: int, place: int, unit: int) -> int:
+        """The packet's time in ticks of `unit` bytes, which it is given."""
+        index = packet.stream_index
+        if index not in self._in_bytes and time > 0:
+            entries = self._streams[index].index_entries
+            found = entries.search_timestamp(time, any_frame=True)
+            # The index has bytes here: only a count of bytes can be the same.
+            if found >= 0 and (entries[found].timestamp, entries[found].pos + _HEADER) == (
+                time,
+                place,
+            ):
+                self._in_bytes.add(index)
+        if index in self._in_bytes:
+            time //= unit
+            packet.pts = packet.dts = time
+        return time
 
     def _built(self, index: int, entries: IndexEntries, unit: int) -> _Index:
         chunks = [_Chunk(e.pos + _HEADER, e.size, e.timestamp // unit) for e in entries]

@@ -42,7 +42,7 @@ def _quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
     steps = np.linspace(0, len(timeline.keyframes) - 1, min(_PLACES, len(timeline.keyframes)))
     found: list[float] = []
     for key in {timeline.keyframes[round(step)] for step in steps}:
-        with suppress(av.error.FFmpegError), open_source(info.path) as container:
+        with suppress(av.error.FFmpegError), open_source(info) as container:
             stream = video_stream(container, info.path)
             stream.codec_context.options = EXPORT_QUANTIZERS
             if key > 0:

@@ -229,7 +229,7 @@ def _decode(
 ) -> Iterator[tuple[int | None, VideoFrame]]:
     """(pts, picture) of decoded pictures, from frame `start` or earlier on."""
     key = timeline.keyframe_before(start)
-    with open_source(info.path, hwaccel) as container:
+    with open_source(info, hwaccel) as container:
         stream = video_stream(container, info.path)
         stream.thread_type = "AUTO"
         try:

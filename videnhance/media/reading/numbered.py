@@ -37,7 +37,7 @@ def frames_of(
     Ends before the frame of packet `stop`; packets from `until` on are not decoded. `failed` is
     called with the number of each packet that does not decode.
     """
-    with open_source(info.path) as container:
+    with open_source(info) as container:
         stream = video_stream(container, info.path)
         decoder = stream.codec_context
         decoder.thread_type = "AUTO" if threads else "NONE"

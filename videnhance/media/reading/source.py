@@ -17,7 +17,7 @@ import av
 import av.error
 from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
-from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -25,7 +25,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.errors import InputError, UsageError, line_of
+from videnhance.errors import InputError, UsageError
 from videnhance.media.info import ColorTags, StreamInfo, VideoInfo
 from videnhance.media.messages import leave_unheard
 from videnhance.media.names import as_file, lone
@@ -38,6 +38,15 @@ from videnhance.media.reading.pictures import (
     display_matrix_of,
     files_of,
     pictures_of,
+)
+from videnhance.media.reading.recoding import called, likely, raw_format, shown
+from videnhance.media.reading.refusals import (
+    UnknownCodingError,
+    misnamed,
+    no_video,
+    refuse_no_file,
+    unknown_coding,
+    unreadable,
 )
 from videnhance.media.reading.side_data import declared_tags, display_matrix
 from videnhance.media.reading.stamps import lacks_pts, take_stored_times
@@ -53,36 +62,50 @@ _NO_TIMESTAMPS = 0x80
 
 
 @contextmanager
-def open_source(path: Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
+def open_source(source: VideoInfo | Path, hwaccel: str | None = None) -> Iterator[InputContainer]:
     """Open for demuxing; raises InputError with the cause and the cure.
 
-    `hwaccel`: the device to decode with, as returned by `decodes_by`.
+    `source`: a path only before it is known as what its video is read (VideoInfo.read_as).
+    `hwaccel`: the device to decode with, as returned by hwaccel.decodes_by.
     """
+    path, codec = (source, None) if isinstance(source, Path) else (source.path, source.read_as)
+    with _opened(path, codec, hwaccel) as container:
+        yield container
+
+
+@contextmanager
+def _opened(path: Path, codec: str | None, hwaccel: str | None) -> Iterator[InputContainer]:
+    """`codec`: of recoding.CODED, to read the video as that."""
     with ExitStack() as stack:
-        container = stack.enter_context(_opened(path, hwaccel, stack))
+        container = stack.enter_context(_entered(path, codec, hwaccel, stack))
         take_stored_times(container)
         yield container
 
 
-def _opened(path: Path, hwaccel: str | None, stack: ExitStack) -> InputContainer:
-    shown = pictures_of(path)
-    if shown is None and not path.exists():
-        raise InputError(f"{path}: no such file; check the name and the folder")
+def _entered(
+    path: Path, codec: str | None, hwaccel: str | None, stack: ExitStack
+) -> InputContainer:
+    if path.exists():  # not to be opened before: to open a pipe is to wait for its writer
+        refuse_no_file(path)
+    pictures = pictures_of(path)
+    if pictures is None:
+        refuse_no_file(path)
     leave_unheard()
     try:
-        if shown is not None:
-            return av.open(as_file(stack.enter_context(counted(shown))), "r", format=DEMUXER)
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: is empty (0 bytes); copy it again from its source")
+        if pictures is not None:
+            return av.open(as_file(stack.enter_context(counted(pictures))), "r", format=DEMUXER)
         device = HWAccel(hwaccel) if hwaccel else None
-        name = stack.enter_context(lone(path))
-        return open_parts(path, name, device)
-    except av.error.FFmpegError as error:
-        raise InputError(_why_unreadable(path, error)) from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        if codec is None:
+            return open_parts(path, stack.enter_context(lone(path)), device)
+        return av.open(
+            stack.enter_context(shown(path, codec)),
+            "r",
+            format=raw_format(path, codec),
+            metadata_errors="replace",
+            hwaccel=device,
+        )
+    except (av.error.FFmpegError, OSError) as error:
+        raise unreadable(path, error) from error
 
 
 def demuxed(
@@ -143,29 +166,57 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None or stream.codec_context.width == 0:
-                raise InputError(
-                    f"{path}: its video stream has no picture size, so the file is damaged or cut "
-                    "off near its start; copy it again from its source"
-                )
+                known = stream.codec_context is not None
+                codec = codec_name(stream) if known else None
+                raise unknown_coding(path, codec, "finds no picture size", called(path))
             # Otherwise FFmpeg rounds the crop on the left, and returns wider frames.
             stream.codec_context.flags |= Flags.unaligned
             return stream
-    kinds = sorted({str(stream.type) for stream in container.streams}) or ["no streams"]
-    raise InputError(f"{path}: holds no video ({', '.join(kinds)} only); name a video file")
+    raise no_video(path, {str(stream.type) for stream in container.streams})
 
 
-def probe(path: Path | str) -> VideoInfo:
-    """Facts about a file. Reads headers and decodes one frame; raises InputError."""
+def probe(path: Path | str, codec: str = "auto") -> VideoInfo:
+    """Facts about a file. Reads headers and decodes one frame; raises InputError.
+
+    `codec`: as settings.SourceSettings.input_codec. "auto" is what the file says; or, where no
+    picture is found in that, what its bytes look like (recoding.likely).
+    """
     path = Path(path)
-    with open_source(path) as container:
+    try:
+        found = _probed(path, None)
+        if codec in ("auto", found.codec):
+            return found
+    except InputError as error:
+        if codec == "auto" and isinstance(error, UnknownCodingError):
+            return _probed_anew(path, error)
+        if codec == "auto":
+            raise
+    try:
+        return _probed(path, codec)
+    except UnknownCodingError as error:
+        raise misnamed(path, codec) from error
+
+
+def _probed_anew(path: Path, error: UnknownCodingError) -> VideoInfo:
+    """As what the bytes look like; raises the first error where that is no better."""
+    codec = likely(path)
+    if codec in (None, error.taken_for):
+        raise error
+    try:
+        return replace(_probed(path, codec), taken_for=error.taken_for)
+    except (InputError, UsageError):
+        raise error from None
+
+
+def _probed(path: Path, codec: str | None) -> VideoInfo:
+    """`codec`: as for `_opened`."""
+    with _opened(path, codec, None) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
         pix_fmt = _pix_fmt(context)
         if stream.time_base is None or pix_fmt is None:
-            raise InputError(
-                f"{path}: its video stream cannot be decoded: the codec is not known, or the file "
-                "is damaged or cut off near its start; copy it again from its source"
-            )
+            said = "finds no pixel format"
+            raise unknown_coding(path, codec_name(stream), said, called(path))
         aspect = stream.sample_aspect_ratio
         declared = aspect is not None and aspect > 0
         info = VideoInfo(
@@ -193,6 +244,7 @@ def probe(path: Path | str) -> VideoInfo:
             streams=_described(path, container),
             field_order=getattr(context, "field_order", 0),  # PyAV 17 does not have it
             display_matrix=None,
+            read_as=codec,
         )
         # Only now: a decoder overwrites the fields above, and may know less than the container.
         first, says_more = _first_frame(container, stream, path)
@@ -209,48 +261,6 @@ def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
     if "mov" in container.format.name:
         return min(stream.frames, len(stream.index_entries))
     return stream.frames
-
-
-def decodes_by(info: VideoInfo, wanted: str) -> str | None:
-    """FFmpeg's name of the device to decode a source with; None is the CPU. One frame is decoded to
-    prove that it works. `wanted`: as in settings.ComputeSettings.hwaccel.
-
-    Raises UsageError if a device is wanted by name and cannot be used.
-    """
-    if wanted == "off":
-        return None
-    reason = "not in this build of FFmpeg"
-    for name in hwdevices_available() if wanted == "auto" else [wanted]:
-        if name not in hwdevices_available():
-            continue
-        try:
-            with open_source(info.path, name) as container:
-                stream = video_stream(container, info.path)
-                next(container.decode(stream))
-                if stream.codec_context.is_hwaccel:
-                    return name
-                reason = f"it cannot decode {info.codec}"
-        except (InputError, av.error.FFmpegError, RuntimeError, StopIteration) as error:
-            cause = error.__cause__ or error
-            reason = getattr(cause, "strerror", None) or str(cause) or "no device"
-    if wanted == "auto":
-        return None
-    raise UsageError(f"--hwaccel {wanted}: not usable ({reason}); leave it out, or use auto")
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return f"{path}: may not be read; check its permissions"
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
-        return (
-            f"{path}: an MP4 or MOV whose index (moov) is missing: the recording or the copy was "
-            "cut off; copy it again from its source"
-        )
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return f"{path}: a Matroska file cut off in its header; copy it again from its source"
-    return f"{path}: no video FFmpeg can read ({line_of(error)}); name a video file"
 
 
 def codec_name(stream: Stream) -> str:
@@ -320,10 +330,7 @@ def _first_frame(
                 still = codec_name(stream) in _STILLS
                 data = bytes(packet) if still and packet is not None else b""
                 return frame, not any(sign in data for sign in _EMBEDDED)
-    raise InputError(
-        f"{path}: no frame of its video stream can be decoded: it is damaged, or cut off near its "
-        "start; copy it again from its source"
-    )
+    raise unknown_coding(path, codec_name(stream), "no frame of it can be decoded", called(path))
 
 
 _STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}

@@ -32,14 +32,24 @@ class Finding:
     """Something that is wrong with a source, and what was done about it."""
 
     kind: str
-    """rate, times, order, lost, gap, damaged, size, hidden, cut off, codec, sound, unread, joined
-    or behind."""
+    """name, rate, times, order, lost, gap, damaged, size, hidden, cut off, codec, sound, unread,
+    joined or behind."""
     text: str
     """One sentence."""
     start: float | None = None
     end: float | None = None
     """From where to where, in seconds since the first frame."""
     frames: int = 0
+
+
+def name_findings(info: VideoInfo) -> Iterator[Finding]:
+    """The video is coded in something else than what it is called."""
+    if info.taken_for is not None:
+        yield Finding(
+            "name",
+            f"its video is called {info.taken_for} and shows no picture as that: read as "
+            f"{info.read_as}, which its bytes look like (--input-codec names another)",
+        )
 
 
 def rate_finding(rate: Fraction, what: str = "frames carry no usable times") -> Finding:

@@ -36,6 +36,7 @@ from videnhance.media.repair.findings import (
     hidden_findings,
     joined_findings,
     lost_findings,
+    name_findings,
     rate_finding,
     summed,
     time_findings,
@@ -150,6 +151,7 @@ def recording_of(
     if found.is_plain and known is None and not thorough:
         timeline = plain_timeline(info, found)
         findings = (
+            *name_findings(info),
             *_picture_findings(info, found),
             *(joined := list(joined_findings(info, timeline))),
             *gap_findings(timeline, joined),
@@ -176,7 +178,7 @@ def _only_lacks_times(found: Scan) -> bool:
 
 def _refuse_bad(recording: Recording) -> None:
     for finding in recording.findings:
-        if finding.kind not in ("rate", "order", "hidden", "gap", "joined"):
+        if finding.kind not in ("name", "rate", "order", "hidden", "gap", "joined"):
             raise DamagedError(
                 f"{recording.info.path}: {finding.text}; copy it again from its source, or leave "
                 "--strict out to enhance what decodes"
@@ -217,6 +219,7 @@ def _understood(
         info.time_base, pts, tuple(indices), last_duration, examined.decoding
     )
     findings = (
+        *name_findings(info),
         *_picture_findings(info, found),
         *times,
         *(lost := list(lost_findings(info, found, examined, timeline))),

@@ -84,7 +84,7 @@ def _resampled(
 ) -> Iterator[AudioFrame]:
     """The sound in the format that AAC takes, in frames whose pts count samples."""
     graph: Graph | None = None
-    with open_source(clip.info.path) as source:
+    with open_source(clip.info) as source:
         stream = source.streams[index]
         assert isinstance(stream, AudioStream)
         for frame in _decoded(clip, source, stream):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -15,6 +14,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from videnhance.media.clip import Clip
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import open_source
 from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import (
@@ -63,7 +63,7 @@ def source_packets(
     timed = timed_streams(streams)
     # If the clock was set back, times do not show where to start reading.
     start = window.start if not clip.recorded.clock else None
-    if start is not None and _can_enter(clip.info.path, start, timed.values()):
+    if start is not None and _can_enter(clip.info, start, timed.values()):
         _enter(source, start)
     packets = rising(_until_over(clip, source, timed, window, repaired), repaired)
     if seamless:
@@ -126,7 +126,7 @@ def _enter(source: InputContainer, start: Fraction) -> None:
         source.seek(target)
 
 
-def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool:
+def _can_enter(info: VideoInfo, start: Fraction, streams: Collection[Stream]) -> bool:
     """Whether nothing is missed by reading from shortly before `start` instead of from the top.
 
     Every audio stream must have a packet before it. A subtitle may have begun at any earlier time,
@@ -135,7 +135,7 @@ def _can_enter(path: Path, start: Fraction, streams: Collection[Stream]) -> bool
     missing = {stream.index for stream in streams}
     if any(stream.type != "audio" for stream in streams):
         return False
-    with open_source(path) as trial:
+    with open_source(info) as trial:
         try:
             _enter(trial, start)
             for packet in trial.demux():

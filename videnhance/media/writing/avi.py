@@ -102,7 +102,7 @@ def _framed_sounds(
     clip: Clip, window: Window, copied: Collection[int]
 ) -> Iterator[tuple[int, Fraction, Fraction]]:
     """(stream, begin, length in seconds) of every packet of copied sound that is not PCM."""
-    with open_source(clip.info.path) as source:
+    with open_source(clip.info) as source:
         streams = {
             s.index: s for s in source.streams.audio if s.index in copied and not sample_width(s)
         }

@@ -90,7 +90,7 @@ def lost_from(
     `kept`: the source's streams that were copied. Reads headers only.
     """
     found: list[str] = []
-    with open_source(info.path) as source, av.open(as_file(part)) as output:
+    with open_source(info) as source, av.open(as_file(part)) as output:
         names = _missing(content_metadata(source.metadata, window), output.metadata)
         if names:
             found.append(f"metadata that {suffix} does not hold is left out: {', '.join(names)}")

@@ -142,7 +142,7 @@ def _write(
     info = clip.info
     decoded = dict.fromkeys(copying.encoded, Decoded(0, 0))
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(info.path))
+        source = stack.enter_context(open_source(info))
         target = stack.enter_context(
             av.open(
                 as_file(part),

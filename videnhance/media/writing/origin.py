@@ -37,7 +37,7 @@ def from_first(clip: Clip, copied: Collection[int]) -> Fraction:
     """
     timeline = clip.timeline
     begins, tick = [timeline.pts[0] * timeline.time_base], timeline.time_base
-    with open_source(clip.info.path) as source:
+    with open_source(clip.info) as source:
         others = timed_streams({s.index: s for s in source.streams if s.index in copied})
         for stream in others.values():
             if stream.type not in ("video", "audio") or stream.start_time is None:

@@ -57,9 +57,9 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
     kept: list[int] = []
     anew: list[int] = []
     notes: list[str] = []
-    with open_source(info.path) as source:
+    with open_source(info) as source:
         data = _first_data(source)
-    with open_source(info.path) as source:
+    with open_source(info) as source:
         for stream in source.streams:
             what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
             if stream.index == info.stream or _is_written_anew(source, stream):
