@@ -23,5 +23,7 @@ as_on() { # kernels of ATen, of oneDNN; those of OpenCV that are not to be used;
         "$python" -m pytest "${@:5}"
 }
 
-as_on default SSE41 'AVX|FP16' 1 "$@"
-as_on avx2 AVX2 'AVX512' 2 "$@"
+failed=0
+as_on default SSE41 'AVX|FP16' 1 "$@" || failed=1
+as_on avx2 AVX2 'AVX512' 2 "$@" || failed=1
+exit $failed

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from tests.making.crops import noisy, textured, window
 from tests.making.networks import codeformer, gfpgan_state, restoreformer, shortened
+from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.media.info import Coding
@@ -41,15 +44,56 @@ def of_table(name: str, tolerance: float = 0.0) -> Subject:
     return Subject(name, make, tolerance)
 
 
+@dataclass
+class Published:
+    """A network as it is published: random weights by the names of the real ones."""
+
+    state: dict[str, Tensor]
+    build: Callable[[Mapping[str, Tensor], Path], nn.Module]
+    faults: Sequence[tuple[str, tuple[int, ...] | None, str]]
+    """A key, what it is made to be (None: left out), and what is said of that."""
+
+
+def published_as(name: str) -> Published:
+    if name == "gfpgan":
+        return Published(
+            gfpgan_state(),
+            build_gfpgan,
+            [
+                ("stylegan_decoder.noises.noise3", None, "1 missing"),
+                ("toRGB.0.weight", None, "1 missing"),
+                ("final_conv.weight", (256, 256, 1, 1), "1 of another shape"),
+                ("mean_latent", (512,), "1 unknown"),
+            ],
+        )
+    if name == "restoreformer":
+        return Published(
+            restoreformer().state_dict(),
+            build_restoreformer,
+            [
+                ("quantize.embedding.weight", None, "1 missing"),
+                ("encoder.conv_in.weight", (64, 3, 1, 1), "1 of another shape"),
+                ("loss.logvar", (1,), "1 unknown"),
+            ],
+        )
+    return Published(
+        codeformer().state_dict(),
+        lambda state, path: build_codeformer(state, 0.5, path),
+        [
+            ("position_emb", None, "1 missing"),
+            ("encoder.blocks.0.weight", (64, 3, 1, 1), "1 of another shape"),
+            ("optimizer", (1,), "1 unknown"),
+        ],
+    )
+
+
 def of_network(name: str, patch: pytest.MonkeyPatch) -> Subject:
     """A network with random weights, at most as large as the test can afford."""
-    if name == "gfpgan":
-        built = build_gfpgan(gfpgan_state(), Path("random"))
-    elif name == "restoreformer":
+    published = published_as(name)
+    built = published.build(published.state, Path("random"))
+    if name == "restoreformer":
         patch.setattr(network, "SIDE", 64)
-        built = build_restoreformer(restoreformer().state_dict(), Path("random"))
-    else:
-        built = build_codeformer(codeformer().state_dict(), 0.5, Path("random"))
+    if name == "codeformer":
         shortened(built.get_submodule("network"))
     return Subject(
         name,
@@ -78,6 +122,14 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     name: str = request.param
     with pytest.MonkeyPatch.context() as patch:
         yield of_table(name, TABLE[name]) if name in TABLE else of_network(name, patch)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["restoreformer", "codeformer", pytest.param("gfpgan", marks=pytest.mark.slow)],
+)
+def published(request: pytest.FixtureRequest) -> Published:
+    return published_as(request.param)
 
 
 def windows() -> tuple[CropWindow, CropWindow]:
@@ -131,3 +183,28 @@ def test_what_it_says_of_itself_is_what_its_row_says(subject: Subject) -> None:
     assert (restorer.name, restorer.invents) == (subject.name, row.invents)
     assert restorer.radius >= 0
     assert restorer.batch >= 1
+
+
+def test_other_weights_are_refused_by_key(published: Published) -> None:
+    for key, shape, fault in published.faults:
+        state = dict(published.state)
+        if shape is None:
+            del state[key]
+        else:
+            state[key] = torch.zeros(shape)
+        with pytest.raises(ModelError, match=rf"^[^\n]*file\.pth: .*{fault} \({key}[^\n]*$"):
+            published.build(state, Path("file.pth"))
+
+
+def test_the_file_may_change_once_the_network_is_built(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And building it says nothing."""
+    state = {key: value.clone() for key, value in published.state.items()}
+    built = published.build(state, Path("file.pth"))
+    before = {key: value.clone() for key, value in built.state_dict().items()}
+    for value in state.values():
+        value.zero_()
+    for key, value in built.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert capsys.readouterr() == ("", "")

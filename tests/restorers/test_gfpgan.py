@@ -107,39 +107,6 @@ def test_it_does_without_nnpack(
     np.testing.assert_allclose(result, restored[0], atol=0.1 / 255.0)
 
 
-@pytest.mark.parametrize(
-    ("key", "shape", "fault"),
-    [
-        ("stylegan_decoder.noises.noise3", None, "1 missing"),
-        ("toRGB.0.weight", None, "1 missing"),
-        ("final_conv.weight", (256, 256, 1, 1), "1 of another shape"),
-        ("mean_latent", (512,), "1 unknown"),
-    ],
-)
-def test_other_weights_are_refused_by_key(
-    authors: tuple[Path, Any], key: str, shape: tuple[int, ...] | None, fault: str
-) -> None:
-    path, _ = authors
-    state = load_state(path)
-    if shape is None:
-        del state[key]
-    else:
-        state[key] = torch.zeros(shape)
-    with pytest.raises(ModelError, match=rf"^[^\n]*GFPGANv1\.4\.pth: .*{fault} \({key}[^\n]*$"):
-        build(state, path)
-
-
-def test_the_file_may_change_once_the_network_is_built(
-    authors: tuple[Path, Any], tmp_path: Path
-) -> None:
-    state = load_state(authors[0])
-    network = build(state, authors[0])
-    before = network.get_parameter("final_conv.weight").clone()
-    for value in state.values():
-        value.zero_()
-    assert torch.equal(network.get_parameter("final_conv.weight"), before)
-
-
 def test_a_job_with_gfpgan_is_recorded_and_repeats_itself(
     tmp_path: Path, authors: tuple[Path, Any], square_detector: str
 ) -> None:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from tests.making.networks import restoreformer
-from videnhance.errors import ModelError
 from videnhance.models.loading import load_state
 from videnhance.restorers.restoreformer import build
 
@@ -84,36 +83,3 @@ def faces_to_features(state: dict[str, Tensor]) -> Tensor:
     picked = book[torch.randperm(len(book), generator=draw)[:256]]
     aside = picked + 0.7 * torch.randn(picked.shape, generator=draw)
     return aside.bfloat16().float().T.reshape(1, 256, 16, 16)
-
-
-def test_building_it_says_nothing(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    build(load_state(published), published)
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("key", "shape", "fault"),
-    [
-        ("quantize.embedding.weight", None, "1 missing"),
-        ("encoder.conv_in.weight", (64, 3, 1, 1), "1 of another shape"),
-        ("loss.logvar", (1,), "1 unknown"),
-    ],
-)
-def test_other_weights_are_refused_by_key(
-    published: Path, key: str, shape: tuple[int, ...] | None, fault: str
-) -> None:
-    state = load_state(published)
-    if shape is None:
-        del state[key]
-    else:
-        state[key] = torch.zeros(shape)
-    with pytest.raises(ModelError, match=rf"^[^\n]*RestoreFormer\.pth: .*{fault} \({key}[^\n]*$"):
-        build(state, published)
-
-
-def test_the_file_may_change_once_the_network_is_built(published: Path) -> None:
-    state = load_state(published)
-    network = build(state, published)
-    before = network.state_dict()["network.encoder.conv_in.weight"].clone()
-    state["encoder.conv_in.weight"].zero_()
-    assert torch.equal(network.state_dict()["network.encoder.conv_in.weight"], before)
