@@ -315,13 +315,49 @@ def _burn_clock(picture: Image, index: int, scale: int) -> npt.NDArray[np.uint8]
 
 
 def _captured_frame(index: int) -> npt.NDArray[np.uint8]:
+    """The scene as the recorder gets it, with its clock."""
+    noisy = _through_sensor(_scene(index, 1), np.random.default_rng((SEED, index)))
+    return _burn_clock(noisy, index, 1)
+
+
+def _through_sensor(scene: Image, random: np.random.Generator) -> Image:
     """The scene through a soft lens and a starved sensor."""
-    random = np.random.default_rng((SEED, index))
-    scene = cv2.GaussianBlur(_scene(index, 1), (0, 0), 0.7)
+    scene = cv2.GaussianBlur(scene, (0, 0), 0.7)
     photons = random.poisson(scene * PHOTONS_PER_LEVEL) / PHOTONS_PER_LEVEL
     noisy = photons + random.normal(0, READ_NOISE, scene.shape)
     # Colour filter interpolation smears noise over its neighbours.
-    return _burn_clock(cv2.GaussianBlur(noisy.astype(np.float32), (0, 0), 0.55), index, 1)
+    smeared: Image = cv2.GaussianBlur(noisy.astype(np.float32), (0, 0), 0.55)
+    return smeared
+
+
+def corridor_frames(frames: int, walk: int, period: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """The passage before a camera that stands still: (360, 640, 3) RGB, with noise and clock.
+
+    Somebody walks by in the last `walk` of every `period` frames; else it is empty. The noise of
+    the empty passage is drawn from a store.
+    """
+    random = np.random.default_rng(SEED)
+    store = [_through_sensor(_passage(None), random) for _ in range(48)]
+    for index in range(frames):
+        step = index % period - (period - walk)
+        if step < 0:
+            noisy = store[random.integers(len(store))].copy()
+        else:
+            noisy = _through_sensor(_passage(CUT + step), random)
+        yield _burn_clock(noisy, index, 1)
+
+
+def _passage(index: int | None) -> Image:
+    """Like `_scene` of the second room, without sway; without people for None."""
+    back, front = _room(False, 1)
+    plate, size = _move(-MARGIN, -MARGIN), (WIDTH, HEIGHT)
+    layers = [_warp(front, plate, size)]
+    if index is not None:
+        layers += [_warp(_person(), walk.to_room(index), size) for walk in PASSAGE.walks]
+    picture = _warp(back, plate, size)[..., :3]
+    for layer in layers:
+        picture = layer[..., :3] + picture * (1 - layer[..., 3:])
+    return _dim(picture, PASSAGE.lamp, 1)
 
 
 def _sound() -> npt.NDArray[np.int16]:

@@ -90,6 +90,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("output.codec", "ffv1", {"render"}),
     ("output.crf", 30, {"render"}),
     ("output.preset", "fast", {"render"}),
+    ("output.copy", "off", {"render"}),  # parameter sets beside copied ones have another number
     ("output.scale", 2, {"render"}),
     ("output.audio", "none", set()),  # it is copied when all else is done
     ("output.keep_origin", True, set()),  # times are moved when all else is done

@@ -16,7 +16,7 @@ from videnhance.media.repair.examination import Examination
 from videnhance.settings.groups import SourceSettings
 
 SOURCE, OUTPUT, TRACKS = Path("in.mp4"), Path("out.mp4"), Path("t.json")
-END = ("choose_persons", "render", "refuse_changed_source", "mux", "save_best_moments")
+END = ("choose_persons", "divide", "render", "refuse_changed_source", "mux", "save_best_moments")
 
 
 @pytest.mark.parametrize(

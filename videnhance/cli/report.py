@@ -187,6 +187,13 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
 
 
+def _copied(check: Check) -> str:
+    return (
+        f"{check.untouched} of {check.frames} frames copied untouched: bit for bit the input's, in "
+        "groups of pictures without a face"
+    )
+
+
 def preview_text(found: PreviewSummary) -> str:
     """What a preview shows, for a person."""
     whole = "too few frames to tell" if found.estimate is None else duration_text(found.estimate)
@@ -222,6 +229,7 @@ def summary_text(summary: Summary) -> str:
         f"{_faces(summary.faces, summary.tracks)}{_restored(summary.faces, restored)}",
         f"  {_found_by(summary.detector)}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
+        *([f"  {_copied(summary.check)}"] if summary.check and summary.check.untouched else []),
         *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
         *(f"  note: {note}" for note in summary.notes),
         *([f"  job kept in {summary.job}"] if summary.job else []),

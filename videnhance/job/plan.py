@@ -18,6 +18,7 @@ from videnhance.media.clip import Clip
 from videnhance.media.info import VideoInfo
 from videnhance.media.opening import open_clip
 from videnhance.media.positions import span_of
+from videnhance.media.reading.groups import Untouched
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
@@ -40,6 +41,7 @@ from videnhance.media.writing.formats import (
 )
 from videnhance.media.writing.segment import Encoding
 from videnhance.media.writing.streams import Copying, plan_copying, refuse_unfit_times
+from videnhance.media.writing.untouched import Copyable, NotCopied, copyable
 from videnhance.settings.groups import Settings
 
 SEGMENT_FRAMES = 256
@@ -82,6 +84,12 @@ class Plan:
     encoding: Encoding
     copying: Copying
     """Which of the source's other streams the output gets."""
+    copyable: Copyable | None = None
+    """How frames without faces are copied; None: they are encoded as all others."""
+    not_copied: str = ""
+    """What of the source's stream is in the way of that, in words."""
+    untouched: Untouched | None = None
+    """The frames that are copied, and so are in no segment, once they are known."""
 
 
 def make_scope(
@@ -180,13 +188,29 @@ def make_plan(
         sample_aspect_ratio=info.sample_aspect_ratio if info.declares_aspect else None,
         color=color_encoded(info, pix_fmt, codec),
     )
+    copies, not_copied = _copying_of_frames(clip, encoding, muxer, settings)
+    encoding = copies.beside(encoding) if copies is not None else encoding
     return Plan(
         scope=scope,
         muxer=muxer,
         segments=apart(segments_of(scope.start, scope.stop, SEGMENT_FRAMES), clip.timeline),
         encoding=encoding,
         copying=copying,
+        copyable=copies,
+        not_copied=not_copied,
     )
+
+
+def _copying_of_frames(
+    clip: Clip, encoding: Encoding, muxer: str, settings: Settings
+) -> tuple[Copyable | None, str]:
+    """How frames without faces can be copied, and else why not, if that is worth telling."""
+    if settings.output.copy == "off" or settings.finish.changes:
+        return None, ""
+    try:
+        return copyable(clip, encoding, muxer), ""
+    except NotCopied as error:
+        return None, str(error)
 
 
 def check_output(source: Path, output: Path, *, overwrite: bool) -> None:

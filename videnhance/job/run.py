@@ -23,6 +23,7 @@ from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.detect import detect
+from videnhance.job.steps.divide import divide
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.render import load_networks, render
@@ -176,6 +177,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         require_target,
         *find_faces,
         choose_persons,
+        divide,
         render,
         refuse_changed_source,
         mux,

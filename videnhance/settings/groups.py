@@ -164,6 +164,15 @@ class OutputSettings:
     preset: str | None = setting(
         None, "--encoder-preset", "Of the encoder ({encoder_presets}).", may_remake=("render",)
     )
+    copy: str = setting(
+        "auto",
+        "--copy",
+        "Frames without faces: auto copies them bit for bit where H.264 stays H.264; off.",
+        choices=("auto", "off"),
+        may_remake=("render",),
+    )
+    """"auto" copies whole groups of pictures without a tracked face, packet by packet, if nothing
+    else is done to them either (media.writing.untouched)."""
     scale: int = setting(
         1, "--scale", "Enlarge the video: {choices}.", choices=(1, 2, 4), remakes=("render",)
     )

@@ -17,12 +17,15 @@
     models                  sha256 of the weights used, by name; whether they are the published
                             ones; the licence that had to be accepted, and was
     looks, segments         [start, stop] frames of each detection and each rendered file
+    untouched               [start, stop] frames of each stretch that is copied from the source,
+                            once that is known
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
-It is written when the job begins, when another machine goes on with it, and with the check just
-before the output is put in place; what is finished is known from the finished files alone.
+It is written when the job begins, when another machine goes on with it, when it is known what is
+copied, and with the check just before the output is put in place; what is finished is known from
+the finished files alone.
 """
 
 from __future__ import annotations
@@ -62,6 +65,7 @@ _NOT_COMPARED = {
         "stop",
         "looks",
         "segments",
+        "untouched",
         "check",
         "condition",
     ),
@@ -141,6 +145,17 @@ class Record:
     @property
     def segments(self) -> tuple[Segment, ...]:
         return _segments(self.document["segments"])
+
+    @property
+    def untouched(self) -> tuple[Segment, ...]:
+        """The frames that are copied, as far as that is known."""
+        return _segments(self.document.get("untouched", ()))
+
+    def divided(self, segments: Sequence[Segment], untouched: Sequence[tuple[int, int]]) -> Record:
+        """This record with the segments that are rendered, and the frames that are copied."""
+        own = [[s.start, s.stop] for s in segments]
+        copied = [[start, stop] for start, stop in untouched]
+        return Record({**self.document, "segments": own, "untouched": copied})
 
     @property
     def check(self) -> Mapping[str, Any] | None:
@@ -263,6 +278,7 @@ def make_record(
             },
             "looks": [] if tracks else [[s.start, s.stop] for s in scope.detect_segments],
             "segments": [[s.start, s.stop] for s in plan.segments] if plan else [],
+            "untouched": [],
             "pix_fmt": clip.pix_fmt,
             "decoded by": clip.recorded.hwaccel,
             "cleaned up": asdict(clip.cleaning) if clip.cleaning else None,

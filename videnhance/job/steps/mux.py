@@ -91,6 +91,7 @@ def mux(job: Job) -> Job:
                 checking=lambda done: job.monitor.tell("check", done, frames),
                 complete=complete,
                 keep_origin=job.settings.output.keep_origin,
+                untouched=job.plan.untouched,
             )
     return replace(job, check=check)
 

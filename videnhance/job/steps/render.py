@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from videnhance.errors import Stopped
@@ -15,6 +16,7 @@ from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
 from videnhance.job.steps.stills import frame_files
+from videnhance.media.timeline import Segment
 from videnhance.media.writing.png import FrameFiles
 from videnhance.media.writing.segment import SegmentWriter, segment_times
 from videnhance.render.guards import grey_tracks
@@ -54,6 +56,8 @@ def render(job: Job) -> Job:
         count = FrameCount("render", files, left, monitor)
         renderer = _Renderer(job, pictures, _grey(job, left), count)
         share(left, job.networks, renderer.render, renderer.cut)
+        if pictures is not None:
+            _picture_untouched(job, pictures)
         outcomes = (Outcome.load(directory.outcome(file.segment)) for file in files)
         outcome = Outcome.of(found for found in outcomes if found is not None)
         monitor.notes.extend(outcome.notes())
@@ -68,6 +72,20 @@ def render(job: Job) -> Job:
         restored=outcome.restored,
         left_alone=outcome.left_alone,
     )
+
+
+def _picture_untouched(job: Job, pictures: FrameFiles) -> None:
+    """Write the pictures of the frames that are copied and not rendered."""
+    clip, encoding = job.scope.clip, job.plan.encoding
+    for run in job.plan.untouched.runs if job.plan.untouched is not None else ():
+        fingerprint = render_fingerprint(job.record, Segment(0, run.start, run.stop), job.tracks)
+        there = (
+            pictures.holds(k, clip.timeline.pts[k], fingerprint) for k in range(run.start, run.stop)
+        )
+        done = sum(1 for _ in takewhile(bool, there))
+        for frame in clip.frames(run.start + done, run.stop, encoding.pix_fmt):
+            job.monitor.pause()
+            pictures.write(frame, fingerprint)
 
 
 def _told(gainless: Mapping[int, float], restorer: str) -> str:

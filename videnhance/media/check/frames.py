@@ -11,6 +11,8 @@ What must hold, and how exactly:
     sound       every copied packet is there, in order, with the same data (in a range: all that
                 overlap it; PCM to the sample). PCM and ADPCM are compared as one run of bytes,
                 because MOV does not keep their packets.
+    untouched   the slices of every frame that was not encoded again are the source's, bit for bit
+                (untouched.py).
     as stored   the source's frames are shown when an independent reading of it says (witness.py).
     in sync     sound has moved against the picture by less than half the length of an average
                 frame, or than the rounding of the two containers, whichever is more.
@@ -21,7 +23,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -41,9 +43,11 @@ from videnhance.media.check.sound import (
     read_sounds,
     within,
 )
+from videnhance.media.check.untouched import compare_untouched
 from videnhance.media.check.witness import Span, confirm_times
 from videnhance.media.clip import Clip
 from videnhance.media.names import as_file
+from videnhance.media.reading.groups import Untouched
 from videnhance.media.sound.cutting import Window, begin_of
 from videnhance.media.sound.encoding import Decoded
 from videnhance.media.timeline import Timeline
@@ -88,6 +92,8 @@ class Check:
     """Number of times that an independent reading of the source confirms (witness.py)."""
     origin: float = 0.0
     """What the source's clock reads, in seconds, at the output's time 0."""
+    untouched: int = 0
+    """Frames whose pictures are coded bit for bit as in the source (untouched.py)."""
     lost: tuple[str, ...] = ()
     """What the source declares and the output does not (writing.metadata.lost_from)."""
 
@@ -130,6 +136,8 @@ class Expected:
     """Indices of the streams that are copied packet by packet."""
     decoded: Mapping[int, Decoded]
     """The decoded spans of the streams that are re-encoded, by index."""
+    untouched: Untouched | None = None
+    """The frames that are copied, too."""
 
     @property
     def frames(self) -> int:
@@ -148,7 +156,9 @@ def checked(
     """
     contents = read_contents(part, output, expected.frames, progress)
     try:
-        return check(contents, output, expected)
+        found = check(contents, output, expected)
+        copied = compare_untouched(part, output, expected.clip, expected.untouched, expected.span)
+        return replace(found, untouched=copied)
     except CheckError as error:
         aside = unverified_name(output)
         put_in_place(part, aside)

@@ -21,6 +21,7 @@ from videnhance.media.check.frames import Check, Expected, checked, passes
 from videnhance.media.clip import Clip
 from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.names import as_file
+from videnhance.media.reading.groups import Untouched
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import acm
@@ -39,6 +40,7 @@ from videnhance.media.writing.origin import creation_time, from_first, sentences
 from videnhance.media.writing.packets import other_packets, packets_within, video_packets
 from videnhance.media.writing.segment import write_error
 from videnhance.media.writing.streams import Copying, add_copied
+from videnhance.media.writing.untouched import output_header
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,15 @@ def mux(
     *,
     ends_with_picture: bool = False,
     keep_origin: bool = False,
+    untouched: Untouched | None = None,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
     Both are on one file system, so the output appears complete or not at all, and `part` is gone
     either way. `ends_with_picture`: what the source holds after the last frame is left out, since
     it was not there when its frames were read. What was written is compared with the source
-    (check/frames.py); `complete` is called with the checked file before it is renamed.
+    (check/frames.py); `complete` is called with the checked file before it is renamed. The frames
+    that are `untouched` are in no segment: the source's own packets of them are copied.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: the dts stored in the segments
@@ -105,12 +109,12 @@ def mux(
         window = moved_to_zero(window, clip)
     with written(output, part):
         try:
-            decoded = _write(part, muxer, clip, segments, copying, progress, window)
-            expected = Expected(clip, window, span, copying.kept, decoded)
+            decoded = _write(part, muxer, clip, segments, copying, progress, window, untouched)
+            expected = Expected(clip, window, span, copying.kept, decoded, untouched)
             # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
             if below and not window.moved and not passes(part, expected):
                 window = moved_to_zero(window, clip)
-                decoded = _write(part, muxer, clip, segments, copying, progress, window)
+                decoded = _write(part, muxer, clip, segments, copying, progress, window, untouched)
                 expected = replace(expected, window=window, decoded=decoded)
             if _lacks_aspect(info, muxer):
                 write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
@@ -136,6 +140,7 @@ def _write(
     copying: Copying,
     progress: Callable[[int], None],
     window: Window,
+    untouched: Untouched | None,
 ) -> dict[int, Decoded]:
     """Write the file. Returns the decoded spans of the audio streams that are re-encoded, by
     index."""
@@ -151,10 +156,16 @@ def _write(
                 options=_mux_options(clip, muxer, content_metadata(source.metadata, window)),
             )
         )
-        first = stack.enter_context(av.open(as_file(segments[0][1]))).streams.video[0]
+        first = source.streams[info.stream]  # where no frame is encoded
+        if segments:
+            first = stack.enter_context(av.open(as_file(segments[0][1]))).streams.video[0]
+        assert isinstance(first, VideoStream)
         routes = _add_streams(target, source, first, clip, copying, window)
         video = routes[info.stream]
-        pictures = video_packets(clip.timeline, segments, video, window.moved)
+        if untouched is not None and untouched.runs:
+            own = first.codec_context.extradata if segments else None
+            video.codec_context.extradata = output_header(untouched.header, own)
+        pictures = video_packets(clip, segments, video, window.moved, untouched)
         if muxer == "avi":
             span = (segments[0][0].start, segments[-1][0].stop)
             part_of = clip.timeline.part(*span)

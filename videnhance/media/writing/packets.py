@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from av.stream import Stream
 from videnhance.errors import OutputError
 from videnhance.media.clip import Clip
 from videnhance.media.names import as_file
+from videnhance.media.reading.groups import Group, Untouched, copied_packets
 from videnhance.media.repair.mending import mended_packets
 from videnhance.media.sound.cutting import (
     Window,
@@ -31,23 +33,31 @@ from videnhance.media.timeline import Segment, Timeline
 
 
 def video_packets(
-    timeline: Timeline, segments: Sequence[tuple[Segment, Path]], stream: Stream, moved: Fraction
+    clip: Clip,
+    segments: Sequence[tuple[Segment, Path]],
+    stream: Stream,
+    moved: Fraction,
+    untouched: Untouched | None = None,
 ) -> Iterator[tuple[float, Packet[Any]]]:
-    """(dts in seconds, packet) of the segments in decoding order.
+    """(dts in seconds, packet) of the segments, and of the source's own packets that stand between
+    them, in decoding order.
 
     Times are those of the source minus `moved`, a whole number of its ticks. Raises OutputError if
     the segments' files do not hold their frames.
     """
-    stop = segments[-1][0].stop
+    timeline = clip.timeline
+    runs = untouched.runs if untouched is not None else ()
+    stop = max([run.stop for run in runs] + [segment.stop for segment, _ in segments])
     origin = int(moved / timeline.time_base)
     base = Fraction(1, timeline.time_base.denominator)
     step = timeline.time_base.numerator
     # No packet may be decoded after it is shown: decoding runs ahead by this much.
-    ahead = max(
+    encoded = (
         timeline.pts[order] - timeline.pts[index]
         for order, index, _ in _segment_packets(timeline, segments)
     )
-    for order, index, packet in _segment_packets(timeline, segments):
+    ahead = max((*(run.ahead for run in runs), max(encoded, default=0)))
+    for order, index, packet in _all_packets(clip, segments, untouched):
         packet.pts = (timeline.pts[index] - origin) * step
         packet.dts = (timeline.pts[order] - ahead - origin) * step
         packet.duration = timeline.duration_of(index) * step
@@ -60,6 +70,30 @@ def video_packets(
         yield float(packet.dts * base), packet
 
 
+def _all_packets(
+    clip: Clip, segments: Sequence[tuple[Segment, Path]], untouched: Untouched | None
+) -> Iterator[tuple[int, int, Packet[Any]]]:
+    """(decoding order, frame index, packet) of the segments and the copied runs; raises
+    OutputError where the source does not hold the runs any more."""
+    own = _segment_packets(clip.timeline, segments)
+    if untouched is None:
+        yield from own
+        return
+    runs = untouched.runs
+    copies = copied_packets(clip.info, clip.recorded.timeline, untouched.header, runs)
+    pieces: list[Group | Segment] = [*runs, *(segment for segment, _ in segments)]
+    for piece in sorted(pieces, key=lambda piece: piece.start):
+        if isinstance(piece, Segment):
+            yield from islice(own, len(piece))
+            continue
+        found = islice(copies, len(piece))
+        for order, (index, packet) in enumerate(found, piece.start):
+            if not piece.start <= index < piece.stop:
+                raise OutputError(f"{clip.info.path}: changed while it was copied; begin again")
+            yield order, index, packet
+    yield from own  # so that a file with too many packets is noticed
+
+
 def _segment_packets(
     timeline: Timeline, segments: Sequence[tuple[Segment, Path]]
 ) -> Iterator[tuple[int, int, Packet[Any]]]:
@@ -67,9 +101,9 @@ def _segment_packets(
 
     Order and index count from the video's first frame, even if that is not in the first segment.
     """
-    order = segments[0][0].start
     header: bytes | None = None
     for position, (segment, path) in enumerate(segments):
+        order = segment.start
         with av.open(as_file(path)) as container:
             stream = container.streams.video[0]
             extradata = stream.codec_context.extradata

@@ -17,6 +17,7 @@ from types import TracebackType
 
 import av
 import av.error
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -44,6 +45,17 @@ class Encoding:
     """Nominal frames a second, for rate control only: times come from pts."""
     sample_aspect_ratio: Fraction | None
     color: ColorTags
+
+    def tell(self, context: VideoCodecContext) -> None:
+        """Set all but the options and the rate of an encoder."""
+        context.width, context.height, context.pix_fmt = self.width, self.height, self.pix_fmt
+        context.time_base = Fraction(1, self.time_base.denominator)
+        if self.sample_aspect_ratio is not None:
+            context.sample_aspect_ratio = self.sample_aspect_ratio
+        context.color_range = self.color.range
+        context.colorspace = self.color.matrix
+        context.color_primaries = self.color.primaries
+        context.color_trc = self.color.transfer
 
 
 class SegmentWriter:
@@ -136,16 +148,7 @@ class SegmentWriter:
         options = repeatable(encoding.encoder, dict(encoding.options))
         stream = self._container.add_stream(encoding.encoder, rate=encoding.rate, options=options)
         assert isinstance(stream, VideoStream)
-        context = stream.codec_context
-        stream.width, stream.height = encoding.width, encoding.height
-        stream.pix_fmt = encoding.pix_fmt
-        context.time_base = Fraction(1, encoding.time_base.denominator)
-        if encoding.sample_aspect_ratio is not None:
-            context.sample_aspect_ratio = encoding.sample_aspect_ratio
-        context.color_range = encoding.color.range
-        context.colorspace = encoding.color.matrix
-        context.color_primaries = encoding.color.primaries
-        context.color_trc = encoding.color.transfer
+        encoding.tell(stream.codec_context)
         return stream
 
 
