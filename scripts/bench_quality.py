@@ -35,9 +35,9 @@ from trying import Trial, beside_truth, sample_truth, tried
 
 from videnhance import detectors, restorers
 from videnhance.errors import VidenhanceError
+from videnhance.inference.devices import device_named
 from videnhance.job.batch import VIDEO_SUFFIXES
 from videnhance.media.reading.source import probe
-from videnhance.models.devices import device_named
 from videnhance.models.loader import Loader
 from videnhance.settings.groups import DetectSettings, ModelSettings, Settings, TrackSettings
 

@@ -40,12 +40,12 @@ from skimage import data
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision_bridge import bridge
 
-from videnhance import Settings, enhance
+from videnhance import Settings, enhance, restorers
 from videnhance.detectors.centerface import CenterFace
 from videnhance.faces.tracklets import CropWindow
+from videnhance.models.loader import Loader
 from videnhance.models.loading import load_state
 from videnhance.restorers.gfpgan import GFPGAN, build
-from videnhance.restorers.network import Execution, NetworkRestorer
 from videnhance.settings.groups import (
     ComputeSettings,
     ModelSettings,
@@ -151,7 +151,11 @@ def ours(folder: Path, count: int, device: str) -> dict[str, float]:
 def network(folder: Path, count: int, device: str) -> dict[str, float]:
     """Seconds a face of the network alone."""
     path = folder / "GFPGANv1.4.pth"
-    restorer = NetworkRestorer("gfpgan", build(load_state(path), path), Execution(device))
+    wish = Settings(
+        restore=RestoreSettings(restorer="gfpgan"),
+        models=ModelSettings(files=(("gfpgan-1.4", str(path)),), trust=True, offline=True),
+    )
+    restorer = restorers.create(Loader(wish, device))
     crop = np.asarray(data.astronaut()[:512, :512] / 255.0, np.float32)
     there = crop if device == "cpu" else torch.from_numpy(crop).to(device)
     windows = [CropWindow(0, (k,), (there,), 0, 1.0) for k in range(restorer.batch)]

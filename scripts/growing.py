@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from videnhance.restorers.correction import Correction
+from videnhance.restorers.correction_network import Correction
 
 
 def grown(network: Correction, state: Mapping[str, Tensor]) -> None:

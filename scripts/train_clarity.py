@@ -25,6 +25,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -36,7 +37,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videnhance.models.loading import load_state
-from videnhance.restorers.correction import PLANES, Correction, corrections
+from videnhance.restorers.correction import PLANES, corrections
+from videnhance.restorers.correction_network import Correction
 
 FLOOR = (1.0 / 255.0) ** 2
 """Squared error below which nothing more is to be gained: that of 8-bit levels and a little."""
@@ -81,14 +83,14 @@ def loss_of(network: torch.nn.Module, batch: Batch) -> Tensor:
     return 20.0 * (picture.mean() + FLICKER * change.mean() + SLOPES * slope.mean())
 
 
-def validate(network: torch.nn.Module, wholes: Sequence[Whole]) -> dict[str, float]:
+def validate(network: Correction, wholes: Sequence[Whole]) -> dict[str, float]:
     """Gain over fusion in dB (mean, the worst tenth, share of examples made worse) and flicker."""
     gains, flickers = [], []
     network.eval()
     for levels, zoom, quantizer in wholes:
         before = (levels[:, :3] - levels[:, PLANES:]).transpose(0, 2, 3, 1)
         after = before + np.stack(
-            corrections(network, list(levels[:, :PLANES]), [zoom] * 2, quantizer)
+            corrections(network.changes, list(levels[:, :PLANES]), [zoom] * 2, quantizer)
         )
         better = (before**2).mean((1, 2, 3)) / (after**2).mean((1, 2, 3))
         gains.append(float(10 * np.log10(better).mean()))
@@ -112,7 +114,7 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done)))
 
 
-def grid(network: torch.nn.Module, wholes: Sequence[Whole], path: Path) -> None:
+def grid(network: Correction, wholes: Sequence[Whole], path: Path) -> None:
     """A picture: the centre frame, fused, restored, the truth; a row for each of some examples."""
     rows = []
     for levels, zoom, quantizer in wholes[:: max(len(wholes) // 8, 1)][:8]:
@@ -120,7 +122,7 @@ def grid(network: torch.nn.Module, wholes: Sequence[Whole], path: Path) -> None:
         centre = np.repeat(planes[3][..., None], 3, axis=2)
         truth = levels[0, PLANES:].transpose(1, 2, 0)
         fused = planes[:3].transpose(1, 2, 0)
-        restored = fused + corrections(network, [planes], [zoom], quantizer)[0]
+        restored = fused + corrections(network.changes, [planes], [zoom], quantizer)[0]
         rows.append(np.hstack([centre, fused, restored, truth]))
     picture = np.clip(np.rint(np.vstack(rows) * 255), 0, 255).astype(np.uint8)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -137,6 +139,7 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
     average = torch.optim.swa_utils.AveragedModel(
         network, avg_fn=lambda old, new, count: DECAY * old + (1.0 - DECAY) * new
     )
+    averaged = cast(Correction, average.module)
     optimizer = torch.optim.AdamW(network.parameters(), lr=wish.rate, weight_decay=1e-4)
     step = 0
     if wish.start and not checkpoint.is_file():
@@ -191,12 +194,12 @@ def train(data: Path, run: Path, wish: argparse.Namespace) -> None:
                 "seconds": round(time.monotonic() - began),
                 "examples": examples.refresh(),
                 "loss": round(float(np.mean(losses[-wish.every :])), 4),
-                **{name: round(x, 4) for name, x in validate(average, wholes).items()},
+                **{name: round(x, 4) for name, x in validate(averaged, wholes).items()},
             }
             print(json.dumps(figures), flush=True)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(figures) + "\n")
-            grid(average, wholes, run / "grid.png")
+            grid(averaged, wholes, run / "grid.png")
         if step % wish.every == 0 or step == wish.steps or time.monotonic() > saved + SAVE:
             state = {
                 "network": network.state_dict(),

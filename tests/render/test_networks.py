@@ -19,6 +19,7 @@ from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.color import enlarged, resize
 from videnhance.imaging.compositing import box_mask
 from videnhance.imaging.frames import FloatArray, Frame, PixelLayout
+from videnhance.inference import LARGE
 from videnhance.job.plan import make_scope
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
@@ -194,7 +195,9 @@ def test_a_network_is_made_for_every_device(monkeypatch: pytest.MonkeyPatch) -> 
         made.append(loader.device)
         return Fake()
 
-    monkeypatch.setitem(restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4", on_gpu=True))
+    monkeypatch.setitem(
+        restorers.RESTORERS, "fake", Row(make, "gfpgan-1.4", on_gpu=True, traits=LARGE)
+    )
     monkeypatch.setattr("videnhance.render.gpu.pixels_on", lambda device: device)
     made_for = make_networks(Loader(asked(restorer="fake", devices="cuda:0, cuda:1")))
     assert made == ["cuda:0", "cuda:1"]

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from videnhance.errors import ModelError
 from videnhance.imaging.frames import FloatArray
+from videnhance.inference import Execution, compiled
 from videnhance.models.loading import load_state
-from videnhance.render.parsing import CLASSES, Parser
+from videnhance.render.parsing import CLASSES, Parser, definition
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -82,7 +83,7 @@ def test_labels_and_mask_equal_facexlibs(published: Path, monkeypatch: pytest.Mo
     labels, mask = facexlibs(published, monkeypatch)
     assert len(np.unique(labels)) >= 3
     assert 0.1 < mask.mean() < 0.9
-    parser = Parser(load_state(published), path=published, hair=True)
+    parser = parser_of(published, hair=True)
     found = parser.labels([crop()])
     np.testing.assert_array_equal(found[0], labels)
     # the same network gives the same labels; it need not be asked a third time
@@ -91,6 +92,11 @@ def test_labels_and_mask_equal_facexlibs(published: Path, monkeypatch: pytest.Mo
     assert ours.shape == (512, 512) and ours.dtype == np.float32
     # theirs is known to half a level of two pictures
     np.testing.assert_allclose(ours, mask, atol=1.01 / 255.0)
+
+
+def parser_of(path: Path, **more: Any) -> Parser:
+    """By torch, which does not keep what it compiles."""
+    return Parser(compiled(definition(path), Execution(backend="torch")), **more)
 
 
 def telling(self: Any, x: Tensor) -> tuple[Tensor, None]:
@@ -103,7 +109,7 @@ def telling(self: Any, x: Tensor) -> tuple[Tensor, None]:
 @pytest.fixture
 def parser(published: Path, monkeypatch: pytest.MonkeyPatch) -> Parser:
     monkeypatch.setattr(ParseNet, "forward", telling)
-    return Parser(load_state(published), path=published)
+    return parser_of(published)
 
 
 def of_class(name: str, size: int) -> FloatArray:
@@ -151,16 +157,20 @@ def test_a_fault_is_told_in_a_line(parser: Parser, monkeypatch: pytest.MonkeyPat
         parser.masks([of_class("skin", 256)])
 
 
-def test_other_weights_are_refused_by_key(published: Path) -> None:
+def test_other_weights_are_refused_by_key(published: Path, tmp_path: Path) -> None:
     state = load_state(published)
     state["encoder.0.conv2d.weight"] = torch.zeros(64, 3, 1, 1)
+    torch.save(state, tmp_path / "parsenet.pth")
     with pytest.raises(ModelError, match=r"parsenet\.pth: .*shape \(encoder\.0\.conv2d\.weight"):
-        Parser(state, path=published)
+        parser_of(tmp_path / "parsenet.pth")
 
 
-def test_counters_of_the_training_may_be_missing(published: Path) -> None:
-    state = load_state(published)
-    Parser({k: v for k, v in state.items() if "num_batches" not in k}, path=published)
+def test_counters_of_the_training_may_be_missing(published: Path, tmp_path: Path) -> None:
+    state = {k: v for k, v in load_state(published).items() if "num_batches" not in k}
+    given = tmp_path / "parsenet.pth"
+    torch.save(state, given)
+    parser_of(given)
+    del state["body.0.conv1.norm.norm.running_mean"]
+    torch.save(state, given)
     with pytest.raises(ModelError, match=r"1 missing \(body\.0\.conv1\.norm\.norm\.running_mean"):
-        del state["body.0.conv1.norm.norm.running_mean"]
-        Parser(state, path=published)
+        parser_of(given)

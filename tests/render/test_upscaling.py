@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
-from torch import Tensor
 from torchvision_bridge import bridge
 
+from tests.making.networks import by_torch
 from videnhance.errors import ModelError, UsageError
 from videnhance.imaging.frames import FloatArray
-from videnhance.models.loading import load_state
-from videnhance.models.running import quicken
-from videnhance.render.upscaling import Upscaler
+from videnhance.inference import Execution, compiled
+from videnhance.inference.convolution import quicken
+from videnhance.render.upscaling import Upscaler, definition
 
 bridge()
 with warnings.catch_warnings():
@@ -61,8 +61,9 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def upscaler(published: Any, **more: Any) -> Upscaler:
     scale, _, path = published
-    wish = {"precision": "f32", "blocks": 1, "features": 16, "path": path, **more}
-    return Upscaler(load_state(path), scale, **wish)
+    size = {name: more.pop(name, default) for name, default in (("blocks", 1), ("features", 16))}
+    wish = Execution(backend="torch", precision=more.pop("precision", "f32"))
+    return Upscaler(compiled(definition(path, None, scale, **size), wish), scale, **more)
 
 
 @torch.inference_mode()
@@ -86,7 +87,7 @@ def test_spandrels_network_gives_the_authors_bits(published: Any) -> None:
     found = upscaler(published)._network
     expected = copy.deepcopy(net)
     quicken(expected)  # else the convolutions differ, which the test above has in its tolerance
-    assert torch.equal(found(x), expected(x))
+    assert torch.equal(found(x)[0], expected(x))
 
 
 @torch.inference_mode()
@@ -121,12 +122,13 @@ def watched(subject: Upscaler, monkeypatch: pytest.MonkeyPatch, most: int = 99) 
     shapes: list[Any] = []
     inner = subject._network
 
-    def forward(x: Tensor) -> Any:
+    def forward(x: FloatArray) -> Any:
         shapes.append(tuple(x.shape))
         if len(x) > most:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return inner(x)
 
+    monkeypatch.setattr(forward, "free", inner.free, raising=False)
     monkeypatch.setattr(subject, "_network", forward)
     return shapes
 
@@ -183,12 +185,12 @@ def test_bfloat16_is_close(published: Any) -> None:
 )
 def test_impossible_numbers_are_refused(scale: int, more: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        Upscaler({}, scale, **more)
+        Upscaler(by_torch(torch.nn.Identity()), scale, **more)
 
 
 def test_other_weights_are_refused_by_key(published: Any) -> None:
     scale, _, path = published
     with pytest.raises(ModelError, match=rf"x{scale}plus\.pth: .*missing \(body\.1\.rdb1\.conv1"):
-        Upscaler(load_state(path), scale, blocks=2, features=16, path=path)
+        upscaler(published, blocks=2)
     with pytest.raises(ModelError, match=r"of another shape \(conv_first\.weight"):
-        Upscaler(load_state(path), 6 - scale, blocks=1, features=16, path=path)
+        upscaler((6 - scale, None, path))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +27,7 @@ from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.imaging.optical_flow import enlarge
+from videnhance.inference import Execution, compiled
 from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loader import Loader
@@ -38,17 +42,18 @@ from videnhance.restorers.clarity import (
     SIZES,
     SMALL,
     Clarity,
+    definitions,
     strength_of,
     support,
 )
 from videnhance.restorers.correction import (
     PLANES,
     STEPS,
-    Correction,
     corrections,
     observed,
     work_side,
 )
+from videnhance.restorers.correction_network import Correction
 from videnhance.restorers.fusion import Fusion
 from videnhance.settings.groups import (
     DetectSettings,
@@ -80,12 +85,21 @@ def untrained(**tail: float) -> dict[str, torch.Tensor]:
     return network.state_dict()
 
 
+def of(state: dict[str, torch.Tensor], name: str = "clarity", **more: Any) -> Clarity:
+    """Clarity with these weights, which torch computes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clarity.safetensors"
+        save_file(state, path)
+        parts = [compiled(part, Execution(backend="torch")) for part in definitions(path)]
+    return Clarity(name, parts, **more)
+
+
 def fused(seen: CropWindow) -> FloatArray:
     return Fusion().restore([seen])[0]
 
 
 def test_untrained_it_is_fusion(seen: CropWindow) -> None:
-    restorer = Clarity("clarity", untrained())
+    restorer = of(untrained())
     np.testing.assert_allclose(restorer.restore([seen])[0], fused(seen), atol=1e-6)
     (share,) = restorer.held_back()
     assert share is not None
@@ -94,14 +108,14 @@ def test_untrained_it_is_fusion(seen: CropWindow) -> None:
 
 def test_the_time_of_each_stage_is_counted(seen: CropWindow) -> None:
     watch = Stopwatch()
-    Clarity("clarity", untrained(), watch=watch).restore([seen])
+    of(untrained(), watch=watch).restore([seen])
     assert set(watch.seconds) == {"register", "fuse", "network", "guard"}
     assert min(watch.seconds.values()) > 0
 
 
 def test_the_guard_holds_back_what_the_recording_contradicts(seen: CropWindow) -> None:
     """A network that makes all brighter: made small again, that is not what was recorded."""
-    restorer = Clarity("clarity", untrained(bias=0.25))
+    restorer = of(untrained(bias=0.25))
     found = restorer.restore([seen])[0]
     change = (found - fused(seen)).mean()
     assert 0.0 < change < 0.08
@@ -163,10 +177,10 @@ def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
     assert levels == pytest.approx([0.0, 1.0, 1.0, 0.0], abs=0.02)
     small = window(list(seen.crops), 2, zoom=63.0 / 5.0)
     state = untrained(bias=0.02)
-    restorer = Clarity(restorers.AUTO, state, coding=COARSE, always=False)
+    restorer = of(state, restorers.AUTO, coding=COARSE, always=False)
     np.testing.assert_array_equal(restorer.restore([small])[0], fused(small))
     assert restorer.held_back() == [None]
-    assert (Clarity("clarity", state).restore([small])[0] != fused(small)).any()
+    assert (of(state).restore([small])[0] != fused(small)).any()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +200,7 @@ def test_auto_leaves_what_is_good_as_it_is_to_fusion(
     assert strength_of(256, 2.0, coding, noise / 255) == strength
     assert strength_of(256, 4.0, coding, noise / 255) == 1.0  # a small face
     still = window([seen.crops[2]] * 5, 2, zoom=2.0)
-    restorer = Clarity(restorers.AUTO, untrained(bias=0.02), coding=coding, always=False)
+    restorer = of(untrained(bias=0.02), restorers.AUTO, coding=coding, always=False)
     if noise == 0.0:
         assert (restorer.restore([still])[0] == fused(still)).all() == (strength == 0.0)
 
@@ -213,8 +227,8 @@ def test_whether_a_face_is_corrected_does_not_hang_on_the_last_digit(digit: floa
 def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:
     state = load_state(SHIPPED)
     other = window([crop[::-1].copy() for crop in seen.crops], 2, zoom=4.0, first=50)
-    once = Clarity("clarity", state).restore([seen])[0]
-    restorer = Clarity("clarity", state)
+    once = of(state).restore([seen])[0]
+    restorer = of(state)
     np.testing.assert_array_equal(restorer.restore([other, seen])[1], once)
     np.testing.assert_array_equal(restorer.restore([seen])[0], once)
 
@@ -226,7 +240,7 @@ def test_the_network_goes_by_every_frame_and_by_the_quantizer(seen: CropWindow) 
     planes = observed(Fusion().fuse(seen))
 
     def change(planes: FloatArray, quantizer: float | None = 28.0) -> FloatArray:
-        return corrections(network, [planes], [4.0], quantizer)[0]
+        return corrections(network.changes, [planes], [4.0], quantizer)[0]
 
     plain = change(planes)
     for k in range(PLANES):
@@ -246,7 +260,7 @@ def test_faces_of_a_batch_are_restored_as_alone(seen: CropWindow) -> None:
     turned = window([crop[::-1].copy() for crop in seen.crops], 2, zoom=4.0, first=90)
     windows = [seen, small, tiny, turned]
     together, alone = (
-        Clarity(restorers.AUTO, state, coding=COARSE, always=False, batch=batch) for batch in (3, 0)
+        of(state, restorers.AUTO, coding=COARSE, always=False, batch=batch) for batch in (3, 0)
     )
     assert (together.batch, alone.batch) == (3, 1)
     for one, other in zip(together.restore(windows), alone.restore(windows), strict=True):
@@ -262,16 +276,16 @@ def test_a_network_that_fails_is_told_in_one_line(
     def fail(*arguments: object) -> None:
         raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
 
-    monkeypatch.setattr(Correction, "forward", fail)
+    monkeypatch.setattr(Correction, "change", fail)
     with pytest.raises(ModelError, match=r"clarity: .*out of memory.*--devices cpu") as caught:
-        Clarity("clarity", untrained()).restore([seen])
+        of(untrained()).restore([seen])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("side", "zoom"), [(256, 1.3), (256, 7.0), (512, 2.0), (512, 12.0)])
 def test_gives_crops_of_the_same_kind(side: int, zoom: float) -> None:
     crops = [np.random.default_rng(k).random((side, side, 3), np.float32) for k in range(3)]
-    found = Clarity("clarity", load_state(SHIPPED)).restore([window(crops, 1, zoom)])[0]
+    found = of(load_state(SHIPPED)).restore([window(crops, 1, zoom)])[0]
     assert found.shape == (side, side, 3)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
@@ -296,7 +310,7 @@ def test_what_ships_is_nearer_to_the_truth_than_fusion(noise: float) -> None:
     def error(crop: FloatArray) -> float:
         return float(np.square(np.clip(crop, 0, 1) - truth).mean())
 
-    ours = Clarity("clarity", load_state(SHIPPED)).restore([seen])[0]
+    ours = of(load_state(SHIPPED)).restore([seen])[0]
     assert error(ours) < 0.99 * error(fused(seen))
     assert error(fused(seen)) < error(crops[2])
 
@@ -319,7 +333,7 @@ def test_other_weights_are_taken_on_ones_word(tmp_path: Path) -> None:
     assert trusted.obtained["clarity"].trusted
     save_file({"head.weight": torch.zeros(1)}, given)
     with pytest.raises(ModelError, match="does not fit the network Correction"):
-        make_networks(trusted)
+        make_networks(replace(trusted, obtained={}))
 
 
 def test_what_became_of_the_faces_is_added_up(tmp_path: Path) -> None:

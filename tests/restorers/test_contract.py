@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.making.crops import noisy, textured, window
-from tests.making.networks import codeformer, gfpgan_state, restoreformer, shortened
+from tests.making.networks import by_torch, codeformer, gfpgan_state, restoreformer, shortened
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
@@ -21,7 +21,7 @@ from videnhance.models.loader import Loader
 from videnhance.restorers import RESTORERS, Restorer, network
 from videnhance.restorers.codeformer import build as build_codeformer
 from videnhance.restorers.gfpgan import build as build_gfpgan
-from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.restorers.network import NetworkRestorer
 from videnhance.restorers.restoreformer import build as build_restoreformer
 from videnhance.settings.groups import ComputeSettings, Settings
 
@@ -97,7 +97,7 @@ def of_network(name: str, patch: pytest.MonkeyPatch) -> Subject:
         shortened(built.get_submodule("network"))
     return Subject(
         name,
-        lambda batch: NetworkRestorer(name, built, Execution(precision="f32", batch=batch)),
+        lambda batch: NetworkRestorer(name, by_torch(built), batch),
         tolerance=1.0,
     )
 

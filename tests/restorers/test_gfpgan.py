@@ -18,14 +18,14 @@ from torch import nn
 from torchvision_bridge import bridge
 
 from tests.making.clips import decoded, square_frames, write_rgb
-from tests.making.networks import gfpgan_state
+from tests.making.networks import by_torch, gfpgan_state
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
 from videnhance.models.loading import load_state
 from videnhance.restorers.gfpgan import build
-from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.restorers.network import NetworkRestorer
 from videnhance.settings.groups import (
     DetectSettings,
     GateLimits,
@@ -81,7 +81,7 @@ def network(authors: tuple[Path, Any]) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def restored(network: nn.Module) -> list[FloatArray]:
-    return NetworkRestorer("gfpgan", network, Execution(precision="f32")).restore(windows(*CROPS))
+    return NetworkRestorer("gfpgan", by_torch(network)).restore(windows(*CROPS))
 
 
 def test_it_equals_the_authors_program(
@@ -102,7 +102,7 @@ def test_it_does_without_nnpack(
 ) -> None:
     monkeypatch.setattr(torch.backends.nnpack, "is_available", lambda: False)
     path, _ = authors
-    restorer = NetworkRestorer("gfpgan", build(load_state(path), path), Execution(precision="f32"))
+    restorer = NetworkRestorer("gfpgan", by_torch(build(load_state(path), path)))
     result = restorer.restore(windows(CROPS[0]))[0]
     np.testing.assert_allclose(result, restored[0], atol=0.1 / 255.0)
 

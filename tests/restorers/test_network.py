@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.making.networks import by_torch
 from videnhance.errors import ModelError, UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
-from videnhance.models.running import Convolution, convolve
-from videnhance.restorers.network import Execution, NetworkRestorer
+from videnhance.inference.convolution import Convolution, convolve
+from videnhance.restorers.network import NetworkRestorer
 
 
 class Recorded(nn.Module):
@@ -38,6 +40,16 @@ class Recorded(nn.Module):
         return [shape[0] for shape in self.seen]
 
 
+def restorer_of(
+    network: nn.Module,
+    batch: int = 0,
+    say: Callable[[str], None] | None = None,
+    **execution: Any,
+) -> NetworkRestorer:
+    """Around a network that torch computes."""
+    return NetworkRestorer("n", by_torch(network, **execution), batch, say)
+
+
 def window(level: float, size: int = 512, tracklet: int = 1, frame: int = 0) -> CropWindow:
     """A slope in red, green at `level`, blue 0."""
     crop = np.zeros((size, size, 3), np.float32)
@@ -53,7 +65,7 @@ def greens(results: list[FloatArray]) -> list[float]:
 
 def test_the_network_sees_the_centre_crop_as_rgb_from_minus_one_to_one() -> None:
     network = Recorded(lambda x: -x)
-    (result,) = NetworkRestorer("n", network).restore([window(1.0)])
+    (result,) = restorer_of(network).restore([window(1.0)])
     assert network.seen == [(1, 3, 512, 512)]
     assert network.spans == [(-1.0, 1.0)]
     np.testing.assert_allclose(result, 1.0 - window(1.0).crops[1], atol=1e-6)
@@ -68,7 +80,7 @@ def test_crops_of_256_are_worked_on_at_512_and_come_back_at_256() -> None:
         return x
 
     network = Recorded(function)
-    small, large = NetworkRestorer("n", network).restore([window(0.3, 256), window(0.6)])
+    small, large = restorer_of(network).restore([window(0.3, 256), window(0.6)])
     assert network.seen == [(1, 3, 512, 512)] * 2
     assert small.shape == (256, 256, 3)
     assert large.shape == (512, 512, 3)
@@ -77,7 +89,7 @@ def test_crops_of_256_are_worked_on_at_512_and_come_back_at_256() -> None:
 
 
 def test_what_leaves_the_range_is_clamped() -> None:
-    (result,) = NetworkRestorer("n", Recorded(lambda x: 3.0 * x)).restore([window(0.9)])
+    (result,) = restorer_of(Recorded(lambda x: 3.0 * x)).restore([window(0.9)])
     assert result.min() == 0.0
     assert result.max() == 1.0
 
@@ -86,7 +98,7 @@ def test_windows_are_gathered_into_full_batches_and_keep_their_order() -> None:
     network = Recorded()
     levels = [0.1, 0.2, 0.3, 0.4, 0.5]
     windows = [window(level, 256 if k % 2 else 512) for k, level in enumerate(levels)]
-    restorer = NetworkRestorer("n", network, Execution(batch=2))
+    restorer = restorer_of(network, batch=2)
     assert restorer.batch == 2
     assert greens(restorer.restore(windows)) == levels
     assert network.batches == [2, 2, 1]
@@ -94,7 +106,7 @@ def test_windows_are_gathered_into_full_batches_and_keep_their_order() -> None:
 
 
 def test_on_a_cpu_faces_go_one_by_one_unless_told_otherwise() -> None:
-    assert NetworkRestorer("n", Recorded()).batch == 1
+    assert restorer_of(Recorded()).batch == 1
 
 
 def test_a_compiled_network_sees_one_length_of_batch_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +118,7 @@ def test_a_compiled_network_sees_one_length_of_batch_only(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(torch, "compile", compile_)
     network = Recorded()
-    restorer = NetworkRestorer("n", network, Execution(batch=2, compile=True))
+    restorer = restorer_of(network, batch=2, compile=True)
     assert greens(restorer.restore([window(0.1), window(0.2), window(0.3)])) == [0.1, 0.2, 0.3]
     assert compiled == [network]
     assert network.batches == [2, 2]
@@ -135,7 +147,7 @@ SHORT = [
 def test_a_batch_that_does_not_fit_is_halved_for_good(error: Exception) -> None:
     said: list[str] = []
     network = hungry(1, error)
-    restorer = NetworkRestorer("n", network, Execution(batch=4), said.append)
+    restorer = restorer_of(network, batch=4, say=said.append)
     levels = [0.1, 0.2, 0.3]
     assert greens(restorer.restore([window(level) for level in levels])) == levels
     assert restorer.batch == 1
@@ -148,20 +160,20 @@ def test_a_batch_that_does_not_fit_is_halved_for_good(error: Exception) -> None:
 
 def test_halving_stops_where_it_fits() -> None:
     network = hungry(2, SHORT[0])
-    restorer = NetworkRestorer("n", network, Execution(batch=8), lambda text: None)
+    restorer = restorer_of(network, batch=8, say=lambda text: None)
     levels = [k / 10 for k in range(8)]
     assert greens(restorer.restore([window(level) for level in levels])) == levels
     assert network.batches == [8, 4, 2, 2, 2, 2]
 
 
 def test_less_memory_is_warned_of_where_nobody_listens() -> None:
-    restorer = NetworkRestorer("n", hungry(1, SHORT[0]), Execution(batch=2))
+    restorer = restorer_of(hungry(1, SHORT[0]), batch=2)
     with pytest.warns(RuntimeWarning, match="not enough memory for 2 faces"):
         restorer.restore([window(0.1), window(0.2)])
 
 
 def test_a_face_that_does_not_fit_alone_is_named() -> None:
-    restorer = NetworkRestorer("n", hungry(0, SHORT[0]))
+    restorer = restorer_of(hungry(0, SHORT[0]))
     with pytest.raises(ModelError, match=r"^n: tracklet 7, frame 12: not enough memory for one"):
         restorer.restore([window(0.1, tracklet=7, frame=12)])
 
@@ -173,38 +185,38 @@ def test_values_that_are_no_numbers_are_never_given_back(bad: float) -> None:
         y[x[:, 1].amax((1, 2)) > 0.0, 2, 5, 6] = bad  # where green is above a half
         return y
 
-    restorer = NetworkRestorer("n", Recorded(function), Execution(batch=2))
+    restorer = restorer_of(Recorded(function), batch=2)
     assert greens(restorer.restore([window(0.2)])) == [0.2]
     with pytest.raises(ModelError, match=r"^n: tracklet 4, frame 9: .*no numbers"):
         restorer.restore([window(0.2), window(0.9, tracklet=4, frame=9)])
 
 
 def test_a_fault_in_the_network_is_a_model_error_with_its_cause() -> None:
-    restorer = NetworkRestorer("n", hungry(0, RuntimeError("shapes\ndo not fit")))
+    restorer = restorer_of(hungry(0, RuntimeError("shapes\ndo not fit")))
     with pytest.raises(ModelError, match=r"^n: tracklet 1, frame 0: .*\(shapes do not fit\); "):
         restorer.restore([window(0.1)])
 
 
 def test_the_largest_batch_that_fits_is_found_by_doubling() -> None:
     network = hungry(5, SHORT[2])
-    assert NetworkRestorer("n", network)._fitting(16) == 4
+    assert restorer_of(network)._fitting(16) == 4
     assert network.batches == [2, 4, 8]
-    assert NetworkRestorer("n", Recorded())._fitting(2) == 2
+    assert restorer_of(Recorded())._fitting(2) == 2
 
 
 @pytest.mark.parametrize(
-    ("execution", "option"),
+    ("wish", "option"),
     [
-        (Execution(device="abacus"), "--devices abacus"),
-        (Execution(device="cuda:99"), "--devices cuda:99"),
-        (Execution(precision="f99"), "--precision f99"),
-        (Execution(precision="fp16"), "--precision fp16"),
-        (Execution(batch=-1), "--batch-size -1"),
+        ({"device": "abacus"}, "--devices abacus"),
+        ({"device": "cuda:99"}, "--devices cuda:99"),
+        ({"precision": "f99"}, "--precision f99"),
+        ({"precision": "fp16"}, "--precision fp16"),
+        ({"batch": -1}, "--batch-size -1"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(execution: Execution, option: str) -> None:
+def test_what_cannot_be_honoured_is_refused_by_name(wish: dict[str, Any], option: str) -> None:
     with pytest.raises(UsageError, match=f"^{option}: [^\n]*$"):
-        NetworkRestorer("n", Recorded(), execution)
+        restorer_of(Recorded(), **wish)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +233,7 @@ def test_automatic_precision_is_bf16_only_where_the_cpu_gains(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": tiles}, raising=False)
     network = Recorded()
-    (result,) = NetworkRestorer("n", network, Execution(precision=precision)).restore([window(0.5)])
+    (result,) = restorer_of(network, precision=precision).restore([window(0.5)])
     assert network.dtypes == {dtype}
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, window(0.5).crops[1], atol=2 / 255)

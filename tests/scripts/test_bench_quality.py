@@ -25,7 +25,7 @@ from videnhance.faces.alignment import TEMPLATE
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.models.registry import Row
-from videnhance.restorers.correction import Correction
+from videnhance.restorers.correction_network import Correction
 from videnhance.settings.groups import DetectSettings, Settings
 
 Image = npt.NDArray[np.uint8]

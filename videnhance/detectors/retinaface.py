@@ -21,10 +21,11 @@ from torch import Tensor
 from videnhance.detectors.suppression import NEARLY, faces_of
 from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
-from videnhance.models.devices import device_named
+from videnhance.inference import PLAIN, Definition, Network
+from videnhance.inference.devices import device_named
 from videnhance.models.loading import load_into
 
-Network = Literal["resnet50", "mobile0.25"]
+Name = Literal["resnet50", "mobile0.25"]
 
 OVERLAP = 0.4
 """Boxes with a larger intersection over union than this are one face, as in facexlib."""
@@ -34,6 +35,41 @@ _SIZES_KEPT = 4
 """How many picture sizes' anchors are cached."""
 
 
+def definition(name: Name, path: Path, sha256: str | None = None) -> Definition:
+    """The network of that name with the published weights: (B, 3, H, W) BGR minus their means to
+    places (B, P, 4), confidences (B, P, 2) and landmarks (B, P, 10) at P anchors.
+
+    To make it raises ModelError, naming the file, if the weights are not for this network.
+    """
+
+    def make() -> torch.nn.Module:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it
+            from facexlib.detection.retinaface import RetinaFace as Published
+
+            network: torch.nn.Module = Published(network_name=name, device=torch.device("cpu"))
+        load_into(network, path)
+        return network
+
+    return Definition(
+        f"retinaface-{name}",
+        ((1, 3, -1, -1),),
+        PLAIN,
+        make,
+        weights=sha256,
+        code=(__name__,),
+        packages=("facexlib", "torchvision", "torch"),
+    )
+
+
+def _config(name: Name) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from facexlib.detection.retinaface import generate_config
+
+    return generate_config(name)
+
+
 class RetinaFace:
     """RetinaFace as a detector (see faces.detection.Detector), in batches of equal size."""
 
@@ -41,27 +77,19 @@ class RetinaFace:
 
     def __init__(
         self,
-        weights: Path,
         network: Network,
+        name: Name,
         threshold: float,
-        device: str = "cpu",
         *,
         nearly: float = NEARLY,
     ) -> None:
-        """`nearly` is that of `faces_of`; facexlib has no such thing.
+        """`network`: the compiled `definition` of that name. `nearly` is that of `faces_of`;
+        facexlib has no such thing."""
+        from facexlib.detection.retinaface_utils import PriorBox
 
-        Raises UsageError if the device cannot be used, and ModelError, naming the file, if
-        `weights` are not for this network.
-        """
-        self._device = device_named(device)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torchvision's, on how facexlib calls it
-            from facexlib.detection.retinaface import RetinaFace as Published
-            from facexlib.detection.retinaface_utils import PriorBox
-
-            net = Published(network_name=network, device=torch.device("cpu"))
-        load_into(net, weights)
-        self._net = net.eval().requires_grad_(False).to(self._device)
+        self._network = network
+        self._device = device_named(network.way.device)
+        self._config = _config(name)
         self._priors_of: Any = PriorBox
         self._kept: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
         self._threshold, self._nearly = threshold, nearly
@@ -88,7 +116,7 @@ class RetinaFace:
         try:
             with torch.inference_mode():
                 boxes, scores, landmarks = self._answers(images)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise ModelError(
                 f"--detector retinaface: failed on {self._device} ({line_of(error)}); "
                 "use --devices cpu or a smaller --detect-size"
@@ -102,9 +130,9 @@ class RetinaFace:
         x = torch.from_numpy(bgr).to(self._device, torch.float32)
         # The means of ImageNet in BGR, which the network was trained with.
         x = x - torch.tensor([104.0, 117.0, 123.0], device=self._device)[:, None, None]
-        places, confidences, points = self._net(x)
+        places, confidences, points = self._network(x)
         priors = self._priors(height, width)
-        near, far = self._net.cfg["variance"]
+        near, far = self._config["variance"]
         size = torch.tensor([width, height], dtype=torch.float32, device=self._device)
         centres = priors[:, :2] + places[..., :2] * near * priors[:, 2:]
         sides = priors[:, 2:] * torch.exp(places[..., 2:] * far)
@@ -128,7 +156,7 @@ class RetinaFace:
         if size not in self._kept:
             while len(self._kept) >= _SIZES_KEPT:
                 self._kept.popitem(last=False)
-            made = self._priors_of(self._net.cfg, image_size=size).forward()
+            made = self._priors_of(self._config, image_size=size).forward()
             self._kept[size] = made.to(self._device)
         self._kept.move_to_end(size)
         return self._kept[size]

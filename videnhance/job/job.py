@@ -17,7 +17,7 @@ from videnhance.job.source import SourceFiles
 from videnhance.media.check.frames import Check
 from videnhance.media.timeline import Segment
 from videnhance.models.loader import Loader
-from videnhance.render.networks import Networks, detecting_rows, packages_of, rendering_rows
+from videnhance.render.networks import Networks, backends_of, detecting_rows, rendering_rows
 from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import Settings
@@ -104,8 +104,8 @@ class Job:
         """What this process works on, as far as the job's results depend on it."""
         rendering = rendering_rows(self.settings) if self.planned else []
         detecting = [] if self.tracks_file else detecting_rows(self.settings)
-        packages = packages_of([*detecting, *rendering])
-        return this_machine(packages, self.settings.compute.devices)
+        backends = backends_of([*detecting, *rendering], self.settings)
+        return this_machine(backends, self.settings.compute.devices)
 
     def make_record(self, complete: bool) -> Record:
         """What job.json is to say; the source's content is read only for a `complete` one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from videnhance.callbacks import Progress, Stop, never, silent
+from videnhance.inference import Definition, Execution, Network, compiled
 from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.store import Obtained, bundled, obtain
@@ -44,6 +45,16 @@ class Loader:
         """A copy for another device."""
         return replace(self, device=device)
 
+    @property
+    def execution(self) -> Execution:
+        """How the settings want networks to be computed on this device."""
+        compute = self.settings.compute
+        return Execution(self.device, compute.precision, compute.backend, compute.compile)
+
+    def compiled(self, definition: Definition) -> Network:
+        """The network for this device. Raises UsageError, ModelError."""
+        return compiled(definition, self.execution)
+
     def weights(self, name: str) -> Path:
         """The file of these weights: given by the user, already here, or fetched once.
 
@@ -66,3 +77,8 @@ class Loader:
                 stop=self.stop,
             )
         return self.obtained[name].path
+
+    def identified(self, name: str) -> tuple[Path, str]:
+        """The same file and its SHA-256."""
+        path = self.weights(name)
+        return path, self.obtained[name].sha256

@@ -55,6 +55,29 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=True)
 
 
+def fill(
+    network: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    path: Path,
+    published: Callable[[str], str] = str,
+) -> None:
+    """Fill a network made on the device "meta" with copies of weights, float32 on the CPU.
+
+    `published`: maps a key of the network to the key in `state`. The network is also made quicker
+    (`quicken`). Raises ModelError like `check_state`.
+    """
+    import torch
+
+    from videnhance.inference.convolution import quicken
+
+    check_state(network, state, path, published)
+    copies = {
+        key: state[published(key)].to(torch.float32, copy=True) for key in network.state_dict()
+    }
+    network.load_state_dict(copies, assign=True)
+    quicken(network)
+
+
 def check_state(
     module: torch.nn.Module,
     state: Mapping[str, torch.Tensor],

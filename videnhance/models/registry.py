@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from videnhance.inference import Traits
+
 if TYPE_CHECKING:
     from videnhance.models.loader import Loader
 
@@ -35,5 +37,7 @@ class Row(Generic[T]):
     coded."""
     on_gpu: bool = False
     """For a restorer: whether it takes crops that are on its network's GPU."""
+    traits: Traits | None = None
+    """How its network may be computed; None where it has none."""
     rank: int = 0
     """For a detector: "auto" takes the highest rank whose weights are on this machine, never 0."""

@@ -32,7 +32,7 @@ from videnhance.imaging.compositing import Box, Patch, ellipse_mask, keep, layer
 from videnhance.imaging.frames import LUMA, Array, Frame, Matrix
 from videnhance.imaging.optical_flow import flow_between, flow_finder, flow_luma
 from videnhance.imaging.sharpness import luma_sharpness
-from videnhance.models.devices import device_named
+from videnhance.inference.devices import device_named
 from videnhance.render.pixels import IN_MEMORY, Pixels
 
 M = TypeVar("M", bound=Callable[..., Any])

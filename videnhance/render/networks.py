@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
+from videnhance.inference import LARGE, OPENCV, PLAIN, Way, way_of
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
@@ -36,26 +37,22 @@ class Networks:
 
 
 def _parser(loader: Loader) -> Parser:
-    from videnhance.models.loading import load_state
-    from videnhance.render.parsing import Parser
+    from videnhance.render.parsing import Parser, definition
 
-    path = loader.weights("parsenet")
-    return Parser(load_state(path), loader.device, path)
+    return Parser(loader.compiled(definition(*loader.identified("parsenet"))))
 
 
 def _realesrgan(name: str, factor: int) -> Row[Upscaler]:
     def make(loader: Loader) -> Upscaler:
-        from videnhance.models.loading import load_state
-        from videnhance.render.upscaling import Upscaler
+        from videnhance.render.upscaling import Upscaler, definition
 
-        path = loader.weights(name)
-        precision = loader.settings.compute.precision
-        return Upscaler(load_state(path), factor, loader.device, precision, path=path)
+        network = loader.compiled(definition(*loader.identified(name), factor))
+        return Upscaler(network, factor)
 
-    return Row(make, name, packages=("torch", "spandrel"))
+    return Row(make, name, packages=("torch", "spandrel"), traits=LARGE)
 
 
-PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"))
+PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"), traits=PLAIN)
 """For `--mask parsing`."""
 UPSCALERS: dict[str, Row[Upscaler]] = {
     name: _realesrgan(name, factor) for name, factor in AI_UPSCALERS.items()
@@ -89,9 +86,25 @@ def weights_of(rows: Sequence[Row[Any]]) -> list[str]:
     return [row.weights for row in rows if row.weights is not None]
 
 
-def packages_of(rows: Sequence[Row[Any]]) -> list[str]:
-    """The distributions that these rows name, each once, sorted."""
-    return sorted({package for row in rows for package in row.packages})
+def packages_of(rows: Sequence[Row[Any]], settings: Settings) -> list[str]:
+    """The distributions that these rows name and that compute their networks, each once, sorted."""
+    named = {package for row in rows for package in row.packages}
+    return sorted(named | backends_of(rows, settings) - {OPENCV})
+
+
+def backends_of(rows: Sequence[Row[Any]], settings: Settings) -> set[str]:
+    """The backends by which this machine computes the networks of these rows."""
+    return {way.backend for row in rows for way in ways_of(row, settings)}
+
+
+def ways_of(row: Row[Any], settings: Settings) -> list[Way]:
+    """How this machine computes the network of a row, if it has one: one way for each of the
+    devices in the settings, without their numbers. Raises UsageError."""
+    if row.traits is None:
+        return []
+    loader = Loader(settings)
+    ways = {way_of(row.traits, loader.on(d).execution) for d in settings.compute.devices}
+    return sorted({replace(way, device=way.device.partition(":")[0]) for way in ways}, key=str)
 
 
 def detecting_weights(settings: Settings) -> list[str]:
@@ -120,8 +133,10 @@ def _networks_on(loader: Loader) -> Networks:
     parser = PARSER.make(loader) if settings.restore.mask == "parsing" else None
     upscaler = row.make(loader) if row is not None else None
     restorer = restorers.create(loader)
-    if not restorers.RESTORERS[settings.restore.restorer].on_gpu:
+    restoring = restorers.RESTORERS[settings.restore.restorer]
+    if not restoring.on_gpu or restoring.traits is None:
         return Networks(restorer, parser, upscaler, watch=loader.watch)
     from videnhance.render.gpu import pixels_on
 
-    return Networks(restorer, parser, upscaler, pixels_on(loader.device), loader.watch)
+    device = way_of(restoring.traits, loader.execution).device
+    return Networks(restorer, parser, upscaler, pixels_on(device), loader.watch)

@@ -10,7 +10,7 @@ things in front of a face: a hand or a microphone is left out only if it is not 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 from videnhance.errors import ModelError, line_of
 from videnhance.imaging.frames import Crop, FloatArray
-from videnhance.models.devices import device_named
-from videnhance.models.loading import check_state
+from videnhance.inference import PLAIN, Definition, Network
+from videnhance.inference.devices import device_named
+from videnhance.models.loading import check_state, load_state
 
 CLASSES = (
     "background",
@@ -55,36 +56,59 @@ _SIGMA, _KERNEL = 11.0, (101, 101)  # pixels at 512; applied twice
 _BORDER = 10  # pixels at 512 that stay 0, so that a mask ends inside its crop
 
 
-class Parser:
-    """Masks of faces in aligned crops, by ParseNet in float32."""
+def definition(path: Path, sha256: str | None = None) -> Definition:
+    """The network with the published weights: RGB (B, 3, 512, 512) in [-1, 1] to scores
+    (B, 19, 512, 512).
 
-    def __init__(
-        self,
-        state: Mapping[str, Tensor],
-        device: str = "cpu",
-        path: Path = Path("parsenet"),
-        *,
-        hair: bool = False,
-    ) -> None:
-        """`hair`: whether hair counts as face, as in facexlib.
+    To make it raises ModelError if keys are missing, unknown or of another shape, naming them.
+    """
 
-        Raises UsageError if the device cannot be used; ModelError if keys of `state` are missing,
-        unknown or of another shape, naming them and `path`, the file they came from.
-        """
+    def make() -> torch.nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package warns about its own code
             from facexlib.parsing.parsenet import ParseNet
 
-        network = ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=len(CLASSES))
+        network: torch.nn.Module = ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=len(CLASSES))
         # counters from training: a file need not hold them, and nothing here reads them
         counters = {k: v for k, v in network.state_dict().items() if k.endswith("batches_tracked")}
-        complete = {**counters, **state}
+        complete = {**counters, **load_state(path)}
         check_state(network, complete, path)
         network.load_state_dict(complete, strict=True)
-        self._device = device_named(device)
-        self._network = network.requires_grad_(False).eval().to(self._device)
+        return _Scores(network)
+
+    return Definition(
+        "parsenet",
+        ((1, 3, _SIDE, _SIDE),),
+        PLAIN,
+        make,
+        weights=sha256,
+        code=(__name__,),
+        packages=("facexlib", "torch"),
+    )
+
+
+class _Scores(torch.nn.Module):
+    """ParseNet without the picture that it also returns."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.network(x)[0]
+        return scores
+
+
+class Parser:
+    """Masks of faces in aligned crops, by ParseNet."""
+
+    def __init__(self, network: Network, *, hair: bool = False) -> None:
+        """`network`: the compiled `definition`. `hair`: whether hair counts as face, as in
+        facexlib."""
+        self._network = network
+        self._device = device_named(network.way.device)
         # on a CPU batches are no faster; on a GPU eight faces fit beside a restorer
-        self._batch = 1 if self._device.type == "cpu" else 8
+        self._batch = 1 if network.way.on_cpu else 8
         outside = NOT_FACE if hair else NOT_FACE | {"hair"}
         self._values = np.array([name not in outside for name in CLASSES], np.float32)
 

@@ -9,19 +9,21 @@ invents texture, also in faces.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.imaging.frames import FloatArray
-from videnhance.models.devices import device_named
-from videnhance.models.running import dtype_named, fill, is_memory
+from videnhance.inference import LARGE, Definition, Network, is_memory
+from videnhance.models.loading import fill, load_state
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TILE = 256
 """Side of a tile in source pixels: about 1.5 GB of memory at scale 4 in float32."""
@@ -57,25 +59,15 @@ class Upscaler:
 
     def __init__(
         self,
-        state: Mapping[str, Tensor],
+        network: Network,
         scale: int,
-        device: str = "cpu",
-        precision: str = "auto",
         *,
         tile: int = TILE,
         overlap: int = OVERLAP,
         batch: int = 0,
-        blocks: int = 23,
-        features: int = 64,
-        path: Path = Path("realesrgan"),
     ) -> None:
-        """`scale`: 2 or 4, the one the weights are for. `tile`, `overlap`: in source pixels, even.
-
-        `device` and `precision`: as in `Execution`. `batch`: tiles per pass; 0 chooses. `blocks`,
-        `features`: size of the network, by default of the published ones. Raises UsageError for
-        impossible numbers; ModelError if keys are missing, unknown or of another shape, naming them
-        and `path`, the file they came from.
-        """
+        """`network`: the compiled `definition` of that scale. `tile`, `overlap`: in source pixels,
+        even. `batch`: tiles per pass; 0 chooses. Raises UsageError for impossible numbers."""
         if scale not in (2, 4):
             raise UsageError(f"upscaling by {scale}: there is no network for it; choose 2 or 4")
         if tile % 2 or overlap % 2 or overlap < 0 or tile <= 2 * overlap:
@@ -87,14 +79,8 @@ class Upscaler:
             raise UsageError(f"batches of {batch} tiles: give 1 or more, or 0 to choose")
         self.scale = scale
         self._tile, self._overlap = tile, overlap
-        self._device = device_named(device)
-        self._dtype = dtype_named(precision, self._device)
-        self._batch = batch or (1 if self._device.type == "cpu" else 4)
-        network = _network(state, scale, blocks, features, path).to(self._device, self._dtype)
-        # NNPACK works plane by plane; all other kernels are fastest with channels innermost
-        planes = self._device.type == "cpu" and self._dtype == torch.float32
-        self._format = torch.contiguous_format if planes else torch.channels_last
-        self._network = network.to(memory_format=self._format)
+        self._network = network
+        self._batch = batch or (1 if network.way.on_cpu else 4)
 
     def enlarge(self, images: Sequence[FloatArray]) -> list[FloatArray]:
         """Each (H, W, 3) float32 RGB 0..1 enlarged to (H * scale, W * scale, 3), clamped.
@@ -160,11 +146,10 @@ class Upscaler:
                 )
             return np.clip(outputs, 0.0, 1.0)
         # only after the `except` block are the error and the failed pass's tensors released
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._network.free()
         if reason is not None:
             raise ModelError(
-                f"upscaling: the network failed on {self._device} ({line_of(reason)}); "
+                f"upscaling: the network failed on {self._network.way.device} ({line_of(reason)}); "
                 "use --device cpu --precision f32"
             ) from reason
         if len(tiles) == 1:
@@ -174,25 +159,41 @@ class Upscaler:
             )
         return None
 
-    @torch.inference_mode()
     def _run(self, crops: FloatArray) -> FloatArray:
-        x = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)
-        y = self._network(x.to(self._dtype).contiguous(memory_format=self._format)).float()
-        outputs: FloatArray = y.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return outputs
+        (found,) = self._network(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
+        return np.ascontiguousarray(found.transpose(0, 2, 3, 1))
 
 
-def _network(
-    state: Mapping[str, Tensor], scale: int, blocks: int, features: int, path: Path
-) -> nn.Module:
-    from spandrel.architectures.ESRGAN import ESRGAN
+def definition(
+    path: Path, sha256: str | None, scale: int, *, blocks: int = 23, features: int = 64
+) -> Definition:
+    """The network with the published weights: RGB (B, 3, H, W) 0..1 to the same `scale` (2 or 4)
+    times as wide and high.
 
+    `blocks`, `features`: its size, by default of the published ones. To make it raises ModelError
+    if keys are missing, unknown or of another shape, naming them.
+    """
     # For scale 2, each square of 2 x 2 pixels first becomes one pixel of 12 values; then scale 4.
     halved = {"in_nc": 12, "shuffle_factor": 2} if scale == 2 else {}
-    with torch.device("meta"):
-        network: nn.Module = ESRGAN(num_filters=features, num_blocks=blocks, **halved)
-    fill(network, state, path, _published)
-    return network.requires_grad_(False).eval()
+
+    def make() -> nn.Module:
+        import torch
+        from spandrel.architectures.ESRGAN import ESRGAN
+
+        with torch.device("meta"):
+            network: nn.Module = ESRGAN(num_filters=features, num_blocks=blocks, **halved)
+        fill(network, load_state(path), path, _published)
+        return network
+
+    return Definition(
+        f"realesrgan-x{scale}",
+        ((1, 3, -1, -1),),
+        LARGE,
+        make,
+        weights=sha256,
+        code=(__name__, "videnhance.inference.convolution"),
+        packages=("spandrel", "torch"),
+    )
 
 
 def _published(key: str) -> str:

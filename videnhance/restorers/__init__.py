@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.errors import chosen
+from videnhance.inference import LARGE, PLAIN, Definition
 from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
@@ -72,63 +73,77 @@ def _fusion(loader: Loader) -> Restorer:
 
 def _clarity(name: str, about: str) -> Row[Restorer]:
     def make(loader: Loader) -> Restorer:
-        from videnhance.models.loading import load_state
-        from videnhance.restorers.clarity import Clarity
+        from videnhance.restorers.clarity import Clarity, definitions
 
-        path = loader.weights("clarity")
-        state = load_state(path)
-        coding, always = loader.coding, name != AUTO
+        parts = [loader.compiled(part) for part in definitions(*loader.identified("clarity"))]
         return Clarity(
             name,
-            state,
-            loader.device,
-            coding=coding,
-            always=always,
+            parts,
+            coding=loader.coding,
+            always=name != AUTO,
             batch=loader.settings.compute.batch_size,
-            path=path,
             watch=loader.watch,
         )
 
-    return Row(make, "clarity", about, ("torch",), learned=True)
+    return Row(make, "clarity", about, ("torch",), learned=True, traits=PLAIN)
 
 
 def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
     def make(loader: Loader) -> Restorer:
         from videnhance.restorers.gfpgan import build
 
-        return _networked(weights, build, loader)
+        return _networked(weights, build, loader, code="gfpgan")
 
-    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True)
+    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=LARGE)
 
 
 def _restoreformer(loader: Loader) -> Restorer:
     from videnhance.restorers.restoreformer import build
 
-    return _networked("restoreformer", build, loader)
+    return _networked("restoreformer", build, loader, code="restoreformer")
 
 
 def _codeformer(loader: Loader) -> Restorer:
     from videnhance.restorers.codeformer import build
 
     fidelity = loader.settings.restore.fidelity
-    return _networked("codeformer", lambda state, path: build(state, fidelity, path), loader)
+    return _networked(
+        "codeformer",
+        lambda state, path: build(state, fidelity, path),
+        loader,
+        code="codeformer",
+        also=(fidelity,),
+    )
 
 
 def _networked(
     name: str,
     build: Callable[[Mapping[str, Tensor], Path], Module],
     loader: Loader,
+    *,
+    code: str,
+    also: tuple[float, ...] = (),
 ) -> Restorer:
-    """The restorer around the network that `build` makes from the weights called `name`."""
+    """The restorer around the network that `build`, which is in the module `code`, makes from the
+    weights called `name`; `also`: the settings that it is a function of."""
     from videnhance.models.loading import load_state
-    from videnhance.restorers.network import Execution, NetworkRestorer
+    from videnhance.restorers.network import SIDE, NetworkRestorer
 
-    path = loader.weights(name)
+    (path, sha256), row = loader.identified(name), RESTORERS[name]
+    definition = Definition(
+        name,
+        ((1, 3, SIDE, SIDE),),
+        row.traits or LARGE,
+        lambda: build(load_state(path), path),
+        weights=sha256,
+        also=also,
+        code=(f"{__name__}.{code}", "videnhance.inference.convolution"),
+        packages=row.packages,
+    )
     compute = loader.settings.compute
     where = f"{name} {loader.device} {compute.precision}"
     batch = compute.batch_size or loader.batches.get(where, 0)
-    execution = Execution(loader.device, compute.precision, compute.compile, batch)
-    restorer = NetworkRestorer(name, build(load_state(path), path), execution, loader.tell)
+    restorer = NetworkRestorer(name, loader.compiled(definition), batch, loader.tell)
     if not compute.batch_size:
         loader.batches[where] = restorer.batch
     return restorer
@@ -147,6 +162,7 @@ RESTORERS: dict[str, Row[Restorer]] = {
         _restoreformer,
         weights="restoreformer",
         packages=("torch", "spandrel"),
+        traits=LARGE,
         invents=True,
         on_gpu=True,
     ),
@@ -155,6 +171,7 @@ RESTORERS: dict[str, Row[Restorer]] = {
         weights="codeformer",
         about="not for commercial use",
         packages=("torch", "spandrel", "spandrel_extra_arches"),
+        traits=LARGE,
         invents=True,
         on_gpu=True,
     ),

@@ -7,27 +7,28 @@ know, it returns the mean of what is likely, so it blurs rather than invents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from videnhance.errors import ModelError, line_of
 from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import LUMA, FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
+from videnhance.inference import EXACT, MOST, PLAIN, Definition, Network
 from videnhance.media.info import UNKNOWN_CODING, Coding
-from videnhance.models.devices import device_named
-from videnhance.models.loading import check_state
-from videnhance.restorers.correction import STEPS, Correction, corrections, observed
+from videnhance.models.loading import check_state, load_state
+from videnhance.restorers.correction import CELL, PLANES, STEPS, Change, corrections, observed
 from videnhance.restorers.fusion import Fusion
-from videnhance.restorers.network import MOST
 from videnhance.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SIZES = (7.0, 10.0, 60.0, 80.0)
 """Pixels between the eyes. Below the first and above the last, fusion measures better; between the
@@ -120,6 +121,58 @@ def _local(difference: FloatArray) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(difference * difference, (0, 0), 1.0), np.float32)
 
 
+def definitions(path: Path, sha256: str | None = None) -> tuple[Definition, Definition]:
+    """The network with the weights of a file, in its two parts: `prepared` and the rest
+    (correction_network.py).
+
+    To make the second raises ModelError for weights of another network.
+    """
+
+    def prepare() -> nn.Module:
+        from videnhance.restorers.correction_network import Prepared
+
+        return Prepared()
+
+    def make() -> nn.Module:
+        from videnhance.restorers.correction_network import Changing, Correction
+
+        state = load_state(path)
+        network = Correction.shaped(state)
+        check_state(network, state, path)
+        network.load_state_dict({key: value.float() for key, value in state.items()})
+        return Changing(network)
+
+    code = ("videnhance.restorers.correction", "videnhance.restorers.correction_network")
+    places = PLANES * CELL * CELL + 4
+    planes = ((1, PLANES, -1, -1), (1,), (1,))
+    return (
+        Definition(
+            "clarity-in", planes, EXACT, prepare, weights="", code=code, packages=("torch",)
+        ),
+        Definition(
+            "clarity",
+            ((1, places, -1, -1),),
+            PLAIN,
+            make,
+            weights=sha256,
+            code=code,
+            packages=("torch",),
+            channels_last=True,
+        ),
+    )
+
+
+def change_by(prepare: Network, network: Network) -> Change:
+    """Both parts, compiled, in turn."""
+
+    def change(planes: FloatArray, zoom: FloatArray, quantizer: FloatArray) -> FloatArray:
+        (x,) = prepare(planes, zoom, quantizer)
+        (found,) = network(x)
+        return np.asarray(found, np.float32)
+
+    return change
+
+
 @dataclass(frozen=True)
 class _Seen:
     """A fused crop, the network's input planes, and how much of the correction it gets."""
@@ -141,33 +194,27 @@ class Clarity:
     def __init__(
         self,
         name: str,
-        state: Mapping[str, Tensor],
-        device: str = "cpu",
+        parts: Sequence[Network],
         *,
         coding: Coding = UNKNOWN_CODING,
         always: bool = True,
         batch: int = 0,
-        path: Path = Path("clarity"),
         watch: Stopwatch | None = None,
     ) -> None:
-        """`coding`: how the video was coded. `always`: correct every face; otherwise only those for
-        which clarity measures better than fusion (SIZES, SMALL, QUANTIZER, RATE, QUIET).
+        """`parts`: the compiled `definitions`. `coding`: how the video was coded. `always`: correct
+        every face; otherwise only those for which clarity measures better than fusion (SIZES,
+        SMALL, QUANTIZER, RATE, QUIET).
 
         `batch`: windows per pass; 0 chooses. `watch` counts the stages "register", "fuse",
-        "network" and "guard".
-
-        Raises ModelError for weights of another network."""
+        "network" and "guard"."""
         self.name, self._coding, self._always = name, coding, always
         self._watch = watch or Stopwatch()
         self._fusion = Fusion(watch=self._watch)
         self.radius = self._fusion.radius
-        network = Correction.shaped(state)
-        check_state(network, state, path)
-        network.load_state_dict({key: value.float() for key, value in state.items()})
-        network = network.eval().requires_grad_(False).to(device_named(device))
-        self._network = network.to(memory_format=torch.channels_last)
+        prepare, network = parts
+        self._change = change_by(prepare, network)
         # a CPU gains nothing from more, and with 1 the result depends on nothing but the window
-        self.batch = batch or (1 if device_named(device).type == "cpu" else MOST)
+        self.batch = batch or (1 if network.way.on_cpu else MOST)
         self._held_back: list[float | None] = []
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
@@ -192,7 +239,7 @@ class Clarity:
         try:
             changes = iter(
                 corrections(
-                    self._network,
+                    self._change,
                     [item.planes for item in due],
                     [item.zoom for item in due],
                     self._coding.quantizer,

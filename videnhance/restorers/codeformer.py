@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videnhance.errors import ModelError, UsageError
-from videnhance.models.running import fill
+from videnhance.models.loading import fill
 
 
 def build(

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videnhance.inference.convolution import Convolution, convolve
 from videnhance.models.loading import check_state
-from videnhance.models.running import Convolution, convolve
 
 STYLE = 512
 """Length of a style vector."""
@@ -233,7 +233,8 @@ class _Decoder(nn.Module):
         """The features and the picture at twice the side."""
         first = 2 * level + 1
         painted = self.style_convs[2 * level](painted, styles[:, first])
-        painted[:, painted.shape[1] // 2 :].mul_(scale).add_(shift)
+        kept, shifted = painted.chunk(2, 1)
+        painted = torch.cat([kept, (shifted * scale).add_(shift)], 1)
         painted = self.style_convs[2 * level + 1](painted, styles[:, first + 1])
         return painted, self.to_rgbs[level](painted, styles[:, first + 2]) + _doubled(picture)
 

@@ -1,4 +1,4 @@
-"""Runs a face network on aligned crops: batches, device, precision, lack of memory.
+"""Runs a face network on aligned crops: batches, sizes, lack of memory.
 
 All these networks take (B, 3, 512, 512) RGB in [-1, 1] and return the same shape.
 """
@@ -7,38 +7,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import Crop
-from videnhance.models.devices import device_named
-from videnhance.models.running import dtype_named, has_winograd, is_memory
+from videnhance.inference import MOST, Network, is_memory
+from videnhance.inference.devices import device_named
 
 SIDE = 512
 """Side of the networks' input, pixels."""
-MOST = 16
-"""Largest batch chosen automatically: with more windows, more frames wait for each other."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a network is run.
-
-    `device`: torch's name, "cpu", "cuda" or "cuda:1". `precision`: "f32", "bf16", "fp16" (not on a
-    CPU) or "auto", the fastest one on that device. `compile`: use torch.compile, which costs a
-    minute or more at the first batch. `batch`: crops per pass; 0 chooses.
-    """
-
-    device: str = "cpu"
-    precision: str = "auto"
-    compile: bool = False
-    batch: int = 0
 
 
 class NetworkRestorer:
@@ -54,33 +36,20 @@ class NetworkRestorer:
     def __init__(
         self,
         name: str,
-        network: nn.Module,
-        execution: Execution = Execution(),
+        network: Network,
+        batch: int = 0,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Takes ownership of `network`. Raises UsageError for an Execution that is not possible."""
-        self.name = name
+        """`batch`: crops per pass; 0 chooses. Raises UsageError for one below 0."""
+        self.name, self._network = name, network
         self._say = say or _warn
-        self._device = device_named(execution.device)
-        self._dtype = dtype_named(execution.precision, self._device)
-        if execution.batch < 0:
-            raise UsageError(
-                f"--batch-size {execution.batch}: below 0; give 1 or more, or 0 to choose"
-            )
-        direct = self._device.type != "cpu" or self._dtype != torch.float32
-        # NNPACK works plane by plane; all other kernels are fastest with channels innermost
-        self._format = (
-            torch.channels_last if direct or not has_winograd() else torch.contiguous_format
-        )
-        network = network.eval().requires_grad_(False)
-        network = network.to(self._device, self._dtype)
-        self._network: Callable[[Tensor], Tensor] = network.to(memory_format=self._format)
-        self._pads = execution.compile  # a batch of another length would be compiled again
-        if execution.compile:
-            self._network = torch.compile(network)
+        if batch < 0:
+            raise UsageError(f"--batch-size {batch}: below 0; give 1 or more, or 0 to choose")
+        self._device = device_named(network.way.device)
+        self._pads = network.way.compile  # a batch of another length would be compiled again
         # on 2 CPU cores batches of 4 took 1.4 times as long per face as one by one
-        self.batch = execution.batch or (1 if self._device.type == "cpu" else MOST)
-        if not execution.batch and self.batch > 1:
+        self.batch = batch or (1 if network.way.on_cpu else MOST)
+        if not batch and self.batch > 1:
             self.batch = self._fitting(MOST)
 
     def restore(self, windows: Sequence[CropWindow]) -> list[Crop]:
@@ -123,7 +92,7 @@ class NetworkRestorer:
                     )
             return restored
         # only after the `except` block are the error and the failed pass's tensors released
-        self._free()
+        self._network.free()
         if reason is not None:
             raise ModelError(
                 f"{self.name}: {_place(windows[0])}: the network failed ({line_of(reason)}); "
@@ -143,8 +112,8 @@ class NetworkRestorer:
         """(B, 3, 512, 512) float32 RGB, nominally 0..1 and not clamped, on the device."""
         with torch.inference_mode():
             x = torch.cat([_to_side(_tensor(crop, self._device)) for crop in crops])
-            x = (x * 2.0 - 1.0).to(self._dtype).contiguous(memory_format=self._format)
-            restored: Tensor = (self._network(x).float() + 1.0) / 2.0
+            (found,) = self._network(x * 2.0 - 1.0)
+            restored: Tensor = (found + 1.0) / 2.0
         return restored
 
     def _fitting(self, most: int) -> int:
@@ -165,12 +134,8 @@ class NetworkRestorer:
                     ) from error
                 break
             fits, count = count, 2 * count
-        self._free()
+        self._network.free()
         return fits
-
-    def _free(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
 
 
 def _tensor(crop: Crop, device: torch.device) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videnhance.models.running import fill
+from videnhance.models.loading import fill
 
 
 def build(state: Mapping[str, Tensor], path: Path = Path("restoreformer")) -> nn.Module:

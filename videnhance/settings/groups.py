@@ -106,7 +106,13 @@ class ComputeSettings:
         "AI: f32, bf16, fp16; auto: the fastest that serves.",
         choices=("auto", "f32", "bf16", "fp16"),
     )
-    """auto is bf16 where the device gains from it, else f32."""
+    """auto is bf16 where the device gains from it and the network bears it, else f32."""
+    backend: str = setting(
+        "auto",
+        "--backend",
+        "AI: torch or openvino; auto: openvino on a CPU, torch on a GPU.",
+        choices=("auto", "torch", "openvino"),
+    )
     batch_size: int = setting(
         0,
         "--batch-size",

@@ -19,6 +19,7 @@ from videnhance.render.networks import (
     detecting_rows,
     packages_of,
     rendering_rows,
+    ways_of,
     weights_of,
 )
 from videnhance.render.stages import hiding, overlapping
@@ -79,22 +80,20 @@ def _chosen(record: Record, step: Step) -> dict[str, Any]:
 
 def _networks(record: Record, rows: Sequence[Row[Any]]) -> Any:
     """What the results of networks also depend on: their weights, and how they are computed; None
-    where there are none.
+    where there are none. A job that goes on where its networks are computed otherwise makes anew
+    what was made with them.
 
     Not on the number of a device among its like, nor on the size of batches: they share the work.
     """
-    names = weights_of(rows)
-    if not names:
-        return None
-    compute = record.settings.compute
-    kinds = sorted({device.partition(":")[0] for device in compute.devices})
-    weights = [record.document["models"][name]["sha256"] for name in names]
-    return [weights, kinds, compute.precision, compute.compile]
+    settings = record.settings
+    ways = [[str(way) for way in ways_of(row, settings)] for row in rows if row.traits]
+    weights = [record.document["models"][name]["sha256"] for name in weights_of(rows)]
+    return [weights, ways] if weights or ways else None
 
 
 def _origin(record: Record, step: str, rows: Sequence[Row[Any]]) -> tuple[Any, ...]:
     document = record.document
-    names = ("videnhance", *PACKAGES, *packages_of(rows))
+    names = ("videnhance", *PACKAGES, *packages_of(rows, record.settings))
     return (
         step,
         document["source"]["sha256"],

@@ -8,36 +8,34 @@ a fingerprint: a job may go on elsewhere, which is then told.
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
+
+from videnhance.inference.processor import features
 
 Machine = Mapping[str, Any]
 """The facts, as plain JSON values by name."""
 
-_CPUINFO = Path("/proc/cpuinfo")
-_FEATURE = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|neon|sve|sme|bf16|i8mm)[a-z0-9_]*")
-"""Those by which kernels are chosen."""
 _NAMED = 3
 
 
-def this_machine(packages: Iterable[str], devices: Iterable[str] = ()) -> Machine:
+def this_machine(backends: Iterable[str], devices: Iterable[str] = ()) -> Machine:
     """The machine that this process runs on.
 
-    `packages`: the distributions that the job's networks need; `devices`: torch's names of the
-    devices they run on. Torch is asked only where they need it, as loading it takes seconds.
+    `backends`: those that compute the job's networks; `devices`: torch's names of the devices they
+    run on. Torch is asked only where it computes, as loading it takes seconds. OpenVINO's results
+    do not depend on the number of its threads.
     """
     import cv2
 
     facts: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor features": _features(),
+        "processor features": features(),
         # Those that the library was built for: "*" is used, "?" is not there, "-" was disabled.
         "OpenCV kernels": cv2.getCPUFeaturesLine(),
         "OpenCV threads": cv2.getNumThreads(),
     }
-    if "torch" in packages:
+    if "torch" in backends:
         import torch
 
         facts["torch kernels"] = torch.backends.cpu.get_cpu_capability()
@@ -86,13 +84,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return " and ".join(map(str, value)) or "none"
     return "unknown" if value is None else str(value)
-
-
-def _features() -> list[str]:
-    """Of the first processor, sorted; empty where the system does not list them."""
-    try:
-        text = _CPUINFO.read_text(encoding="utf-8")
-    except (OSError, UnicodeError):
-        return []
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return sorted(filter(_FEATURE.fullmatch, found[1].split())) if found else []

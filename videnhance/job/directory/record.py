@@ -49,7 +49,7 @@ from videnhance.settings.groups import SETTINGS, Settings
 
 FORMAT = "videnhance job"
 VERSION = 1
-FINGERPRINTS = 2
+FINGERPRINTS = 3
 """Raise it where the same settings get other fingerprints: a job begun before is then refused in
 one line, and not silently begun anew."""
 PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
@@ -243,7 +243,7 @@ def make_record(
     clip, info = scope.clip, scope.clip.info
     detecting = [] if tracks else detecting_rows(scope.settings)
     rendering = rendering_rows(scope.settings) if plan else []
-    packages = packages_of([*detecting, *rendering])
+    packages = packages_of([*detecting, *rendering], scope.settings)
     return Record(
         {
             "format": FORMAT,

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-import torch
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videnhance.errors import UsageError, line_of
+
+if TYPE_CHECKING:
+    import torch
+
+_DEV = Path("/dev")
+_GPUS = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
+"""What Linux has in /dev where there is a GPU that torch can use: NVIDIA's (the next two on its
+boards), AMD's, and what WSL has instead."""
+
+
+def found(name: str) -> str:
+    """torch's name of the device that is meant: "auto" is the first GPU, or the CPU if there is
+    none. torch is loaded only where there may be a GPU, as that takes seconds."""
+    if name != "auto" or (sys.platform == "linux" and not _has_gpu()):
+        return "cpu" if name == "auto" else name
+    return str(device_named(name))
+
+
+def _has_gpu() -> bool:
+    return any(next(_DEV.glob(pattern), None) is not None for pattern in _GPUS)
 
 
 def device_named(name: str) -> torch.device:
@@ -14,6 +36,8 @@ def device_named(name: str) -> torch.device:
     each time, and in true float32 (TF32 has 10 bits of mantissa): two runs must give the same
     frames. Raises UsageError if the device cannot be used.
     """
+    import torch
+
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False

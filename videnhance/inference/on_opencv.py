@@ -1,0 +1,44 @@
+"""ONNX files computed by OpenCV, in float32: the reference, and where OpenVINO is not used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from videnhance.errors import ModelError
+from videnhance.inference.contract import Definition, Way
+
+
+class OpenCvNetwork:
+    """A network with one input, computed for one item at a time."""
+
+    def __init__(self, definition: Definition, way: Way) -> None:
+        """Raises ModelError for a file that OpenCV cannot load."""
+        self.way = way
+        self._outputs = definition.outputs
+        try:
+            # The classic engine keeps parts of the first size it was given and then gives wrong
+            # results for other sizes (scores off by up to 1.0).
+            self._net = cv2.dnn.readNetFromONNX(str(definition.onnx), engine=cv2.dnn.ENGINE_NEW)
+        except cv2.error as error:
+            raise ModelError(
+                f"{definition.onnx}: OpenCV {cv2.__version__} cannot load it ({error.err}); "
+                f"{definition.cure}"
+            ) from error
+
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        (given,) = inputs
+        each = [self._one(given[k : k + 1]) for k in range(len(given))]
+        return tuple(np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*each, strict=True))
+
+    def free(self) -> None:
+        """It keeps nothing that it could do without."""
+
+    def _one(self, given: Any) -> Any:
+        self._net.setInput(np.ascontiguousarray(given))
+        try:
+            return self._net.forward(self._outputs)
+        except cv2.error as error:
+            raise RuntimeError(error.err) from error
