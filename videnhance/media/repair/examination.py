@@ -21,6 +21,7 @@ from av.video.frame import VideoFrame
 from videnhance.errors import InputError
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.numbered import frames_of
+from videnhance.media.repair.healing import damaged_frames, recovery_points
 from videnhance.media.repair.scan import Scan
 from videnhance.media.timeline import Decoding, Entry
 
@@ -102,8 +103,11 @@ def examine(
     keys = _entries(found, first.shown)
     bad = {k for k, packet in enumerate(found.packets) if packet.is_corrupt} | first.failed
     bad |= {shown.packet for shown in first.shown if shown.is_corrupt}
-    missing = _unshown(info, found, keys, first.shown)
+    missing = list(_unshown(info, found, keys, first.shown))
     bad |= {packet for packet in missing if not _leads(found, keys, packet)}
+    points = recovery_points(info) if bad else {}
+    if points:  # the decoder shows nothing before the first of them is reached
+        bad -= {*range(min(picture.packet for picture in first.shown))} & set(missing)
     broken = {_part_of(keys, packet) for packet in bad} - {-1}
     if broken:
         shown, entries = _decoded_in_parts(info, found, keys, broken, progress)
@@ -119,7 +123,7 @@ def examine(
     return Examination(
         packets=len(found.packets),
         decoding=Decoding(tuple(picture.packet for picture in shown), tuple(entries)),
-        damaged=_damaged(keys, bad, shown),
+        damaged=damaged_frames(keys, bad, [s.packet for s in shown], points),
         lost=tuple(_unshown(info, found, keys, shown)),
         variants=_variants(info, shown),
     )
@@ -236,20 +240,6 @@ def _decoded_in_parts(
 
 def _at(keys: Sequence[int], part: int) -> int | None:
     return keys[part] if part < len(keys) else None
-
-
-def _damaged(keys: Sequence[int], bad: set[int], shown: Sequence[_Shown]) -> tuple[int, ...]:
-    """Frames that are damaged, or decoded after damage, up to the next entry's frame."""
-    first: dict[int, int] = {}
-    for packet in sorted(bad, reverse=True):
-        first[_part_of(keys, packet)] = packet
-    damaged, begun = [], set()
-    for index, picture in enumerate(shown):
-        part = _part_of(keys, picture.packet)
-        if part in first and (part in begun or picture.packet >= first[part]):
-            begun.add(part)
-            damaged.append(index)
-    return tuple(damaged)
 
 
 def _unshown(

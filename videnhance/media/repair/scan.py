@@ -21,6 +21,7 @@ from videnhance.media.reading.stamps import is_by_place
 from videnhance.media.repair.avi_index import AviIndex, index_of
 from videnhance.media.repair.behind import Behind, behind
 from videnhance.media.repair.extent import bytes_missing
+from videnhance.media.repair.joints import truly_damaged
 from videnhance.media.repair.mending import Breaks
 from videnhance.media.timeline import LONGEST, RecordedTimeline
 
@@ -170,6 +171,10 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         by_place = is_by_place(container)
     if not any(not packet.is_discard for packet in found):
         raise InputError(f"{info.path}: its video stream holds no frames; nothing to enhance")
+    marked = {k for k, packet in enumerate(found) if packet.is_corrupt}
+    if marked and info.container == "mpegts":
+        damaged = truly_damaged(info.path, [packet.place for packet in found], marked)
+        found = [packet._replace(is_corrupt=k in damaged) for k, packet in enumerate(found)]
     index = index_of(info.path, info.stream) if info.container == "avi" else None
     listed = _listed(info, found, index)
     return Scan(
