@@ -12,6 +12,7 @@ import pytest
 from tests.making.clips import write_clip
 from tests.making.detector import SquareDetector
 from tests.making.records import DEFAULTS, TRACKS, changed, fingerprints, recorded
+from tests.making.several import write_videos
 from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracks
@@ -28,7 +29,13 @@ from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import SETTINGS as DECLARED
-from videnhance.settings.groups import ComputeSettings, DetectSettings, RestoreSettings, Settings
+from videnhance.settings.groups import (
+    ComputeSettings,
+    DetectSettings,
+    RestoreSettings,
+    Settings,
+    SourceSettings,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +61,7 @@ LOOKS = {"look", "track"}
 SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("source.strict", True, set()),
     ("source.input_codec", "h264", {*LOOKS, "render"}),
+    ("source.stream", "0", set()),
     ("detect.detector", "square", LOOKS),
     ("detect.threshold", 0.6, LOOKS),
     ("detect.every", 2, LOOKS),
@@ -180,6 +188,15 @@ def test_a_network_s_result_is_its_device_s_and_its_weights_too(
         fingerprints(recorded(clip, on_one, models=used())),
         fingerprints(recorded(clip, on_two, models=used())),
     )
+
+
+def test_the_video_of_several_is_part_of_all_that_is_made_of_it(tmp_path: Path) -> None:
+    two = write_videos(tmp_path / "two.mp4", [(64, 48), (64, 48)], count=12)
+    other = replace(DEFAULTS, source=SourceSettings(stream="1"))
+    one, both = fingerprints(recorded(two)), fingerprints(recorded(two, other))
+    assert changed(one, both) == {"look", "track", "render"}
+    # The first is what it was before there was a choice.
+    assert "video" not in recorded(two).document["source"]
 
 
 @pytest.mark.parametrize(

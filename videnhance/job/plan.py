@@ -143,7 +143,7 @@ def make_plan(
     chosen("--restorer", settings.restore.restorer, restorers.RESTORERS)
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)
-    info = probe(source, settings.source.input_codec)
+    info = probe(source, settings.source.input_codec, settings.source.index)
     check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     if alone:

@@ -39,7 +39,7 @@ def after_damage(
                 raise
         is_first = False
         examined = recording_of(
-            probe(source, settings.input_codec),
+            probe(source, settings.input_codec, settings.index),
             settings,
             lambda done: monitor.tell("examine", done, 0),
             thorough=True,

@@ -101,6 +101,7 @@ def summarize(job: Job) -> Summary:
         notes=(
             *scope.clip.recorded.notes,
             *(job.planned.copying.dropped if job.planned is not None else ()),
+            *(job.planned.copying.beside if job.planned is not None else ()),
             *monitor.notes,
             *(check.lost if check else ()),
         ),

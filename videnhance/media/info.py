@@ -55,6 +55,12 @@ class StreamInfo:
     """Declared, in seconds."""
     detail: str
     language: str | None
+    is_cover: bool = False
+    """Whether it is a picture that stands for the file, and no video."""
+
+    @property
+    def is_video(self) -> bool:
+        return self.kind == "video" and not self.is_cover
 
 
 @dataclass(frozen=True)

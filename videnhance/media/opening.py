@@ -28,8 +28,8 @@ def open_clip(
     `examined`: what an earlier examination of the source found. `progress` gets the number of
     packets, then of frames. Raises InputError, UsageError.
     """
-    codec = settings.source.input_codec
-    info = probe(source, codec) if isinstance(source, Path) else source
+    wish = settings.source
+    info = probe(source, wish.input_codec, wish.index) if isinstance(source, Path) else source
     hwaccel = decodes_by(info, settings.compute.hwaccel)
     recorded = recording_of(info, settings.source, progress, examined, hwaccel=hwaccel)
     return cleaned_up(recorded, settings.clean, working_format(recorded.info, CODECS["ffv1"]))

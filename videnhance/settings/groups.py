@@ -65,6 +65,11 @@ def _rate(option: str, text: str) -> None:
     rate_of(text)
 
 
+def _stream(option: str, text: str) -> None:
+    if not (text.isascii() and text.isdigit() and len(text) < 4):
+        raise UsageError(f"{option} {text}: takes the number of a video stream, such as 1")
+
+
 @dataclass(frozen=True)
 class SourceSettings:
     """How a source is read (media.repair.recording)."""
@@ -87,6 +92,20 @@ class SourceSettings:
     """auto is what the file says, or, where that is no codec or shows no picture, what its bytes
     look like (media.reading.recoding)."""
     strict: bool = setting(False, "--strict", "Damage, or times that need repair, are an error.")
+    stream: str | None = setting(
+        None,
+        "--stream",
+        "Of several videos in a file: the number that probe shows; default: the largest.",
+        rule=_stream,
+        metavar="N",
+        may_remake=("detect", "render"),
+    )
+    """Index of a video stream."""
+
+    @property
+    def index(self) -> int | None:
+        """Of the video stream that is named."""
+        return None if self.stream is None else int(self.stream)
 
 
 @dataclass(frozen=True)

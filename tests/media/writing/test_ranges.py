@@ -524,9 +524,10 @@ def test_a_file_that_lost_its_end_in_writing_is_not_put_in_place(
 ) -> None:
     whole = mux_module._write
 
-    def losing(part: Path, *given: Any) -> None:
-        whole(part, *given)
+    def losing(part: Path, *given: Any) -> Any:
+        held = whole(part, *given)
         part.write_bytes(part.read_bytes()[:-1])
+        return held
 
     monkeypatch.setattr(mux_module, "_write", losing)
     source = write_clip(tmp_path / "in.mp4")

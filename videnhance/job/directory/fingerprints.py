@@ -101,4 +101,5 @@ def _origin(record: Record, step: str, rows: Sequence[Row[Any]]) -> tuple[Any, .
         {name: document["versions"].get(name) for name in names},
         document.get("decoded by"),
         document.get("cleaned up"),
+        *([document["source"]["video"]] if "video" in document["source"] else []),
     )

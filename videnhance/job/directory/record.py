@@ -41,6 +41,7 @@ from typing import Any
 from videnhance.errors import JobError
 from videnhance.job.directory.machine import Machine
 from videnhance.job.plan import Plan, Scope
+from videnhance.media.info import VideoInfo
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.timeline import Segment
 from videnhance.models.store import Obtained
@@ -257,6 +258,7 @@ def make_record(
                 "sha256": source_sha256,
                 "container": info.container,
                 "streams": [f"{s.index}: {s.kind} {s.codec} {s.detail}" for s in info.streams],
+                **_stream_chosen(info),
             },
             "condition": clip.recorded.as_json(),
             "frames": len(clip.timeline),
@@ -286,6 +288,12 @@ def make_record(
             "check": None,
         }
     )
+
+
+def _stream_chosen(info: VideoInfo) -> dict[str, int]:
+    """The video stream, unless it is the first: then it is what it always was."""
+    first = next((s.index for s in info.streams if s.is_video), info.stream)
+    return {"video": info.stream} if info.stream != first else {}
 
 
 def digest_of(*parts: Any) -> str:

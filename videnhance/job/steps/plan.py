@@ -64,7 +64,8 @@ def _planned(
         return planned.scope, planned
     if request.output.suffix.lower() != ".json":
         raise UsageError(f"{request.output}: tracks are written as JSON; name it with .json")
-    info = probe(request.source, request.settings.source.input_codec)
+    wish = request.settings.source
+    info = probe(request.source, wish.input_codec, wish.index)
     check_output(request.source, request.output, overwrite=overwrite)
     return make_scope(info, request.settings, progress, examined), None
 

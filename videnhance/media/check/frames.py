@@ -31,7 +31,7 @@ from typing import Any
 
 import av
 import av.error
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from videnhance.errors import CheckError, OutputError
 from videnhance.files import put_in_place
@@ -48,6 +48,7 @@ from videnhance.media.check.witness import Span, confirm_times
 from videnhance.media.clip import Clip
 from videnhance.media.names import as_file
 from videnhance.media.reading.groups import Untouched
+from videnhance.media.reading.source import is_cover
 from videnhance.media.sound.cutting import Window, begin_of
 from videnhance.media.sound.encoding import Decoded
 from videnhance.media.timeline import Timeline
@@ -138,6 +139,8 @@ class Expected:
     """The decoded spans of the streams that are re-encoded, by index."""
     untouched: Untouched | None = None
     """The frames that are copied, too."""
+    place: int = 0
+    """Number of the enhanced video among all of the output."""
 
     @property
     def frames(self) -> int:
@@ -154,10 +157,12 @@ def checked(
 
     Raises OutputError, and CheckError if it does not agree, after giving it another name.
     """
-    contents = read_contents(part, output, expected.frames, progress)
+    contents = read_contents(part, output, expected.frames, progress, expected.place)
     try:
         found = check(contents, output, expected)
-        copied = compare_untouched(part, output, expected.clip, expected.untouched, expected.span)
+        copied = compare_untouched(
+            part, output, expected.clip, expected.untouched, expected.span, expected.place
+        )
         return replace(found, untouched=copied)
     except CheckError as error:
         aside = unverified_name(output)
@@ -170,7 +175,7 @@ def checked(
 def passes(part: Path, expected: Expected) -> bool:
     """Whether a written file agrees with its source; the file stays in either case."""
     try:
-        check(read_contents(part, part, expected.frames), part, expected)
+        check(read_contents(part, part, expected.frames, place=expected.place), part, expected)
     except (CheckError, OutputError):
         return False
     return True
@@ -187,19 +192,21 @@ def unverified_name(output: Path) -> Path:
 
 
 def read_contents(
-    part: Path, output: Path, frames: int, progress: Callable[[int], None] = lambda frames: None
+    part: Path,
+    output: Path,
+    frames: int,
+    progress: Callable[[int], None] = lambda frames: None,
+    place: int = 0,
 ) -> Contents:
     """Read a written file's packets; a full disk may show only in what is missing.
 
-    Raises OutputError if its first video stream does not hold `frames` frames.
+    Raises OutputError if the video of number `place` in it does not hold `frames` frames.
     """
     pts = array("q")
     found = 0
     try:
         with av.open(as_file(part)) as container:
-            video = next(
-                s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-            )
+            video = [s for s in container.streams.video if not is_cover(s)][place]
             tick = Fraction(video.time_base or 1)
             untimed = container.format.name == "avi"
             seamless = untimed or "mov" in container.format.name
@@ -218,7 +225,7 @@ def read_contents(
             for sound in sounds.values():
                 sound.settle()
             end = _declared_end(video, untimed=untimed)
-    except (av.error.FFmpegError, StopIteration):
+    except (av.error.FFmpegError, IndexError):
         found = 0  # the file has not even an index
     if found != frames:
         raise OutputError(

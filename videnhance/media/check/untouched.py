@@ -6,31 +6,35 @@ from itertools import islice
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from videnhance.errors import CheckError
 from videnhance.media.clip import Clip
 from videnhance.media.names import as_file
 from videnhance.media.reading.groups import Untouched, source_packets
 from videnhance.media.reading.h264 import IDR, SLICE, H264Error, Header, kind_of, units_of
+from videnhance.media.reading.source import is_cover
 
 
 def compare_untouched(
-    part: Path, output: Path, clip: Clip, untouched: Untouched | None, span: tuple[int, int]
+    part: Path,
+    output: Path,
+    clip: Clip,
+    untouched: Untouched | None,
+    span: tuple[int, int],
+    place: int = 0,
 ) -> int:
     """Compare the slices of all untouched frames with the source's; returns the number of frames.
 
     The output must also have the source's parameter sets, and no other ones of their numbers.
-    `span`: the frames of the output, half-open. Raises CheckError, naming the first difference.
+    `span`: the frames of the output, half-open; `place`: the number of its video among several.
+    Raises CheckError, naming the first difference.
     """
     if untouched is None or not untouched.runs:
         return 0
     source = source_packets(clip.info, clip.recorded.timeline, untouched.runs)
     try:
         with av.open(as_file(part)) as container:
-            video = next(
-                s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-            )
+            video = [s for s in container.streams.video if not is_cover(s)][place]
             header = Header.of(video.codec_context.extradata)
             _compare_sets(output, untouched.header, header)
             written = (bytes(packet) for packet in container.demux(video) if packet.size)

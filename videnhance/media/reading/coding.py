@@ -43,7 +43,7 @@ def _quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
     found: list[float] = []
     for key in {timeline.keyframes[round(step)] for step in steps}:
         with suppress(av.error.FFmpegError), open_source(info) as container:
-            stream = video_stream(container, info.path)
+            stream = video_stream(container, info.path, info.stream)
             stream.codec_context.options = EXPORT_QUANTIZERS
             if key > 0:
                 container.seek(timeline.pts[key], stream=stream)

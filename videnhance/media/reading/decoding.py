@@ -230,7 +230,7 @@ def _decode(
     """(pts, picture) of decoded pictures, from frame `start` or earlier on."""
     key = timeline.keyframe_before(start)
     with open_source(info, hwaccel) as container:
-        stream = video_stream(container, info.path)
+        stream = video_stream(container, info.path, info.stream)
         stream.thread_type = "AUTO"
         try:
             if key > 0:

@@ -87,7 +87,7 @@ class _Open:
 def header_of(info: VideoInfo) -> Header:
     """The parameter sets of an H.264 source. Raises InputError, H264Error."""
     with open_source(info.path) as container:
-        return Header.of(video_stream(container, info.path).codec_context.extradata)
+        return Header.of(video_stream(container, info.path, info.stream).codec_context.extradata)
 
 
 def closed_groups(info: VideoInfo, timeline: RecordedTimeline, header: Header) -> tuple[Group, ...]:
@@ -98,7 +98,7 @@ def closed_groups(info: VideoInfo, timeline: RecordedTimeline, header: Header) -
     groups: list[Group] = []
     with open_source(info.path) as container:
         current = _Open(fits=False)
-        for packet in packets_of(container, video_stream(container, info.path)):
+        for packet in packets_of(container, video_stream(container, info.path, info.stream)):
             try:
                 units = units_of(bytes(packet), header.length)
             except H264Error:
@@ -142,7 +142,7 @@ def source_packets(
         return
     taken = 0
     with open_source(info.path) as container:
-        for packet in packets_of(container, video_stream(container, info.path)):
+        for packet in packets_of(container, video_stream(container, info.path, info.stream)):
             index = timeline.index_of(packet.pts) if packet.pts is not None else None
             if index is None or not run.start <= index < run.stop:
                 continue

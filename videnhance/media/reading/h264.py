@@ -94,7 +94,7 @@ class Header:
     @property
     def ids(self) -> set[int]:
         """The numbers by which slices and sets name one of these sets."""
-        return {sequence_of(unit).id for unit in self.sps} | {_Bits(u[1:]).ue() for u in self.pps}
+        return {sequence_of(unit).id for unit in self.sps} | {Bits(u[1:]).ue() for u in self.pps}
 
     def holds(self, unit: bytes) -> bool:
         """Whether it has this very set."""
@@ -147,24 +147,28 @@ class Sequence264:
     """The constraint flags, as one byte."""
     level: int
     picture: PictureFacts
+    planes: bool
+    """Whether colour planes are coded apart."""
+    number_bits: int
+    """Length of frame_num in slices."""
 
 
 def sequence_of(unit: bytes) -> Sequence264:
     """What a sequence parameter set says. Raises H264Error."""
-    bits = _Bits(unit[1:])
+    bits = Bits(unit[1:])
     profile, flags, level = bits.u(8), bits.u(8), bits.u(8)
-    identifier, chroma, depths = bits.ue(), 1, (8, 8)
+    identifier, chroma, depths, planes = bits.ue(), 1, (8, 8), False
     if profile in _WITH_FORMAT:
         chroma = bits.ue()
         if chroma == 3:
-            bits.u(1)
+            planes = bool(bits.u(1))
         depths = 8 + bits.ue(), 8 + bits.ue()
         bits.u(1)
         if bits.u(1):
             for k in range(12 if chroma == 3 else 8):
                 if bits.u(1):
                     _pass_scaling(bits, 16 if k < 6 else 64)
-    bits.ue()
+    number_bits = bits.ue() + 4
     order = bits.ue()
     if order == 0:
         bits.ue()
@@ -193,10 +197,10 @@ def sequence_of(unit: bytes) -> Sequence264:
         if bits.u(1):
             sites = bits.ue(), bits.ue()
     facts = PictureFacts(chroma, depths, blocks, crop, progressive, aspect, full, colors, sites)
-    return Sequence264(identifier, profile, flags, level, facts)
+    return Sequence264(identifier, profile, flags, level, facts, planes, number_bits)
 
 
-def _aspect(bits: _Bits) -> Fraction:
+def _aspect(bits: Bits) -> Fraction:
     if not bits.u(1):
         return Fraction(1)
     kind = bits.u(8)
@@ -208,7 +212,7 @@ def _aspect(bits: _Bits) -> Fraction:
     return Fraction(width, height) if width and height else Fraction(1)
 
 
-def _pass_scaling(bits: _Bits, size: int) -> None:
+def _pass_scaling(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -233,8 +237,8 @@ def _with_sizes(units: Sequence[bytes]) -> bytes:
     return b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
 
 
-class _Bits:
-    """Reads a unit's content bit by bit."""
+class Bits:
+    """Reads a unit's content bit by bit; raises H264Error at its end."""
 
     def __init__(self, data: bytes) -> None:
         plain = data.replace(b"\0\0\3", b"\0\0")

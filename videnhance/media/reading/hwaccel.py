@@ -24,7 +24,7 @@ def decodes_by(info: VideoInfo, wanted: str) -> str | None:
             continue
         try:
             with open_source(info, name) as container:
-                stream = video_stream(container, info.path)
+                stream = video_stream(container, info.path, info.stream)
                 next(container.decode(stream))
                 if stream.codec_context.is_hwaccel:
                     return name

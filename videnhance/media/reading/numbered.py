@@ -38,7 +38,7 @@ def frames_of(
     called with the number of each packet that does not decode.
     """
     with open_source(info) as container:
-        stream = video_stream(container, info.path)
+        stream = video_stream(container, info.path, info.stream)
         decoder = stream.codec_context
         decoder.thread_type = "AUTO" if threads else "NONE"
         if not threads:

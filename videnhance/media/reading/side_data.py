@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
+import av.error
 import numpy as np
 import numpy.typing as npt
+from av.packet import Packet
 from av.sidedata.sidedata import SideData
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.media.info import PictureTags
 from videnhance.media.reading.matroska import picture_tags
 from videnhance.media.reading.pictures import matrix
+
+_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
+"""Codecs of pictures, whose packets may hold EXIF or an ICC profile."""
+_EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
+"""Marks of EXIF and ICC profiles in such packets. PyAV 18.1 refuses all side data of a frame with
+EXIF, and crashes the interpreter for one with an ICC profile: their side data is not read."""
+
+
+def first_frame(
+    packets: Iterable[Packet[Any]], decoder: VideoCodecContext
+) -> tuple[VideoFrame, bool] | None:
+    """The first frame that decodes, and whether its side data can be read safely; None if none
+    does."""
+    still = decoder.codec.canonical_name in _STILLS
+    for packet in chain(packets, (None,)):
+        with suppress(av.error.FFmpegError):
+            for frame in decoder.decode(packet):
+                data = bytes(packet) if still and packet is not None else b""
+                return frame, not any(sign in data for sign in _EMBEDDED)
+    return None
 
 
 def _numbers(frame: VideoFrame, kind: str) -> npt.NDArray[np.int32] | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videnhance.errors import InputError, UsageError
@@ -48,7 +46,7 @@ from videnhance.media.reading.refusals import (
     unknown_coding,
     unreadable,
 )
-from videnhance.media.reading.side_data import declared_tags, display_matrix
+from videnhance.media.reading.side_data import declared_tags, display_matrix, first_frame
 from videnhance.media.reading.stamps import lacks_pts, take_stored_times
 
 UNTAGGED_FULL = {"tiff"}
@@ -161,57 +159,79 @@ def has_no_times(container: InputContainer) -> bool:
     return bool(container.format.flags & _NO_TIMESTAMPS) and container.format.name != DEMUXER
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is not a cover picture, such as audio files have."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            if stream.codec_context is None or stream.codec_context.width == 0:
-                known = stream.codec_context is not None
-                codec = codec_name(stream) if known else None
-                raise unknown_coding(path, codec, "finds no picture size", called(path))
-            # Otherwise FFmpeg rounds the crop on the left, and returns wider frames.
-            stream.codec_context.flags |= Flags.unaligned
-            return stream
-    raise no_video(path, {str(stream.type) for stream in container.streams})
+def video_stream(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
+    """The video stream of this index; None: the one with the largest pictures, of several the
+    first. Cover pictures, such as audio files have, do not count.
+
+    Raises InputError where there is none, and UsageError where it is another stream's index.
+    """
+    shown = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not shown:
+        raise no_video(path, {str(stream.type) for stream in container.streams})
+    if index is None:
+        stream = max(shown, key=_area)
+    elif index in (indices := [stream.index for stream in shown]):
+        stream = shown[indices.index(index)]
+    else:
+        there = ", ".join(map(str, indices))
+        raise UsageError(f"--stream {index}: {path} has no such video; its video streams: {there}")
+    if stream.codec_context is None or stream.codec_context.width == 0:
+        codec = codec_name(stream) if stream.codec_context is not None else None
+        raise unknown_coding(path, codec, "finds no picture size", called(path))
+    # Otherwise FFmpeg rounds the crop on the left, and returns wider frames.
+    stream.codec_context.flags |= Flags.unaligned
+    return stream
 
 
-def probe(path: Path | str, codec: str = "auto") -> VideoInfo:
-    """Facts about a file. Reads headers and decodes one frame; raises InputError.
+def _area(stream: VideoStream) -> int:
+    context = stream.codec_context
+    return context.width * context.height if context is not None else 0
 
+
+def is_cover(stream: Stream) -> bool:
+    """Whether it is a picture or several that stand for the file: no video."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return stream.type == "video" and bool(stream.disposition & covers)
+
+
+def probe(path: Path | str, codec: str = "auto", index: int | None = None) -> VideoInfo:
+    """Facts about a file and its video stream of this index; None: as `video_stream` chooses.
+
+    Reads headers and decodes one frame; raises InputError, UsageError.
     `codec`: as settings.SourceSettings.input_codec. "auto" is what the file says; or, where no
     picture is found in that, what its bytes look like (recoding.likely).
     """
     path = Path(path)
     try:
-        found = _probed(path, None)
+        found = _probed(path, None, index)
         if codec in ("auto", found.codec):
             return found
     except InputError as error:
         if codec == "auto" and isinstance(error, UnknownCodingError):
-            return _probed_anew(path, error)
+            return _probed_anew(path, error, index)
         if codec == "auto":
             raise
     try:
-        return _probed(path, codec)
+        return _probed(path, codec, index)
     except UnknownCodingError as error:
         raise misnamed(path, codec) from error
 
 
-def _probed_anew(path: Path, error: UnknownCodingError) -> VideoInfo:
+def _probed_anew(path: Path, error: UnknownCodingError, index: int | None) -> VideoInfo:
     """As what the bytes look like; raises the first error where that is no better."""
     codec = likely(path)
     if codec in (None, error.taken_for):
         raise error
     try:
-        return replace(_probed(path, codec), taken_for=error.taken_for)
+        return replace(_probed(path, codec, index), taken_for=error.taken_for)
     except (InputError, UsageError):
         raise error from None
 
 
-def _probed(path: Path, codec: str | None) -> VideoInfo:
+def _probed(path: Path, codec: str | None, index: int | None) -> VideoInfo:
     """`codec`: as for `_opened`."""
     with _opened(path, codec, None) as container:
-        stream = video_stream(container, path)
+        stream = video_stream(container, path, index)
         context = stream.codec_context
         pix_fmt = _pix_fmt(context)
         if stream.time_base is None or pix_fmt is None:
@@ -247,7 +267,11 @@ def _probed(path: Path, codec: str | None) -> VideoInfo:
             read_as=codec,
         )
         # Only now: a decoder overwrites the fields above, and may know less than the container.
-        first, says_more = _first_frame(container, stream, path)
+        found = first_frame(packets_of(container, stream), context)
+        if found is None:
+            coded = codec_name(stream)
+            raise unknown_coding(path, coded, "no frame of it can be decoded", called(path))
+        first, says_more = found
         if info.container == DEMUXER:
             turned = display_matrix_of(files_of(path)[0])
         else:
@@ -317,24 +341,5 @@ def _describe(stream: Stream) -> StreamInfo:
         duration=seconds[1],
         detail=detail,
         language=stream.metadata.get("language"),
+        is_cover=is_cover(stream),
     )
-
-
-def _first_frame(
-    container: InputContainer, stream: VideoStream, path: Path
-) -> tuple[VideoFrame, bool]:
-    """The first frame that decodes, and whether its side data can be read safely."""
-    for packet in chain(packets_of(container, stream), (None,)):
-        with suppress(av.error.FFmpegError):
-            for frame in stream.codec_context.decode(packet):
-                still = codec_name(stream) in _STILLS
-                data = bytes(packet) if still and packet is not None else b""
-                return frame, not any(sign in data for sign in _EMBEDDED)
-    raise unknown_coding(path, codec_name(stream), "no frame of it can be decoded", called(path))
-
-
-_STILLS = {"mjpeg", "png", "apng", "webp", "tiff", "jpegxl"}
-"""Codecs of pictures, whose packets may hold EXIF or an ICC profile."""
-_EMBEDDED = (b"Exif", b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"ICCP", b"II*\0", b"MM\0*")
-"""Marks of EXIF and ICC profiles in such packets. PyAV 18.1 refuses all side data of a frame with
-EXIF, and crashes the interpreter for one with an ICC profile: their side data is not read."""

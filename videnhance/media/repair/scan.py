@@ -134,7 +134,7 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
             left, became = left + 1, became or codec_now(stream, info.codec)
 
     with open_source(info) as container:
-        stream = video_stream(container, info.path)
+        stream = video_stream(container, info.path, info.stream)
         breaks, is_second_field = Breaks(container), Fields(stream)
         read = packets_of(container, failed=failed, placed=placed.add, changed=changed)
         for packet in read:
@@ -209,7 +209,7 @@ def _listed(
 def _held(info: VideoInfo) -> int:
     """Number of frames that the decoder holds before it shows the first."""
     with open_source(info) as container:
-        stream = video_stream(container, info.path)
+        stream = video_stream(container, info.path, info.stream)
         stream.codec_context.thread_type = "NONE"
         for number, packet in enumerate(packets_of(container, stream)):
             with suppress(av.error.FFmpegError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,7 +25,7 @@ from videnhance.media.reading.groups import Untouched
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import acm
-from videnhance.media.sound.cutting import Window, moved_to_zero, window_of
+from videnhance.media.sound.cutting import Window, begin_of, moved_to_zero, window_of
 from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packets
 from videnhance.media.timeline import Segment
 from videnhance.media.writing import avi
@@ -41,6 +41,9 @@ from videnhance.media.writing.packets import other_packets, packets_within, vide
 from videnhance.media.writing.segment import write_error
 from videnhance.media.writing.streams import Copying, add_copied
 from videnhance.media.writing.untouched import output_header
+
+_LATE = Fraction(1, 100)
+"""Seconds by which a copied video may begin later than the range without a word."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,17 @@ def mux(
         window = moved_to_zero(window, clip)
     with written(output, part):
         try:
-            decoded = _write(part, muxer, clip, segments, copying, progress, window, untouched)
-            expected = Expected(clip, window, span, copying.kept, decoded, untouched)
+            decoded, begun = _write(
+                part, muxer, clip, segments, copying, progress, window, untouched
+            )
+            place = _place(info, copying, begun if muxer in ("mp4", "mov") else copying.kept)
+            expected = Expected(clip, window, span, copying.kept, decoded, untouched, place)
             # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
             if below and not window.moved and not passes(part, expected):
                 window = moved_to_zero(window, clip)
-                decoded = _write(part, muxer, clip, segments, copying, progress, window, untouched)
+                decoded, begun = _write(
+                    part, muxer, clip, segments, copying, progress, window, untouched
+                )
                 expected = replace(expected, window=window, decoded=decoded)
             if _lacks_aspect(info, muxer):
                 write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
@@ -125,6 +133,7 @@ def mux(
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
             lost += sentences(part, output.suffix, window, begin)
+            lost += tuple(_late_videos(info, copying, window, begun))
             found = replace(found, lost=lost, origin=float(window.moved))
             complete(part, found)
         except av.error.FFmpegError as error:
@@ -141,10 +150,11 @@ def _write(
     progress: Callable[[int], None],
     window: Window,
     untouched: Untouched | None,
-) -> dict[int, Decoded]:
-    """Write the file. Returns the decoded spans of the audio streams that are re-encoded, by
-    index."""
+) -> tuple[dict[int, Decoded], dict[int, Fraction | None]]:
+    """Write the file. Returns, by the source's index, the decoded spans of the audio streams that
+    are re-encoded, and when each stream begins in the output, if something of it is in it."""
     info = clip.info
+    begun: dict[int, Fraction | None] = {}
     decoded = dict.fromkeys(copying.encoded, Decoded(0, 0))
     with ExitStack() as stack:
         source = stack.enter_context(open_source(info))
@@ -153,7 +163,9 @@ def _write(
                 as_file(part),
                 "w",
                 format=muxer,
-                options=_mux_options(clip, muxer, content_metadata(source.metadata, window)),
+                options=_mux_options(
+                    clip, muxer, copying, content_metadata(source.metadata, window)
+                ),
             )
         )
         first = source.streams[info.stream]  # where no frame is encoded
@@ -182,21 +194,51 @@ def _write(
             *(encoded_packets(clip, k, routes[k], window, decoded) for k in copying.encoded),
             key=lambda entry: entry[0],
         )
+        sources = {route.index: index for index, route in routes.items()}
         for _, packet in packets:
+            begun.setdefault(sources[packet.stream_index], begin_of(packet))
             target.mux(packet)
             if packet.stream is video and packet.size:
                 written += 1
                 progress(written)
-    return decoded
+    return decoded, begun
 
 
-def _mux_options(clip: Clip, muxer: str, metadata: dict[str, str]) -> dict[str, str]:
+def _place(info: VideoInfo, copying: Copying, there: Container[int]) -> int:
+    """Number of the enhanced video among all of the output. `there`: the streams that it has a
+    track of; MP4 and MOV have none without packets."""
+    others = [s.index for s in info.streams if s.is_video and s.index in copying.kept]
+    return sum(index in there and index < info.stream for index in others)
+
+
+def _late_videos(
+    info: VideoInfo, copying: Copying, window: Window, begun: Mapping[int, Fraction | None]
+) -> Iterator[str]:
+    """What a range does not hold of the videos that are copied: decoding begins at a keyframe."""
+    for stream in info.streams:
+        if window.start is None or not stream.is_video or stream.index not in copying.kept:
+            continue
+        begin = begun.get(stream.index)
+        if begin is None:
+            yield f"video stream {stream.index} has no keyframe in the range and is left out"
+        elif begin > _LATE:
+            yield (
+                f"video stream {stream.index} begins {float(begin):.3f} s later than the range, at "
+                "its first keyframe in it"
+            )
+
+
+def _mux_options(
+    clip: Clip, muxer: str, copying: Copying, metadata: dict[str, str]
+) -> dict[str, str]:
     if muxer not in ("mp4", "mov"):
         # By default FFmpeg moves all streams until none starts below zero (as AAC's priming does);
         # Matroska can write small negative times, so frames keep theirs.
         return {"avoid_negative_ts": "disabled"}
     # Offsets between streams are stored in the movie's timescale: choose one that fits all.
     info, ticks = clip.info, clip.timeline.time_base.denominator
+    others = [s for s in info.streams if s.is_video and s.index in copying.kept]
+    scale = math.lcm(ticks, *(s.time_base.denominator for s in others if s.time_base))
     bases = [ticks]
     bases += [s.time_base.denominator for s in info.streams if s.time_base and s.kind == "audio"]
     common = math.lcm(*bases)
@@ -205,7 +247,7 @@ def _mux_options(clip: Clip, muxer: str, metadata: dict[str, str]) -> dict[str, 
         "movflags": "+faststart"
         + ("+write_colr" if info.color != ColorTags() else "")
         + metadata_options(muxer, metadata),
-        "video_track_timescale": str(ticks),
+        "video_track_timescale": str(scale if scale < 2**31 else ticks),
         "movie_timescale": str(common if common < 2**31 else bases[0]),
     }
 

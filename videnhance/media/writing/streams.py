@@ -15,10 +15,11 @@ import av.error
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from videnhance.errors import ContainerError
 from videnhance.media.info import VideoInfo
-from videnhance.media.reading.source import codec_name, open_source, packets_of
+from videnhance.media.reading.source import codec_name, is_cover, open_source, packets_of
 from videnhance.media.sound import acm
 from videnhance.media.timeline import LONGEST, Timeline
 from videnhance.media.writing.codecs import AVI, CODECS, CONTAINERS, MUXERS
@@ -40,6 +41,8 @@ class Copying:
     """One sentence per stream that the container cannot hold, naming one that could."""
     encoded: tuple[int, ...] = ()
     """Indices of audio streams that are re-encoded as AAC."""
+    beside: tuple[str, ...] = ()
+    """One sentence per other video that is copied."""
 
 
 def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -> Copying:
@@ -57,6 +60,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
     kept: list[int] = []
     anew: list[int] = []
     notes: list[str] = []
+    beside: list[str] = []
     with open_source(info) as source:
         data = _first_data(source)
     with open_source(info) as source:
@@ -69,6 +73,12 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 continue
             if _takes_stream(muxer, stream, data):
                 kept.append(stream.index)
+                if isinstance(stream, VideoStream) and not is_cover(stream):
+                    size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+                    beside.append(
+                        f"video stream {stream.index} ({codec_name(stream)}, {size}) is copied as "
+                        f"it is, with its faces; --stream {stream.index} enhances it"
+                    )
                 continue
             others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, data)]
             decodable = stream.codec_context is not None and _takes_codec(muxer, "aac")
@@ -97,7 +107,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 f"{what} does not fit into {_suffix(muxer)} and is left out"
                 + (f"; {cure}" if cure else "")
             )
-    return Copying(tuple(kept), tuple(notes), tuple(anew))
+    return Copying(tuple(kept), tuple(notes), tuple(anew), tuple(beside))
 
 
 def refuse_unfit_times(path: Path, timeline: Timeline, muxer: str) -> None:

@@ -1,0 +1,123 @@
+"""Several videos in one file: which is enhanced, and what becomes of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.making.clips import write_clip
+from tests.making.settings import UNCHANGED
+from tests.making.several import write_videos
+from videnhance import Settings, enhance
+from videnhance.errors import UsageError
+from videnhance.media.reading.source import probe
+from videnhance.settings.groups import PartSettings, SourceSettings
+
+SMALL, LARGE = (64, 48), (96, 64)
+
+
+def of_stream(number: str) -> Settings:
+    return replace(UNCHANGED, source=SourceSettings(stream=number))
+
+
+def data(path: Path, number: int) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(p) for p in container.demux(container.streams[number]) if p.size]
+
+
+def shown(path: Path, number: int) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        frames = container.decode(container.streams[number])
+        return [frame.to_ndarray() for frame in frames]
+
+
+def codecs(path: Path) -> list[str]:
+    with av.open(str(path)) as container:
+        return [s.codec_context.codec.canonical_name for s in container.streams.video]
+
+
+def test_the_largest_is_chosen_and_of_equals_the_first(tmp_path: Path) -> None:
+    assert probe(write_videos(tmp_path / "a.mp4", [SMALL, LARGE, SMALL])).stream == 1
+    assert probe(write_videos(tmp_path / "b.mkv", [LARGE, SMALL])).stream == 0
+    equal = write_videos(tmp_path / "c.ts", [SMALL, (48, 64), SMALL])
+    assert probe(equal).stream == 0
+    assert probe(equal, index=2).stream == 2
+    assert (probe(equal, index=1).width, probe(equal, index=1).height) == (48, 64)
+
+
+def test_a_cover_is_no_video_however_large(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [LARGE, SMALL], covers=(0,), count=5)
+    info = probe(source)
+    assert (info.codec, info.width) == ("h264", 64)
+    cover = next(stream.index for stream in info.streams if stream.is_cover)
+    with pytest.raises(UsageError, match=rf"--stream {cover}: .*video streams: {info.stream}$"):
+        probe(source, index=cover)
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_the_others_are_copied_and_told(tmp_path: Path, suffix: str) -> None:
+    source = write_videos(tmp_path / f"in{suffix}", [SMALL, LARGE, SMALL])
+    for wish, own in ((UNCHANGED, 1), (of_stream("0"), 0), (of_stream("2"), 2)):
+        out = tmp_path / f"out{own}.mkv"
+        summary = enhance(source, out, wish)
+        assert codecs(out) == ["ffv1" if k == own else "h264" for k in range(3)]
+        others = {0, 1, 2} - {own}
+        for number in others:
+            assert shown(out, number)[0].shape == shown(source, number)[0].shape
+            for one, other in zip(shown(out, number), shown(source, number), strict=True):
+                np.testing.assert_array_equal(one, other)
+        for one, other in zip(shown(out, own), shown(source, own), strict=True):
+            np.testing.assert_array_equal(one, other)
+        told = [note for note in summary.notes if "is copied as it is, with its faces" in note]
+        assert [note[:14] for note in told] == [f"video stream {k}" for k in sorted(others)]
+        assert summary.check is not None
+        assert summary.check.witnessed == 25
+
+
+@pytest.mark.usefixtures("square_detector")
+def test_a_copied_video_keeps_its_times_in_mp4(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [LARGE, SMALL], rates=(25, 60))
+    enhance(source, tmp_path / "out.mp4", UNCHANGED)
+
+    def moments(path: Path) -> list[Fraction]:
+        with av.open(str(path)) as container:
+            packets = container.demux(container.streams.video[1])
+            return [Fraction(p.pts or 0) * Fraction(p.time_base) for p in packets if p.size]
+
+    assert moments(tmp_path / "out.mp4") == moments(source)
+
+
+@pytest.mark.usefixtures("square_detector")
+def test_a_range_of_the_second(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [SMALL, LARGE])
+    for end, said in (("20f", "has no keyframe in the range and is left out"), ("24f", "0.320 s")):
+        out = tmp_path / f"out{end}.mp4"
+        wish = replace(UNCHANGED, part=PartSettings(start="12f", end=end))
+        summary = enhance(source, out, wish)
+        assert any(said in note for note in summary.notes)
+        assert summary.frames == int(end[:2]) - 12
+    assert codecs(tmp_path / "out20f.mp4") == ["ffv1"]
+    assert codecs(tmp_path / "out24f.mp4") == ["h264", "ffv1"]
+    found = shown(tmp_path / "out24f.mp4", 1)
+    assert len(found) == 12
+    for one, other in zip(found, shown(source, 1)[12:], strict=False):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1.5", "1000", ""])
+def test_what_is_no_number_of_a_stream_is_refused(number: str) -> None:
+    with pytest.raises(UsageError, match=r"--stream .*: takes the number of a video stream"):
+        of_stream(number)
+
+
+def test_a_stream_that_is_no_video_is_refused(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mp4", audio="aac", pts=range(5))
+    for number in (1, 7):
+        with pytest.raises(UsageError, match=f"--stream {number}: .*its video streams: 0"):
+            probe(source, index=number)
