@@ -17,6 +17,7 @@ A message is one line: the file or option, the cause, then the cure.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -91,6 +92,17 @@ class Stopped(VidenhanceError):
     """The work was stopped on request, at a point from which it can be resumed."""
 
     exit_code = 130
+
+
+def cure_of(error: BaseException, elsewhere: str) -> str:
+    """What helps where something cannot be read or written, by what the system says: rights, room,
+    or else only `elsewhere`, such as "choose another folder"."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EACCES, errno.EPERM):
+        return f"check its permissions or {elsewhere}"
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"make room or {elsewhere}"
+    return elsewhere
 
 
 def line_of(error: object) -> str:

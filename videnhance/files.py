@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from videnhance.errors import OutputError, line_of
+from videnhance.errors import OutputError, cure_of, line_of
 
 _CHUNK = 1 << 20
 
@@ -33,7 +33,8 @@ def written(path: Path, part: Path | None = None) -> Iterator[Path]:
         if isinstance(error, OutputError):
             raise
         raise OutputError(
-            f"{path}: cannot be written ({line_of(error)}); make room or choose another folder"
+            f"{path}: cannot be written ({line_of(error)}); "
+            f"{cure_of(error, 'choose another folder')}"
         ) from error
     finally:
         with suppress(OSError):

@@ -128,7 +128,7 @@ def test_verify(site: Site, tmp_path: Path) -> None:
     assert run("verify") == (0, "tiny: as published\n", "")
     (tmp_path / "models" / "tiny.pth").write_bytes(CONTENT[::-1])
     code, out, err = run("verify")
-    assert (code, out) == (5, "tiny: DAMAGED\n")
+    assert (code, out) == (5, "tiny: NOT as published\n")
     assert "models pull tiny" in err
     assert (tmp_path / "models" / "tiny.pth").exists()
     code, out, err = run("verify", "asks")

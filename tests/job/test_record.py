@@ -393,20 +393,22 @@ def test_what_is_no_record_is_said_in_one_line(tmp_path: Path, clip: Path) -> No
             read_record(path)
         return str(refused.value)
 
-    assert refusal(path) == f"{tmp_path}: is no job directory (it holds no job.json)"
+    assert refusal(path) == (
+        f"{tmp_path}: is no job directory (it holds no job.json); name one that does"
+    )
     # The name of a video must never be answered with the advice to remove it.
-    assert refusal(clip / "job.json") == f"{clip}: is a file, not a job directory"
+    assert refusal(clip / "job.json") == f"{clip}: is a file; name a job directory"
     path.mkdir()
     assert refusal(path).startswith(f"{path}: cannot be read (Is a directory)")
     path.rmdir()
     path.write_text("{")
-    assert refusal(path).startswith(f"{path}: is damaged (")
+    assert refusal(path).startswith(f"{path}: cannot be read as a record (")
     for other in ("[]", '{"format": "other"}'):
         path.write_text(other)
         assert refusal(path) == f"{path}: is no job of videnhance; name another --job-dir"
     recorded(clip).write(path)
     spoilt = path.read_text().replace('"strength": 1.0', '"strength": 0.5')
     path.write_text(spoilt)
-    assert refusal(path).startswith(f"{path}: is damaged (its content does not fit")
+    assert refusal(path).startswith(f"{path}: does not fit its own digest: it may be")
     path.write_text(json.dumps({"format": "videnhance job", "version": 99}))
     assert "has version 99, not 1" in refusal(path)

@@ -127,7 +127,11 @@ def test_a_changed_file_is_noticed_whatever_its_times_say(shelf: Shelf) -> None:
     shelf.file.write_bytes(damaged)
     os.utime(shelf.file, ns=(times.st_atime_ns, times.st_mtime_ns))
     said = shelf.refused(ModelError, offline=True)
-    assert str(shelf.file) in said and "damaged" in said and "models pull tiny" in said
+    assert (
+        str(shelf.file) in said
+        and "is not the published file" in said
+        and "models pull tiny" in said
+    )
     assert shelf.file.read_bytes() == damaged
     shelf.obtain()
     assert shelf.file.read_bytes() == CONTENT
@@ -152,7 +156,7 @@ def test_a_note_proves_no_other_file(shelf: Shelf, monkeypatch: pytest.MonkeyPat
         (copy / "verified" / path.name).write_bytes(path.read_bytes())
     (copy / "weights.pth").write_bytes(OTHER)
     monkeypatch.setenv("VIDENHANCE_MODELS", str(copy))
-    assert "damaged" in shelf.refused(ModelError, offline=True)
+    assert "is not the published file" in shelf.refused(ModelError, offline=True)
 
 
 def test_offline_forbids_the_network(shelf: Shelf) -> None:
@@ -291,7 +295,7 @@ def test_verify_hashes_again(shelf: Shelf) -> None:
     (bad,) = verify()
     assert not bad.good and bad.sha256 == hashlib.sha256(OTHER).hexdigest()
     # What it found is believed from now on.
-    assert "damaged" in shelf.refused(ModelError, offline=True)
+    assert "is not the published file" in shelf.refused(ModelError, offline=True)
 
 
 # Loading.

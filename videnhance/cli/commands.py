@@ -230,7 +230,9 @@ def preview(
             for name in ("start", "end", "seconds", "sheet"):
                 origin = context.get_parameter_source(name)
                 if origin is not None and origin.name == "COMMANDLINE":
-                    raise UsageError(f"--{name}: does not go with --at, which shows one frame")
+                    raise UsageError(
+                        f"--{name}: does not go with --at, which shows one frame; leave it out"
+                    )
         output = output or Path(
             f"{title_of(source)}.{'preview.mp4' if at is None else 'frame.png'}"
         )

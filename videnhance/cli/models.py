@@ -88,14 +88,14 @@ def verify(
         missing = [name for name in names or () if name not in {item.name for item in checked}]
         if not quiet:
             for item in checked:
-                say(f"{item.name}: {'as published' if item.good else 'DAMAGED'}")
+                say(f"{item.name}: {'as published' if item.good else 'NOT as published'}")
             if not checked and not missing:
                 say(f"{folder()}: no weights are here")
         bad = [item.name for item in checked if not item.good] + missing
         if bad:
             raise ModelError(
-                f"{folder()}: damaged or missing: {', '.join(bad)}; run `videnhance models pull "
-                f"{' '.join(bad)}`"
+                f"{folder()}: missing, or not as published: {', '.join(bad)}; run `videnhance "
+                f"models pull {' '.join(bad)}`"
             )
 
 

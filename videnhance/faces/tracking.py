@@ -150,7 +150,7 @@ def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Trac
             raise UsageError(f"{option} {unknown[0]}: no such track; there are {known}")
     kept = tuple(t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
     if only and set(only) <= set(skip):
-        raise UsageError("--only and --skip: name the same tracks, which leaves none")
+        raise UsageError("--only and --skip: name the same tracks, which leaves none; name others")
     chosen = {t.id for t in kept}
     return Tracks(kept, tracks.zones, tuple(t for t in tracks.everyone if t.id not in chosen))
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from videnhance.errors import ContainerError, OutputError, Stopped, UsageError, VidenhanceError
+from videnhance.errors import (
+    ContainerError,
+    OutputError,
+    Stopped,
+    UsageError,
+    VidenhanceError,
+    cure_of,
+)
 from videnhance.job import RECORD, SUFFIX
 from videnhance.media.reading.pictures import SUFFIXES as PICTURE_SUFFIXES
 from videnhance.media.reading.pictures import is_row, natural, title_of
@@ -199,8 +206,8 @@ def _videos_in(folder: Path, *, recursive: bool, avoid: Path | None) -> Iterator
         entries = sorted((e for e in folder.iterdir() if e.name[:1] != "."), key=natural)
     except OSError as error:
         raise UsageError(
-            f"{folder}: cannot be read ({error.strerror}); check its permissions, or name the "
-            "other folders"
+            f"{folder}: cannot be read ({error.strerror}); "
+            f"{cure_of(error, 'name the other folders')}"
         ) from error
     # A link that leads nowhere is taken too: its failure tells that a video is missing.
     files = [e for e in entries if not e.is_dir()]
@@ -315,7 +322,8 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be created ({error.strerror}); choose another --out-dir"
+            f"{folder}: cannot be created ({error.strerror}); "
+            f"{cure_of(error, 'choose another --out-dir')}"
         ) from error
 
 

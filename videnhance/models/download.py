@@ -27,7 +27,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Re
 
 from videnhance import files
 from videnhance.callbacks import Progress, Stop, never, silent
-from videnhance.errors import ModelError, Stopped, line_of
+from videnhance.errors import ModelError, Stopped, cure_of, line_of
 from videnhance.files import megabytes, sha256_of
 
 _TRIES = 5
@@ -298,8 +298,8 @@ def on_disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelError(
-            f"{folder}: weights cannot be kept there ({error.strerror}); make room, or set "
-            "VIDENHANCE_MODELS to another folder"
+            f"{folder}: weights cannot be kept there ({error.strerror}); "
+            f"{cure_of(error, 'set VIDENHANCE_MODELS to another folder')}"
         ) from error
 
 

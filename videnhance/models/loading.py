@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videnhance.errors import ModelError, line_of
+from videnhance.errors import ModelError, cure_of, line_of
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,8 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     except ModelError:
         raise
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
+        cure = cure_of(error, "check the name and the folder")
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error}); {cure}") from error
     except Exception as error:  # readers raise all kinds of errors on damaged files
         raise ModelError(
             f"{path}: cannot be read as weights ({line_of(error)}); fetch or copy the file again"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videnhance.callbacks import Progress, Stop, never, silent
-from videnhance.errors import ModelError, Stopped, UsageError, chosen
+from videnhance.errors import ModelError, Stopped, UsageError, chosen, cure_of
 from videnhance.files import lock, megabytes, sha256_of, written
 from videnhance.models.catalog import BUNDLED, WEIGHTS, Weights, folder, located
 from videnhance.models.download import fetch, on_disk
@@ -97,7 +97,7 @@ def obtain(
     path = folder() / weights.file
     if not _is_published(weights, progress):
         if offline:
-            state = "is damaged" if path.exists() else "is not here"
+            state = "is not the published file" if path.exists() else "is not here"
             raise ModelError(
                 f"{path}: {state}, and --offline forbids to fetch it; run `videnhance models pull "
                 f"{name}` where there is a network, or give the file with --weights FILE"
@@ -140,7 +140,7 @@ def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Che
 def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tuple[str, bool]:
     """SHA-256 of a file that the user gave, and whether it had to be trusted."""
     if not given.is_file():
-        raise ModelError(f"--weights {given}: no such file")
+        raise ModelError(f"--weights {given}: no such file; check the name and the folder")
     digest = _digest(given, progress)
     if digest == weights.sha256:
         return digest, False
@@ -172,7 +172,8 @@ def _digest(path: Path, progress: Progress, *, again: bool = False) -> str:
         size = path.stat().st_size
         digest = sha256_of(path, progress=lambda done: progress("hash", done, size))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        cure = cure_of(error, "fetch or copy the file again")
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
     _remember(path, digest, facts)
     return digest
 

@@ -150,12 +150,12 @@ class Upscaler:
         if reason is not None:
             raise ModelError(
                 f"upscaling: the network failed on {self._network.way.device} ({line_of(reason)}); "
-                "use --device cpu --precision f32"
+                "use --devices cpu --precision f32"
             ) from reason
         if len(tiles) == 1:
             raise ModelError(
-                f"upscaling: not enough memory for one tile of {self._tile} pixels; give smaller "
-                "tiles, or use --device cpu"
+                f"upscaling: not enough memory for one tile of {self._tile} pixels; use "
+                "--devices cpu, or --upscaler lanczos"
             )
         return None
 

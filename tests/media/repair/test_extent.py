@@ -90,7 +90,7 @@ def test_a_recording_in_fragments_that_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(whole[: last - 4 + size - 40])
     found = recording_of(probe(path))
     assert 20 < len(found.timeline) <= 30
-    assert "the file is cut off: it lacks its last 40 bytes" in found.findings[-1].text
+    assert "the file lacks its last 40 bytes: it is probably cut off" in found.findings[-1].text
     with pytest.raises(TruncatedError, match=r"cut off.*--strict"):
         recording_of(probe(path), SourceSettings(strict=True))
 
@@ -99,7 +99,7 @@ def test_an_index_in_front_tells_how_many_frames_are_missing(tmp_path: Path) -> 
     path = clip(tmp_path / "in.mp4", "mp4", "mpeg4", {"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     found = recording_of(probe(path))
-    assert f"it holds {len(found.timeline)} of 30 frames" in found.findings[-1].text
+    assert f"the file holds {len(found.timeline)} of 30 frames" in found.findings[-1].text
 
 
 def test_a_picture_that_ends_long_before_the_sound(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError
+from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError, cure_of
 from videnhance.files import lock, written
 from videnhance.job.directory.folder import OWN_FILES, JobDirectory
 from videnhance.job.directory.record import Record, read_record
@@ -147,5 +147,5 @@ def _as_output_error(folder: Path) -> Iterator[None]:
             raise
         raise OutputError(
             f"{folder}: working files cannot be written ({error.strerror}); "
-            "make room or name another --job-dir"
+            f"{cure_of(error, 'name another --job-dir')}"
         ) from error

@@ -38,7 +38,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from videnhance.errors import JobError
+from videnhance.errors import JobError, cure_of
 from videnhance.job.directory.machine import Machine
 from videnhance.job.plan import Plan, Scope
 from videnhance.media.info import VideoInfo
@@ -199,16 +199,19 @@ def read_record(path: Path) -> Record:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise JobError(f"{folder}: is no job directory (it holds no {path.name})") from None
+        raise JobError(
+            f"{folder}: is no job directory (it holds no {path.name}); name one that does"
+        ) from None
     except NotADirectoryError:
-        raise JobError(f"{folder}: is a file, not a job directory") from None
+        raise JobError(f"{folder}: is a file; name a job directory") from None
     except OSError as error:
         raise JobError(
-            f"{path}: cannot be read ({error.strerror}); allow that or name another --job-dir"
+            f"{path}: cannot be read ({error.strerror}); {cure_of(error, 'name another --job-dir')}"
         ) from error
     except ValueError as error:
         raise JobError(
-            f"{path}: is damaged ({error}); remove {folder} or name another --job-dir"
+            f"{path}: cannot be read as a record ({error}): it may be damaged or edited; remove "
+            f"{folder} or name another --job-dir"
         ) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise JobError(f"{path}: is no job of videnhance; name another --job-dir")
@@ -219,8 +222,8 @@ def read_record(path: Path) -> Record:
         )
     if document.pop("digest", None) != digest_of(document):
         raise JobError(
-            f"{path}: is damaged (its content does not fit its digest); remove {folder} or name "
-            "another --job-dir"
+            f"{path}: does not fit its own digest: it may be damaged or edited; remove {folder} or "
+            "name another --job-dir"
         )
     return Record(document)
 

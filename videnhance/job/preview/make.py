@@ -106,7 +106,7 @@ def make_preview(
             f"{output}: a preview is H.264 video, which .webm cannot hold; name it .mp4 or .mkv"
         )
     if settings.clean.rate == "field":
-        raise UsageError("--deinterlace-rate field: not for a preview, which pairs frames")
+        raise UsageError("--deinterlace-rate field: a preview pairs frames; leave it out")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds {seconds:g}: takes more than 0, up to {LONGEST:g}")
     request = _request(source, settings, layout, tracks, progress, stop)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videnhance.errors import OutputError, UsageError, VidenhanceError
+from videnhance.errors import OutputError, UsageError, VidenhanceError, cure_of
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracks
@@ -133,7 +133,8 @@ def workplace(output: Path) -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=beside)
     except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
+        cure = cure_of(error, "choose another folder")
+        raise OutputError(f"{output}: cannot be written ({error.strerror}); {cure}") from error
     with folder as path:
         try:
             yield Path(path)

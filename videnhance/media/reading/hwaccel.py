@@ -31,7 +31,7 @@ def decodes_by(info: VideoInfo, wanted: str) -> str | None:
                 reason = f"it cannot decode {info.codec}"
         except (InputError, av.error.FFmpegError, RuntimeError, StopIteration) as error:
             cause = error.__cause__ or error
-            reason = getattr(cause, "strerror", None) or str(cause) or "no device"
+            reason = getattr(cause, "strerror", None) or str(cause) or "FFmpeg does not say why"
     if wanted == "auto":
         return None
     raise UsageError(f"--hwaccel {wanted}: not usable ({reason}); leave it out, or use auto")

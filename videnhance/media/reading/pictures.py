@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from videnhance.errors import InputError
+from videnhance.errors import InputError, cure_of
 from videnhance.media.names import link_or_copy
 
 DEMUXER = "image2"
@@ -229,7 +229,8 @@ def _kind_of(file: Path) -> str | None:
     except OSError as error:
         if os.path.lexists(file):
             raise InputError(
-                f"{file}: cannot be read ({error.strerror}); check its permissions"
+                f"{file}: cannot be read ({error.strerror}); "
+                f"{cure_of(error, 'copy it again from its source')}"
             ) from error
         return None
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

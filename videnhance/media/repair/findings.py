@@ -189,7 +189,9 @@ def end_findings(info: VideoInfo, found: Scan, timeline: RecordedTimeline) -> It
     """A truncated file, damaged sound, and parts that cannot be read."""
     if found.cut_off is not None:
         end = timeline.end_of(len(timeline) - 1)
-        text = f"the file is cut off: it {found.cut_off}; the last frame ends at {end:.3f} s"
+        text = (
+            f"the file {found.cut_off}: it is probably cut off; the last frame ends at {end:.3f} s"
+        )
         yield Finding("cut off", text, end, info.duration)
     if found.changed is not None:
         end, (codec, count) = timeline.end_of(len(timeline) - 1), found.changed

@@ -221,7 +221,7 @@ def _held(info: VideoInfo) -> int:
 def oddity(found: Scan) -> str | None:
     """The worst thing that is wrong with a source's packets; None for a plain source."""
     if found.cut_off is not None:
-        return f"the file is cut off: it {found.cut_off}"
+        return f"the file {found.cut_off}: it is probably cut off"
     if not found.has_times:
         return "frames carry no times (pts), as in every raw stream"
     if found.lacking:

@@ -132,7 +132,9 @@ def in_places(
     for _, packet in packets:
         place = round(Fraction(packet.pts or 0) * Fraction(packet.time_base) / tick)
         if place <= at:
-            raise OutputError("the encoder has reordered frames, which .avi cannot tell")
+            raise OutputError(
+                "the encoder has reordered frames, which .avi cannot tell; name it .mkv"
+            )
         if at < 0 and place > 0:
             yield _placed(Packet(b""), 0, route)
         at = place

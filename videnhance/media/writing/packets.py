@@ -31,6 +31,8 @@ from videnhance.media.sound.packets import rising, source_packets, timed_streams
 from videnhance.media.sound.pauses import SEAMLESS, UNTIMED, filled
 from videnhance.media.timeline import Segment, Timeline
 
+_AGAIN = "begin again with --restart"
+
 
 def video_packets(
     clip: Clip,
@@ -108,7 +110,7 @@ def _segment_packets(
             stream = container.streams.video[0]
             extradata = stream.codec_context.extradata
             if position and extradata != header:
-                raise OutputError(f"{path}: is encoded differently from the segments before it")
+                raise OutputError(f"{path}: is encoded unlike the segments before it; {_AGAIN}")
             header = extradata
             # The file counts ticks of 1/denominator from 0; the plan counts units of time_base.
             unit = timeline.time_base / Fraction(stream.time_base or timeline.time_base)
@@ -118,11 +120,12 @@ def _segment_packets(
                     continue
                 index = timeline.index_of(start + int(Fraction(packet.pts) / unit))
                 if index is None or not segment.start <= index < segment.stop:
-                    raise OutputError(f"{path}: holds a frame that is not in the plan")
+                    raise OutputError(f"{path}: holds a frame that is not in the plan; {_AGAIN}")
                 yield order, index, packet
                 order += 1
         if order != segment.stop:
-            raise OutputError(f"{path}: holds {order - segment.start} of {len(segment)} frames")
+            count = order - segment.start
+            raise OutputError(f"{path}: holds {count} of {len(segment)} frames; {_AGAIN}")
 
 
 def other_packets(

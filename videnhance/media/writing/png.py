@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from videnhance.errors import OutputError
+from videnhance.errors import OutputError, cure_of
 from videnhance.files import written
 from videnhance.imaging.color import color_planes, sample_rgb
 from videnhance.imaging.frames import Array, Frame
@@ -70,7 +70,7 @@ def encoded_png(
     turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
     done, content = cv2.imencode(".png", np.ascontiguousarray(turned))
     if not done:
-        raise OutputError(f"{path}: OpenCV cannot write this picture as PNG")
+        raise OutputError(f"{path}: OpenCV cannot write this picture as PNG; name a video, .mkv")
     data = content.tobytes()
     chunks = b"".join(_text_chunk(keyword, value) for keyword, value in text.items())
     # The text comes first, so that read_text finds it.
@@ -160,7 +160,8 @@ def require_folder(folder: Path, option: str, *, ours: bool) -> None:
         held = next(folder.iterdir(), None)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be used for {option} ({error.strerror}); name another folder"
+            f"{folder}: cannot be used for {option} ({error.strerror}); "
+            f"{cure_of(error, 'name another folder')}"
         ) from error
     if held is not None and not ours:
         raise OutputError(

@@ -21,7 +21,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videnhance.errors import OutputError
+from videnhance.errors import OutputError, cure_of
 from videnhance.files import put_in_place
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import ColorTags
@@ -172,11 +172,13 @@ def segment_times(path: Path, time_base: Fraction) -> list[int]:
 
 def write_error(path: Path, error: av.error.FFmpegError) -> OutputError:
     """The OutputError for FFmpeg's error on writing `path`, with the cure."""
-    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    cure = "make room or choose another folder" if error.errno in full else "check the options"
+    said = error.strerror
     if isinstance(error, av.error.InvalidDataError):
-        cure = (
-            "its container refuses what a damaged source holds; leave sound out with --audio none, "
-            "or name the output .mkv"
+        return OutputError(
+            f"{path}: cannot be written ({said}): probably its container refuses what the source's "
+            "sound or subtitles hold; leave sound out with --audio none, or name the output .mkv"
         )
-    return OutputError(f"{path}: cannot be written ({error.strerror}); {cure}")
+    elsewhere = "choose another folder"
+    if error.errno == errno.EINVAL:
+        elsewhere = "name the output .mkv, or choose another --codec"
+    return OutputError(f"{path}: cannot be written ({said}); {cure_of(error, elsewhere)}")
