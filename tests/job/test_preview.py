@@ -15,13 +15,13 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.making.clips import decoded, packets, square_frames, times, write_clip, write_rgb
+from tests.making.restorers import Darken
 from videnhance import restorers
 from videnhance.errors import ContainerError, InputError, OutputError, Stopped, UsageError
 from videnhance.faces.alignment import TEMPLATE, fit_poses
 from videnhance.faces.track_file import write_tracks
-from videnhance.faces.tracklets import CropWindow, Tracklet, Tracks
+from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.color import upright_rgb
-from videnhance.imaging.frames import FloatArray
 from videnhance.job.preview import make
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
@@ -50,21 +50,11 @@ BAR = 21
 """Upper bound of a caption's height on pictures 128 pixels high, one line of text."""
 
 
-class Darken:
-    """Takes a known amount off the whole crop."""
-
-    name = "darken"
-    radius = 1
-    batch = 1
-    invents = True
-
-    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        return [w.crops[w.centre] - np.float32(0.4) for w in windows]
-
-
 @pytest.fixture
 def darken(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda loader: Darken()))
+    monkeypatch.setitem(
+        restorers.RESTORERS, "darken", Row(lambda loader: Darken(0.4, invents=True))
+    )
     return replace(
         WISH,
         restore=RestoreSettings(restorer="darken", steady=0.0, match_color=False),
@@ -197,19 +187,14 @@ def test_sound_that_does_not_fit_is_left_out_and_named(tmp_path: Path) -> None:
 def test_a_result_that_looks_like_the_source_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: float, is_seen: bool
 ) -> None:
-    class Slight(Darken):
-        name, invents = "slight", False
-
-        def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-            return [w.crops[w.centre] - np.float32(change / 255) for w in windows]
-
     shown: list[Sequence[sheets.Row]] = []
 
     def sheet(title: str, lines: object, rows: Sequence[sheets.Row], *rest: object) -> Picture:
         shown.append(rows)
         return np.zeros((8, 8, 3), np.uint8)
 
-    monkeypatch.setitem(restorers.RESTORERS, "slight", Row(lambda loader: Slight()))
+    row = Row(lambda loader: Darken(change / 255))
+    monkeypatch.setitem(restorers.RESTORERS, "slight", row)
     monkeypatch.setattr(make, "contact_sheet", sheet)
     clip = write_rgb(tmp_path / "in.mkv", counted_frames(20))
     wish = replace(WISH, restore=RestoreSettings(restorer="slight"))

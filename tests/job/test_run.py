@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.making.clips import decoded, packets, square_frames, times, write_clip, write_rgb
+from tests.making.restorers import Darken
 from tests.making.timelines import read_timeline
 from videnhance import restorers
 from videnhance.errors import OutputError
@@ -41,23 +42,11 @@ LOSSLESS = Settings(
 )
 
 
-class Brighten:
-    """Adds a known amount to the whole crop."""
-
-    name = "brighten"
-    radius = 2
-    batch = 1
-    invents = False
-
-    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        return [w.crops[w.centre] + np.float32(-0.2) for w in windows]
-
-
 @pytest.fixture
-def brighten(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    row = Row(lambda loader: Brighten())
-    monkeypatch.setitem(restorers.RESTORERS, "brighten", row)
-    return replace(LOSSLESS, restore=RestoreSettings(restorer="brighten"))
+def darken(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    row = Row(lambda loader: Darken(0.2, radius=2))
+    monkeypatch.setitem(restorers.RESTORERS, "darken", row)
+    return replace(LOSSLESS, restore=RestoreSettings(restorer="darken"))
 
 
 @pytest.fixture
@@ -84,8 +73,8 @@ def test_a_dry_run_gives_back_every_bit(tmp_path: Path, clip: Path) -> None:
 
 
 @pytest.mark.usefixtures("square_detector")
-def test_only_the_face_changes(tmp_path: Path, clip: Path, brighten: Settings) -> None:
-    enhance(clip, tmp_path / "out.mkv", brighten)
+def test_only_the_face_changes(tmp_path: Path, clip: Path, darken: Settings) -> None:
+    enhance(clip, tmp_path / "out.mkv", darken)
     for k, (one, other) in enumerate(
         zip(decoded(clip), decoded(tmp_path / "out.mkv"), strict=True)
     ):
@@ -123,20 +112,20 @@ def test_two_runs_give_the_same_file_content(tmp_path: Path, clip: Path) -> None
 
 
 @pytest.mark.usefixtures("square_detector")
-def test_strength_zero_is_the_source(tmp_path: Path, clip: Path, brighten: Settings) -> None:
-    settings = replace(brighten, restore=RestoreSettings(restorer="brighten", strength=0.0))
+def test_strength_zero_is_the_source(tmp_path: Path, clip: Path, darken: Settings) -> None:
+    settings = replace(darken, restore=RestoreSettings(restorer="darken", strength=0.0))
     enhance(clip, tmp_path / "out.mkv", settings)
     for one, other in zip(decoded(clip), decoded(tmp_path / "out.mkv"), strict=True):
         np.testing.assert_array_equal(one[0], other[0])
 
 
 @pytest.mark.usefixtures("square_detector")
-def test_a_face_that_appears_mid_shot_eases_in(tmp_path: Path, brighten: Settings) -> None:
+def test_a_face_that_appears_mid_shot_eases_in(tmp_path: Path, darken: Settings) -> None:
     frames = square_frames(40)
     for k in range(15):
         frames[k] = np.minimum(frames[k], 200)
     clip = write_rgb(tmp_path / "in.mkv", frames)
-    settings = replace(brighten, detect=DetectSettings(detector="square", every=1))
+    settings = replace(darken, detect=DetectSettings(detector="square", every=1))
     settings = replace(settings, restore=replace(settings.restore, ease=0.2))
     enhance(clip, tmp_path / "out.mkv", settings)
     depth = [
@@ -152,7 +141,7 @@ def test_a_face_that_appears_mid_shot_eases_in(tmp_path: Path, brighten: Setting
 
 
 @pytest.mark.usefixtures("square_detector")
-def test_a_turned_clip_is_worked_on_upright(tmp_path: Path, brighten: Settings) -> None:
+def test_a_turned_clip_is_worked_on_upright(tmp_path: Path, darken: Settings) -> None:
     """The detector's template stands upright only in the picture as it is played."""
     turned = [np.ascontiguousarray(np.rot90(f)) for f in square_frames(20)]
     clip = write_rgb(
@@ -162,7 +151,7 @@ def test_a_turned_clip_is_worked_on_upright(tmp_path: Path, brighten: Settings) 
         options={"crf": "0"},
         matrix=(0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30),
     )
-    summary = enhance(clip, tmp_path / "out.mp4", replace(brighten, output=OutputSettings(crf=0)))
+    summary = enhance(clip, tmp_path / "out.mp4", replace(darken, output=OutputSettings(crf=0)))
     assert summary.tracks == 1
     one, other = decoded(clip)[10], decoded(tmp_path / "out.mp4")[10]
     change = np.rot90(other[0].astype(int) - one[0].astype(int), -1)
@@ -173,11 +162,11 @@ def test_a_turned_clip_is_worked_on_upright(tmp_path: Path, brighten: Settings) 
 
 @pytest.mark.usefixtures("square_detector")
 @pytest.mark.parametrize("scale", [2, 4])
-def test_scale_enlarges_picture_and_face(tmp_path: Path, brighten: Settings, scale: int) -> None:
+def test_scale_enlarges_picture_and_face(tmp_path: Path, darken: Settings, scale: int) -> None:
     clip = write_rgb(tmp_path / "in.mkv", square_frames(6))
     plain = replace(LOSSLESS, output=OutputSettings(codec="ffv1", scale=scale))
     enhance(clip, tmp_path / "plain.mkv", plain)
-    enhance(clip, tmp_path / "out.mkv", replace(plain, restore=brighten.restore))
+    enhance(clip, tmp_path / "out.mkv", replace(plain, restore=darken.restore))
     one, other = decoded(tmp_path / "plain.mkv")[3], decoded(tmp_path / "out.mkv")[3]
     assert one[0].shape == (128 * scale, 192 * scale)
     change = other[0].astype(int) - one[0].astype(int)
@@ -189,11 +178,11 @@ def test_scale_enlarges_picture_and_face(tmp_path: Path, brighten: Settings, sca
 def test_an_error_while_rendering_leaves_the_work_done_before(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(Brighten):
+    class Failing(Darken):
         def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
             raise OutputError("no space")
 
-    row = Row(lambda loader: Failing())
+    row = Row(lambda loader: Failing(0.2))
     monkeypatch.setitem(restorers.RESTORERS, "failing", row)
     settings = replace(LOSSLESS, restore=RestoreSettings(restorer="failing"))
     with pytest.raises(OutputError, match="no space"):

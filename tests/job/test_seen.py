@@ -12,11 +12,11 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.making.clips import decoded, seated, write_clip, write_rgb
+from tests.making.restorers import Darken
 from videnhance import restorers
 from videnhance.faces.alignment import TEMPLATE, fit_poses
 from videnhance.faces.track_file import write_tracks
-from videnhance.faces.tracklets import CropWindow, Tracklet, Tracks
-from videnhance.imaging.frames import FloatArray
+from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.job.run import enhance
 from videnhance.media.opening import open_clip
 from videnhance.models.registry import Row
@@ -30,25 +30,11 @@ from videnhance.settings.groups import (
 )
 
 
-class Darken:
-    """Takes a known amount from the whole crop."""
-
-    name = "darken"
-    radius = 1
-    batch = 1
-
-    def __init__(self, invents: bool) -> None:
-        self.invents = invents
-
-    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-        return [w.crops[w.centre] - np.float32(0.2) for w in windows]
-
-
 @pytest.fixture(params=[False, True], ids=["keeps", "invents"])
 def wish(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, square_detector: str
 ) -> Settings:
-    row = Row(lambda loader: Darken(request.param))
+    row = Row(lambda loader: Darken(0.2, invents=request.param))
     monkeypatch.setitem(restorers.RESTORERS, "darken", row)
     return Settings(
         detect=DetectSettings(detector=square_detector),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.making.clips import decoded, square_frames, write_clip, write_rgb
+from tests.making.restorers import Darken
 from videnhance import detectors, restorers
 from videnhance.cli.parse import settings_of
 from videnhance.errors import UsageError
@@ -129,18 +130,12 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
         half[:, : half.shape[1] // 2] = 1.0
         return [half for _ in crops]
 
-    class Brighten:
-        name, radius, batch, invents = "brighten", 0, 4, False
-
-        def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-            return [w.crops[w.centre] + np.float32(0.3) for w in windows]
-
     (track,) = tracks.tracklets
     own = np.full((256, 256, 3), 0.25, np.float32)
     frames = [Frame(k, k, (np.zeros((128, 192), np.uint8),), GRAY) for k in range(6)]
     sampled = [Sampled(f, {track.id: own}) for f in frames]
     given = SegmentInput(opened, Segment(0, 0, 6), tracks, DEFAULTS, "gray")
-    networks = Networks(Brighten(), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
+    networks = Networks(Darken(-0.3, radius=0, batch=4), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
     painted = restore(sampled, given, networks, Outcome())
     for item in painted:
         (patch,) = item.patches
@@ -256,13 +251,7 @@ def test_the_mask_s_shape_is_what_is_painted(
 ) -> None:
     from videnhance.job.run import enhance
 
-    class Darken:
-        name, radius, batch, invents = "darken", 0, 1, False
-
-        def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
-            return [w.crops[w.centre] - np.float32(0.3) for w in windows]
-
-    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda loader: Darken()))
+    monkeypatch.setitem(restorers.RESTORERS, "darken", Row(lambda loader: Darken(0.3, radius=0)))
     clip = write_rgb(tmp_path / "in.mkv", square_frames(3))
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
