@@ -38,6 +38,8 @@ class Window:
     origin: Fraction | None = None
     """Becomes the output's time 0; without it `start` does, and without both no time is moved. It
     is below 0 for a source that begins so, if the output's container cannot store such times."""
+    skipped: Fraction = Fraction(0)
+    """Seconds of the video before `start`."""
 
     @property
     def moved(self) -> Fraction:
@@ -60,6 +62,7 @@ def window_of(timeline: Timeline, start: int, stop: int) -> Window:
     return Window(
         start=timeline.pts[start] * timeline.time_base if start > 0 else None,
         stop=end * timeline.time_base if stop < len(timeline) else None,
+        skipped=(timeline.pts[start] - timeline.pts[0]) * timeline.time_base,
     )
 
 

@@ -16,6 +16,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.names import as_file
 from videnhance.media.reading.source import open_source
 from videnhance.media.sound.cutting import Window
+from videnhance.media.writing.timecode import later
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists only in the type stubs
@@ -29,22 +30,43 @@ _WRITTEN_ANEW = {
 _ALPHA_BESIDE = ("vp8", "vp9")
 """Codecs whose alpha WebM keeps in separate packets; FFmpeg's own decoders ignore these."""
 
-_COMPARED = ("title", "language")
+_TIMECODE = "timecode"
+_COMPARED = ("title", "language", _TIMECODE)
 """The keys of a stream's metadata that are compared; other keys mostly describe the writer."""
 
 
-def content_metadata(metadata: dict[str, str], window: Window) -> dict[str, str]:
-    """The metadata that describes the content, as the output should declare it."""
+def content_metadata(
+    metadata: dict[str, str], window: Window, rate: Fraction | None
+) -> dict[str, str]:
+    """The metadata that describes the content, as the output should declare it. `rate`: the frames
+    a second that a timecode counts."""
     if "name" in metadata:  # MP4's and MOV's key for the title of a stream
         metadata = {"title": metadata["name"], **metadata}
         del metadata["name"]
-    # A timecode belongs to the first frame, which a cut that begins later does not hold.
-    stale = _WRITTEN_ANEW if window.start is None else _WRITTEN_ANEW | {"timecode"}
-    return {
+    kept = {
         key: value
         for key, value in metadata.items()
-        if key.lower() not in stale and not key.startswith("_STATISTICS")
+        if key.lower() not in _WRITTEN_ANEW and not key.startswith("_STATISTICS")
     }
+    if window.skipped and (key := _key_of_timecode(kept)):
+        moved = later(kept.pop(key), window.skipped, rate)
+        if moved is not None:
+            kept[key] = moved
+    return kept
+
+
+def described(source: InputContainer, stream: Stream) -> dict[str, str]:
+    """The metadata of a stream, with the timecode of a video that MP4 and MOV have in a track which
+    belongs to no other."""
+    metadata = dict(stream.metadata)
+    if stream.type == "video" and _key_of_timecode(metadata) is None:
+        beside = [s.metadata for s in source.streams.data if _TIMECODE in s.metadata]
+        metadata |= {_TIMECODE: beside[0][_TIMECODE]} if beside else {}
+    return metadata
+
+
+def _key_of_timecode(metadata: dict[str, str]) -> str | None:
+    return next((key for key in metadata if key.lower() == _TIMECODE), None)
 
 
 def chapters_within(chapters: list[Chapter], window: Window) -> list[Chapter]:
@@ -91,7 +113,9 @@ def lost_from(
     """
     found: list[str] = []
     with open_source(info) as source, av.open(as_file(part)) as output:
-        names = _missing(content_metadata(source.metadata, window), output.metadata)
+        declared = content_metadata(source.metadata, window, info.average_rate)
+        found += _unmoved_timecode(source.metadata, declared)
+        names = _missing(declared, output.metadata)
         if names:
             found.append(f"metadata that {suffix} does not hold is left out: {', '.join(names)}")
         alpha = source.streams[info.stream].metadata.get("alpha_mode") == "1"
@@ -101,18 +125,28 @@ def lost_from(
         if (count := len(output.chapters())) != len(before):
             found.append(f"{suffix} holds {count} of {len(before)} chapters")
         for old, new in _pairs(source, output, (info.stream, *kept)):
-            declared = content_metadata(old.metadata, window)
+            own = described(source, old)
+            declared = content_metadata(own, window, info.average_rate)
+            found += _unmoved_timecode(own, declared)
+            declared = {k.lower(): v for k, v in declared.items()}
             declared = {k: v for k, v in declared.items() if k in _COMPARED and v != "und"}
             gone = Disposition(old.disposition & ~new.disposition & ~Disposition.default)
             if gone:
                 declared["disposition"] = "|".join(
                     d.name for d in Disposition if d & gone and d.name
                 )
-            names = _missing(declared, content_metadata(new.metadata, window))
+            names = _missing(declared, content_metadata(new.metadata, window, info.average_rate))
             if names:
                 values = ", ".join(f"{name} {declared[name]}" for name in names)
                 found.append(f"{suffix} does not keep of {old.type} stream {old.index}: {values}")
     return tuple(found)
+
+
+def _unmoved_timecode(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    key = _key_of_timecode(before)
+    if key is None or key in after:
+        return []
+    return [f"its timecode, {before[key]}, cannot be moved on to the range and is left out"]
 
 
 def _missing(wanted: dict[str, str], there: dict[str, str]) -> list[str]:

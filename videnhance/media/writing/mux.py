@@ -33,6 +33,7 @@ from videnhance.media.writing.formats import color_written, tags_written
 from videnhance.media.writing.metadata import (
     chapters_within,
     content_metadata,
+    described,
     lost_from,
     metadata_options,
 )
@@ -164,7 +165,10 @@ def _write(
                 "w",
                 format=muxer,
                 options=_mux_options(
-                    clip, muxer, copying, content_metadata(source.metadata, window)
+                    clip,
+                    muxer,
+                    copying,
+                    content_metadata(source.metadata, window, info.average_rate),
                 ),
             )
         )
@@ -275,13 +279,16 @@ def _add_streams(
             continue
         added = routes[stream.index]
         added.disposition = stream.disposition
-        added.metadata.update(content_metadata(stream.metadata, window))
+        own = described(source, stream)
+        added.metadata.update(content_metadata(own, window, info.average_rate))
         if stream.index in copying.kept and acm.is_refused(target.format.name, stream):
             added.metadata["title"] = added.metadata.get("title", "") + acm.mark_of(stream)
         if added is routes.get(info.stream) and _lacks_aspect(info, target.format.name):
             added.metadata["title"] = added.metadata.get("title", "") + FILLER
     moment = creation_time(target.format.name, window.moved)
-    target.metadata.update({**moment, **content_metadata(source.metadata, window)})
+    target.metadata.update(
+        {**moment, **content_metadata(source.metadata, window, info.average_rate)}
+    )
     target.set_chapters(chapters_within(source.chapters(), window))
     return routes
 
