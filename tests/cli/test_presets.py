@@ -14,7 +14,6 @@ from videnhance.cli.parse import settings_of
 from videnhance.cli.presets import layered
 from videnhance.errors import UsageError
 from videnhance.settings.groups import Settings
-from videnhance.settings.panels import CLEANING, DETECTING, FINISHING, NETWORKS, RESTORING
 from videnhance.settings.presets import PRESETS
 
 
@@ -24,7 +23,7 @@ def chosen(*arguments: str) -> tuple[Settings, str | None]:
     found: list[Any] = []
 
     @app.command()
-    @takes(DETECTING, CLEANING, RESTORING, FINISHING, NETWORKS)
+    @takes("preview")
     def command(context: typer.Context, overwrite: bool = False) -> None:
         given, told = layered(context)
         found.append((settings_of(given), told))

@@ -17,8 +17,9 @@ from videnhance.cli.parse import settings_of
 from videnhance.errors import UsageError
 from videnhance.settings import panels
 from videnhance.settings.groups import DEFAULTS, SETTINGS, Settings, settings_with
+from videnhance.settings.panels import panels_of
 from videnhance.settings.presets import PRESETS
-from videnhance.settings.table import Panel, Setting, declared, group, setting
+from videnhance.settings.table import Command, Panel, Setting, declared, group, setting
 from videnhance.settings.text import COUNT, IDS
 
 PACKAGE = Path(videnhance.__file__).parent
@@ -48,6 +49,10 @@ def fields_used() -> set[str]:
 
 
 USED = fields_used()
+OPTIONS = {
+    name: {parameter.name for parameter in command.params}
+    for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
+}
 
 
 @EVERY
@@ -55,6 +60,11 @@ def test_it_is_whole(known: Setting) -> None:
     assert known.option.startswith("--") and known.option == known.option.lower()
     assert len(help_of(known)) > 10 and "{" not in help_of(known)
     assert known.panel in vars(panels).values()
+    assert known.panel.commands
+    takers: tuple[Command, ...] = get_args(Command)
+    for command in takers:
+        taken = known.parameter in OPTIONS[command]
+        assert taken == (command in known.panel.commands) == (known.panel in panels_of(command))
     assert not set(known.remakes) & set(known.may_remake)
 
 

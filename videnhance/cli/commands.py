@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,24 +15,16 @@ import typer
 from videnhance.cli import models, options
 from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
-from videnhance.cli.presets import layered
 from videnhance.cli.session import INTERRUPTED, session
 from videnhance.cli.streams import complain, report, say
+from videnhance.cli.working import Working, working
 from videnhance.errors import UsageError
 from videnhance.media.reading.pictures import title_of
-from videnhance.settings.panels import (
-    CLEANING,
-    DETECTING,
-    FINISHING,
-    NETWORKS,
-    PART,
-    PERSONS,
-    PICTURES,
-    READING,
-    RESTORING,
-)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from videnhance.job.batch import BatchItem
     from videnhance.job.summary import Summary
 
 
@@ -49,7 +40,7 @@ app.add_typer(models.app, name="models")
 
 
 @app.command()
-@takes(READING, PART, PERSONS, PICTURES, RESTORING, DETECTING, CLEANING, FINISHING, NETWORKS)
+@takes("enhance")
 def enhance(
     context: typer.Context,
     sources: Annotated[
@@ -90,72 +81,44 @@ def enhance(
 
     Stopped by whatever it was, the same command goes on where it was.
     """
-    with session(verbose, patient=True) as work:
-        given, layers_told = layered(context)
-        settings = settings_of(given)
+    with working(context) as work:
+        settings = work.settings
         refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
-        from videnhance.cli.progress import Bars
         from videnhance.job.directory.folder import default_folder
         from videnhance.job.run import enhance as run
         from videnhance.media.writing.codecs import completed
 
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+        def one(source: Path, result: Path, folder: Path | None = job_dir) -> Summary:
+            work.on(folder or default_folder(result))
+            return run(
+                source,
+                result,
+                settings,
+                overwrite=overwrite,
+                job_dir=folder,
+                keep_job=keep_job,
+                restart=restart,
+                tracks=tracks,
+                progress=work.bars.show,
+                stop=work.session.stop,
+            )
 
-            def one(source: Path, result: Path, folder: Path | None = job_dir) -> Summary:
-                work.job = folder or default_folder(result)
-                return run(
-                    source,
-                    result,
-                    settings,
-                    overwrite=overwrite,
-                    job_dir=folder,
-                    keep_job=keep_job,
-                    restart=restart,
-                    tracks=tracks,
-                    progress=bars.show,
-                    stop=work.stop,
-                )
+        if out_dir is not None:
+            from videnhance.job.batch import inputs_of
 
-            if out_dir is not None:
-                from videnhance.job import SUFFIX
-                from videnhance.job.batch import closing_table, exit_code_of, inputs_of, run_batch
-
-                items = inputs_of(sources, recursive=recursive, out_dir=out_dir)
-
-                def each(source: Path, result: Path) -> Summary:
-                    name = result.relative_to(out_dir)
-                    within = name.with_name(name.name + SUFFIX)
-                    return one(source, result, job_dir / within if job_dir else None)
-
-                results = run_batch(
-                    items,
-                    each,
-                    skip_existing=skip_existing,
-                    stop=work.stop,
-                    tell=lambda item, k, n: (
-                        None if quiet else bars.head(f"[{k}/{n}] {item.source}")
-                    ),
-                )
-                code = exit_code_of(results)
-                if not quiet or code:
-                    (complain if quiet else report)(closing_table(results))
-                if any(result.exit_code == INTERRUPTED for result in results):
-                    complain(
-                        "videnhance: finished work is kept; go on with the same command and "
-                        "--skip-existing"
-                    )
-                raise typer.Exit(code)
-            assert output is not None
-            output = completed(output)
-            if skip_existing and output.exists():
-                _say(quiet, f"{output} exists; nothing to do")
-                return
-            summary = one(sources[0], output)
-        _tell(summary, quiet, verbose, layers_told)
+            items = inputs_of(sources, recursive=recursive, out_dir=out_dir)
+            code = _batch(work, items, one, out_dir, job_dir, skip_existing=skip_existing)
+            raise typer.Exit(code)
+        assert output is not None
+        output = completed(output)
+        if skip_existing and output.exists():
+            work.say(f"{output} exists; nothing to do")
+            return
+        work.tell(one(sources[0], output))
 
 
 @app.command()
-@takes(READING, PART, DETECTING, CLEANING, NETWORKS)
+@takes("detect")
 def detect(
     context: typer.Context,
     source: options.Source,
@@ -171,33 +134,29 @@ def detect(
     verbose: options.Verbose = False,
 ) -> None:
     """Find and follow the faces of INPUT; write their tracks, to look at, edit or enhance from."""
-    with session(verbose, patient=True) as work:
-        given, layers_told = layered(context)
-        settings = settings_of(given)
-        from videnhance.cli.progress import Bars
+    with working(context) as work:
         from videnhance.job.directory.folder import default_folder
         from videnhance.job.run import detect_tracks as run
 
         # Not beside the input: the folder of a recording is not ours to write to.
         output = output or Path(f"{title_of(source)}.tracks.json")
-        work.job = job_dir or default_folder(output)
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            summary = run(
-                source,
-                output,
-                settings,
-                overwrite=overwrite,
-                job_dir=job_dir,
-                keep_job=keep_job,
-                restart=restart,
-                progress=bars.show,
-                stop=work.stop,
-            )
-        _tell(summary, quiet, verbose, layers_told)
+        work.on(job_dir or default_folder(output))
+        summary = run(
+            source,
+            output,
+            work.settings,
+            overwrite=overwrite,
+            job_dir=job_dir,
+            keep_job=keep_job,
+            restart=restart,
+            progress=work.bars.show,
+            stop=work.session.stop,
+        )
+        work.tell(summary)
 
 
 @app.command()
-@takes(READING, PART, PERSONS, RESTORING, DETECTING, CLEANING, FINISHING, NETWORKS)
+@takes("preview")
 def preview(
     context: typer.Context,
     source: options.Source,
@@ -219,10 +178,7 @@ def preview(
     verbose: options.Verbose = False,
 ) -> None:
     """Show the best seconds of INPUT before and after; say how long the whole would take."""
-    with session(verbose) as work:
-        given, layers_told = layered(context)
-        settings = settings_of(given)
-        from videnhance.cli.progress import Bars
+    with working(context, patient=False) as work:
         from videnhance.cli.report import preview_text
         from videnhance.job.preview.make import make_preview, preview_frame
 
@@ -236,50 +192,48 @@ def preview(
         output = output or Path(
             f"{title_of(source)}.{'preview.mp4' if at is None else 'frame.png'}"
         )
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            if at is not None:
-                found = preview_frame(
-                    source,
-                    output,
-                    at,
-                    settings,
-                    layout=layout,
-                    overwrite=overwrite,
-                    tracks=tracks,
-                    progress=bars.show,
-                    stop=work.stop,
-                )
-            else:
-                found = make_preview(
-                    source,
-                    output,
-                    settings,
-                    layout=layout,
-                    seconds=seconds,
-                    sheet=sheet,
-                    overwrite=overwrite,
-                    tracks=tracks,
-                    progress=bars.show,
-                    stop=work.stop,
-                )
-        _say(quiet, preview_text(found))
-        if layers_told is not None:
-            _say(quiet, f"  settings: {layers_told}")
+        if at is not None:
+            found = preview_frame(
+                source,
+                output,
+                at,
+                work.settings,
+                layout=layout,
+                overwrite=overwrite,
+                tracks=tracks,
+                progress=work.bars.show,
+                stop=work.session.stop,
+            )
+        else:
+            found = make_preview(
+                source,
+                output,
+                work.settings,
+                layout=layout,
+                seconds=seconds,
+                sheet=sheet,
+                overwrite=overwrite,
+                tracks=tracks,
+                progress=work.bars.show,
+                stop=work.session.stop,
+            )
+        work.say(preview_text(found))
+        work.say_origin()
 
 
 @app.command()
 def resume(
-    job: options.JobFolder, quiet: options.Quiet = False, verbose: options.Verbose = False
+    context: typer.Context,
+    job: options.JobFolder,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Go on with the job in the directory JOB, as it was begun."""
-    with session(verbose, patient=True) as work:
-        from videnhance.cli.progress import Bars
+    with working(context) as work:
         from videnhance.job.run import resume as run
 
-        work.job = job
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            summary = run(job, progress=bars.show, stop=work.stop)
-        _tell(summary, quiet, verbose)
+        work.on(job)
+        work.tell(run(job, progress=work.bars.show, stop=work.session.stop))
 
 
 @app.command()
@@ -324,16 +278,38 @@ def main(
         say(f"videnhance {version_of('videnhance')}")
 
 
-def _tell(summary: Summary, quiet: bool, verbose: bool, origin: str | None = None) -> None:
-    from videnhance.cli.report import summary_text, times_text
+def _batch(
+    work: Working,
+    items: Sequence[BatchItem],
+    one: Callable[[Path, Path, Path | None], Summary],
+    out_dir: Path,
+    job_dir: Path | None,
+    *,
+    skip_existing: bool,
+) -> int:
+    """Do all of them by `one`, which takes source, result and the job's directory; print the table
+    of what became of each. Returns the exit code."""
+    from videnhance.job import SUFFIX
+    from videnhance.job.batch import closing_table, exit_code_of, run_batch
 
-    _say(quiet, summary_text(summary))
-    if origin is not None:
-        _say(quiet, f"  settings: {origin}")
-    if verbose:
-        _say(quiet, times_text(summary))
+    def each(source: Path, result: Path) -> Summary:
+        name = result.relative_to(out_dir)
+        within = name.with_name(name.name + SUFFIX)
+        return one(source, result, job_dir / within if job_dir else None)
 
-
-def _say(quiet: bool, text: str) -> None:
-    if not quiet:
-        report(text)
+    results = run_batch(
+        items,
+        each,
+        skip_existing=skip_existing,
+        stop=work.session.stop,
+        tell=lambda item, k, n: None if work.quiet else work.bars.head(f"[{k}/{n}] {item.source}"),
+    )
+    code = exit_code_of(results)
+    work.bars.end()
+    if not work.quiet or code:
+        (complain if work.quiet else report)(closing_table(results))
+    if any(result.exit_code == INTERRUPTED for result in results):
+        complain(
+            "videnhance: finished work is kept; go on with the same command and --skip-existing"
+        )
+    return code

@@ -18,8 +18,9 @@ from videnhance.detectors import DETECTORS
 from videnhance.media.writing.codecs import CODECS
 from videnhance.restorers import RESTORERS
 from videnhance.settings.groups import SETTINGS
+from videnhance.settings.panels import panels_of
 from videnhance.settings.presets import PRESETS
-from videnhance.settings.table import Panel, Setting
+from videnhance.settings.table import Command, Setting
 
 Source = Annotated[
     Path, typer.Argument(metavar="INPUT", help="The video, or pictures. It is only ever read.")
@@ -51,11 +52,10 @@ def takes_setting(name: str) -> Callable[[Callable[..., None]], Callable[..., No
     return _adding([_parameter(SETTINGS[name])])
 
 
-def takes(*panels: Panel) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the settings of these panels, and `--preset` and `--config`, which may hold
-    them. The command finds them in its context (cli/presets.py, cli/parse.py).
-    """
-    settings = (s for p in panels for s in SETTINGS.values() if s.panel == p)
+def takes(command: Command) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command its settings, and `--preset` and `--config`, which may hold them. The command
+    finds them in its context (cli/presets.py, cli/parse.py)."""
+    settings = (s for p in panels_of(command) for s in SETTINGS.values() if s.panel == p)
     return _adding([*_layers(), *map(_parameter, settings)])
 
 

@@ -40,11 +40,11 @@ class Bars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        self.end()
 
     def head(self, text: str) -> None:
         """A line above the bars that follow."""
-        self._end()
+        self.end()
         if self._shown:
             print(text, file=sys.stderr)
 
@@ -55,7 +55,7 @@ class Bars:
         the step's first call is not counted into its speed.
         """
         if step != self._step:
-            self._end()
+            self.end()
             self._step = step
             if self._shown:
                 self._bar = tqdm(
@@ -70,7 +70,8 @@ class Bars:
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Nothing more is shown until `show` is called again."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -20,6 +20,7 @@ from videnhance.settings.text import TextForm
 T = TypeVar("T")
 
 Step = Literal["detect", "track", "render"]
+Command = Literal["enhance", "detect", "preview"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Panel:
     title: str
     in_files: bool = True
     """Whether presets and files (`--config`) may hold its settings: they say how, not what."""
+    commands: tuple[Command, ...] = ("enhance", "detect", "preview")
+    """The commands that take its settings."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""The frame of a command that works on a video: its session, its settings, its bars, its words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from videnhance.cli.parse import settings_of
+from videnhance.cli.presets import layered
+from videnhance.cli.session import Session, session
+from videnhance.cli.streams import report
+
+if TYPE_CHECKING:
+    from videnhance.cli.progress import Bars
+    from videnhance.job.summary import Summary
+    from videnhance.settings.groups import Settings
+
+
+@dataclass(frozen=True)
+class Working:
+    """A command at work."""
+
+    settings: Settings
+    origin: str | None
+    """Where settings come from that the command line does not say, in one line."""
+    bars: Bars
+    quiet: bool
+    verbose: bool
+    session: Session
+
+    def on(self, job: Path) -> None:
+        """Finished work lies in the directory `job` from here on."""
+        self.session.job = job
+
+    def say(self, text: str) -> None:
+        """Print a line of what was done, unless `--quiet`."""
+        self.bars.end()
+        if not self.quiet:
+            report(text)
+
+    def tell(self, summary: Summary) -> None:
+        """Print the summary, unless `--quiet`."""
+        from videnhance.cli.report import summary_text, times_text
+
+        self.say(summary_text(summary))
+        self.say_origin()
+        if self.verbose:
+            self.say(times_text(summary))
+
+    def say_origin(self) -> None:
+        """Print where settings come from, if not from the command line alone."""
+        if self.origin is not None:
+            self.say(f"  settings: {self.origin}")
+
+
+@contextmanager
+def working(context: typer.Context, *, patient: bool = True) -> Iterator[Working]:
+    """A command with the parameters `quiet` and `verbose`, and those settings that it takes.
+
+    `patient`: as for `session`. Raises what that does.
+    """
+    quiet, verbose = context.params["quiet"], context.params["verbose"]
+    with session(verbose, patient=patient) as begun:
+        given, origin = layered(context)
+        settings = settings_of(given)
+        from videnhance.cli.progress import Bars
+
+        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+            yield Working(settings, origin, bars, quiet, verbose, begun)
