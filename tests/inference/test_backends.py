@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +21,7 @@ from tests.making.networks import codeformer, gfpgan_state, restoreformer, retin
 from videnhance.detectors import centerface
 from videnhance.detectors import retinaface as retina
 from videnhance.imaging.frames import FloatArray
-from videnhance.inference import LARGE, Definition, Execution, compiled
+from videnhance.inference import CODED, LARGE, Definition, Execution, compiled, on_openvino
 from videnhance.models.catalog import BUNDLED
 from videnhance.render import parsing, upscaling
 from videnhance.restorers import clarity
@@ -87,14 +90,14 @@ def of_gfpgan(folder: Path) -> Subject:
 
 def of_restoreformer(folder: Path) -> Subject:
     made = build_restoreformer(restoreformer().state_dict())
-    definition = Definition("restoreformer", ((1, 3, 512, 512),), LARGE, lambda: made)
-    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 2.0)
+    definition = Definition("restoreformer", ((1, 3, 512, 512),), CODED, lambda: made)
+    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 0.01)
 
 
 def of_codeformer(folder: Path) -> Subject:
     made = build_codeformer(codeformer().state_dict(), 0.5)
-    definition = Definition("codeformer", ((1, 3, 512, 512),), LARGE, lambda: made)
-    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 2.0)
+    definition = Definition("codeformer", ((1, 3, 512, 512),), CODED, lambda: made)
+    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 0.01)
 
 
 def of_parsenet(folder: Path) -> Subject:
@@ -141,3 +144,62 @@ def test_openvino_agrees_with_the_reference(subject: Subject) -> None:
         assert subject.unit * np.abs(exact[k] - theirs).max() < subject.exact
         off = subject.unit * float(np.sqrt(np.mean((halved[k] - theirs) ** 2)))
         assert off <= subject.halved
+
+
+@pytest.mark.parametrize("wish", [EXACT, HALVED], ids=["f32", "bf16"])
+def test_the_number_of_threads_changes_no_bit(
+    subject: Subject, wish: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for threads in (1, 2, 3, 0, 0):  # 0: as many as there are cores
+        monkeypatch.setitem(on_openvino._CONFIG, "INFERENCE_NUM_THREADS", threads)
+        found.append(outputs(subject, wish))
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_items_of_a_batch_are_computed_as_alone(subject: Subject) -> None:
+    if len(subject.inputs) > 1:
+        return
+    (one,) = subject.inputs
+    network = compiled(subject.definition, EXACT)
+    other = np.ascontiguousarray(one[..., ::-1])
+    together = network(np.concatenate([one, other]))
+    for k, alone in enumerate((network(one), network(other))):
+        for parts, part in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(parts[k : k + 1], part)
+
+
+def test_tensors_come_back_for_tensors(subject: Subject) -> None:
+    network = compiled(subject.definition, EXACT)
+    arrays, tensors = network(*subject.inputs), network(*map(torch.from_numpy, subject.inputs))
+    for array, tensor in zip(arrays, tensors, strict=True):
+        np.testing.assert_array_equal(array, tensor.numpy())
+
+
+STARTS = """
+import sys
+from pathlib import Path
+from videnhance import Settings, enhance
+enhance(Path(sys.argv[1]), Path(sys.argv[2]), Settings())
+print(*(name in sys.modules for name in ("openvino", "torch", "openvino_telemetry")))
+"""
+
+
+@pytest.mark.slow
+def test_the_second_start_loads_no_torch_and_telemetry_is_never_loaded(
+    tmp_path: Path, square_clip: Path
+) -> None:
+    place = {**os.environ, "VIDENHANCE_CACHE": str(tmp_path / "kept")}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", STARTS, str(square_clip), str(tmp_path / f"{k}.mkv")],
+            env=place,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for k in range(2)
+    ]
+    assert said == [["True", "True", "False"], ["True", "False", "False"]]

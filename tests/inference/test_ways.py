@@ -10,6 +10,7 @@ import torch
 from videnhance import inference
 from videnhance.errors import UsageError
 from videnhance.inference import (
+    CODED,
     EXACT,
     LARGE,
     ONNX,
@@ -56,6 +57,9 @@ def of_processor(flags: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
         (LARGE, Execution(backend="torch"), "torch f32 on cpu"),
         (LARGE, Execution(backend="torch", precision="bf16"), "torch bf16 on cpu"),
         (LARGE, Execution(compile=True), "torch compiled f32 on cpu"),
+        (CODED, Execution(), "openvino f32 on cpu"),
+        (CODED, Execution(precision="bf16"), "openvino f32 on cpu"),
+        (CODED, Execution(backend="torch", precision="bf16"), "torch bf16 on cpu"),
         (EXACT, Execution(precision="bf16"), "openvino f32 on cpu"),
         (EXACT, Execution(backend="torch", precision="bf16"), "torch f32 on cpu"),
     ],

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 from videnhance.errors import UsageError, chosen
 from videnhance.inference.contract import (
+    CODED,
     EXACT,
     LARGE,
     MOST,
@@ -32,6 +33,7 @@ from videnhance.inference.processor import multiplies_bf16
 
 __all__ = [
     "BACKENDS",
+    "CODED",
     "EXACT",
     "LARGE",
     "MOST",
@@ -144,8 +146,7 @@ def _decided(backend: str, device: str, traits: Traits, wish: Execution) -> Way:
         if not traits.onnx:
             raise UsageError("--precision fp16: not on a CPU; use auto or f32")
         given = "auto"
-    fixed = backend not in traits.halves and (backend != OPENVINO or not traits.halves)
-    precision = auto if given == "auto" or fixed else given
+    precision = auto if given == "auto" or backend not in traits.halves else given
     return Way(backend, device, precision, wish.compile and backend == TORCH)
 
 

@@ -41,18 +41,18 @@ class Traits:
     onnx: bool = False
     """Whether it is an ONNX file. None of the backends computes these on a GPU."""
     halves: tuple[str, ...] = ()
-    """Backends on which "auto" may choose half precision: measured differences stay below the
-    limits in docs/measuring.md. With torch, all others are computed in f32, whatever is asked;
-    and so are, with OpenVINO too, those that name none."""
+    """Backends that compute it in half precision, if that is asked for, or by "auto" where the
+    processor gains from it: measured differences stay below the limits in docs/measuring.md. All
+    others compute it in f32, whatever is asked."""
 
 
 ONNX = Traits(onnx=True, halves=(OPENVINO,))
 PLAIN = Traits(halves=(OPENVINO,))
-"""Those that are small or must be true: torch computes them in f32."""
 LARGE = Traits(halves=(TORCH, OPENVINO))
-"""Those that invent, for which time matters most."""
+CODED = Traits(halves=(TORCH,))
+"""Networks that choose among codes. In bf16 several are equally near; the choice is in f32, which
+torch can do amid bf16, but OpenVINO only for the whole network."""
 EXACT = Traits()
-"""Always in f32, whatever is asked."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,11 @@ from videnhance.inference.contract import Definition, Way
 _VARYING = 64
 """Side of the example by which torch shows a network whose sides may vary."""
 
+_CONFIG: dict[str, Any] = {
+    "PERFORMANCE_HINT": "LATENCY",  # one item at a time, on all cores
+    "ENABLE_CPU_PINNING": False,  # decoder and encoder run beside it, and other processes
+}
+
 
 def _loaded() -> Any:
     """The package openvino.
@@ -52,11 +57,7 @@ class OpenVinoNetwork:
         self.way = way
         openvino = _loaded()
         core = openvino.Core()
-        self._config = {
-            "INFERENCE_PRECISION_HINT": way.precision,
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # decoder and encoder run beside it, and other processes
-        }
+        self._config = {**_CONFIG, "INFERENCE_PRECISION_HINT": way.precision}
         try:
             network = self._compiled(openvino, core, definition)
         except RuntimeError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.errors import chosen
-from videnhance.inference import LARGE, PLAIN, Definition
+from videnhance.inference import CODED, LARGE, PLAIN, Definition
 from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ RESTORERS: dict[str, Row[Restorer]] = {
         _restoreformer,
         weights="restoreformer",
         packages=("torch", "spandrel"),
-        traits=LARGE,
+        traits=CODED,
         invents=True,
         on_gpu=True,
     ),
@@ -171,7 +171,7 @@ RESTORERS: dict[str, Row[Restorer]] = {
         weights="codeformer",
         about="not for commercial use",
         packages=("torch", "spandrel", "spandrel_extra_arches"),
-        traits=LARGE,
+        traits=CODED,
         invents=True,
         on_gpu=True,
     ),
