@@ -15,7 +15,8 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.joined import joined_in
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination
-from videnhance.media.repair.scan import Scan, usual_step
+from videnhance.media.repair.inferred import usual_step
+from videnhance.media.repair.scan import Scan
 from videnhance.media.repair.timing import Repaired
 from videnhance.media.timeline import RecordedTimeline
 

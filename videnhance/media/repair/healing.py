@@ -75,7 +75,7 @@ def recovery_points(info: VideoInfo) -> dict[int, int]:
     waiting: dict[int, int] = {}
     if info.codec not in _SEI:
         return found
-    with open_source(info.path) as container:
+    with open_source(info) as container:
         stream = video_stream(container, info.path)
         prefix = _prefix(stream.codec_context.extradata, info.codec)
         for number, packet in enumerate(packets_of(container, stream)):

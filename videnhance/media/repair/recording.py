@@ -42,14 +42,8 @@ from videnhance.media.repair.findings import (
     time_findings,
     variant_findings,
 )
-from videnhance.media.repair.scan import (
-    Scan,
-    frame_rate,
-    plain_timeline,
-    refuse_odd,
-    scan,
-    usual_step,
-)
+from videnhance.media.repair.inferred import usual_step
+from videnhance.media.repair.scan import Scan, frame_rate, plain_timeline, refuse_odd, scan
 from videnhance.media.repair.timing import even, repaired
 from videnhance.media.timeline import RecordedTimeline
 from videnhance.settings.groups import DEFAULTS, SourceSettings, rate_of

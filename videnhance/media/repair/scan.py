@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av.error
-import numpy as np
 from av.packet import Packet
 
 from videnhance.errors import InputError, TruncatedError
@@ -21,16 +20,26 @@ from videnhance.media.reading.stamps import is_by_place
 from videnhance.media.repair.avi_index import AviIndex, index_of
 from videnhance.media.repair.behind import Behind, behind
 from videnhance.media.repair.extent import bytes_missing
+from videnhance.media.repair.inferred import (
+    WITHOUT_LENGTHS,
+    average_rate,
+    inferred_below_zero,
+    inferred_times,
+    last_length,
+    usual_step,
+)
 from videnhance.media.repair.joints import truly_damaged
 from videnhance.media.repair.mending import Breaks
-from videnhance.media.timeline import LONGEST, RecordedTimeline
+from videnhance.media.timeline import RecordedTimeline
 
 _FROM_ZERO = ("matroska,webm", "nut")
-_SAME = 0.1
-"""Share by which a rate may be off the median step of frames, whose times containers round."""
 TRUNCATION_SLACK = 0.75
 """Seconds by which the packets may end before the declared duration: containers round, and count
 the length of the last frame or audio packet differently."""
+
+
+_SHARING = ("mpeg", "mpegts")
+"""Containers in which frames may share a packet, and its time."""
 
 
 class PacketFacts(NamedTuple):
@@ -175,8 +184,18 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
     if marked and info.container == "mpegts":
         damaged = truly_damaged(info.path, [packet.place for packet in found], marked)
         found = [packet._replace(is_corrupt=k in damaged) for k, packet in enumerate(found)]
+    untold: set[int] = set()
+    if info.container in _SHARING and any(packet.place < 0 for packet in found):
+        untold = inferred_times(info, found)
+    elif "matroska" in info.container:
+        untold = inferred_below_zero(info, found)
+        waits = waits and not untold
+    if untold:
+        found = [p._replace(pts=None, dts=None) if k in untold else p for k, p in enumerate(found)]
     index = index_of(info.path, info.stream) if info.container == "avi" else None
     listed = _listed(info, found, index)
+    if info.container in WITHOUT_LENGTHS and (known := [p.pts for p in found if p.pts is not None]):
+        end = max(end, float((max(known) + usual_step(info, sorted(known))) * info.time_base))
     return Scan(
         packets=tuple(found if listed is None else listed),
         has_times=not raw,
@@ -252,7 +271,7 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
     decoded_last = found.shown[-1].pts
     shown = sorted(found.shown, key=lambda packet: packet.pts or 0)
     pts = tuple(packet.pts or 0 for packet in shown)
-    length = _last_length(info, pts, [packet.duration for packet in shown])
+    length = last_length(info, pts, shown[-1].duration)
     if "mov" in info.container and decoded_last != pts[-1]:
         # MP4 stores durations in decoding order: with B-frames, the last packet's belongs to
         # another frame. The end of the track is the end of the frame shown last.
@@ -269,28 +288,16 @@ def plain_timeline(info: VideoInfo, found: Scan) -> RecordedTimeline:
     )
 
 
-def _last_length(info: VideoInfo, pts: Sequence[int], lengths: Sequence[int]) -> int:
-    """Ticks for which the last frame is shown: what its packet declares, or the usual step if it
-    declares nothing. Some demuxers declare one tick for every packet, as FFmpeg's of DHAV does."""
-    usual = usual_step(info, pts)
-    made_up = len(pts) > 1 and max(lengths) <= 1 < usual
-    return lengths[-1] if 0 < lengths[-1] <= LONGEST and not made_up else usual
-
-
 def frame_rate(info: VideoInfo, found: Scan) -> Fraction | None:
-    """Declared frames a second. Where fields are coded apart, FFmpeg may count these."""
-    rate, pts = info.average_rate, sorted(p.pts for p in found.shown if p.pts is not None)
-    if rate is None or len(found.shown) == len(found.packets) or len(pts) < 2:
-        return rate
-    step = float(np.median(np.diff(pts)) * info.time_base)
-    return rate / 2 if step and abs(rate / 2 * Fraction(step) - 1) < _SAME else rate
-
-
-def usual_step(info: VideoInfo, pts: Sequence[int]) -> int:
-    """Ticks from one frame to the next: the median, or what the average rate gives."""
-    usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
-    one = int(1 / (info.average_rate * info.time_base)) if info.average_rate else 1
-    return usual or max(one, 1)
+    """Frames a second, on average; None if nobody knows."""
+    if not found.has_times:
+        return info.average_rate
+    pts = sorted(packet.pts for packet in found.shown if packet.pts is not None)
+    known = [(k, p.dts) for k, p in enumerate(found.shown) if p.dts is not None]
+    if found.lacking and len(known) > 1:  # as they are spread evenly
+        (i, first), (k, last) = known[0], known[-1]
+        pts = [first + (last - first) * n // (k - i) for n in range(k - i + 1)]
+    return average_rate(info, pts, by_fields=len(found.shown) != len(found.packets))
 
 
 def _cut_off(
