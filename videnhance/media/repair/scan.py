@@ -38,6 +38,7 @@ TRUNCATION_SLACK = 0.75
 the length of the last frame or audio packet differently."""
 
 
+_ABSURD = 1 << 62
 _SHARING = ("mpeg", "mpegts")
 """Containers in which frames may share a packet, and its time."""
 
@@ -160,8 +161,8 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
                 found[-1] = found[-1]._replace(duration=found[-1].duration + length)
             found.append(
                 PacketFacts(
-                    packet.pts,
-                    packet.dts,
+                    _possible(packet.pts),
+                    _possible(packet.dts),
                     length,
                     packet.is_keyframe,
                     packet.is_corrupt,
@@ -210,6 +211,12 @@ def scan(info: VideoInfo, progress: Callable[[int], None] = lambda packets: None
         behind=behind(info, last, reached),
         listed_end=0 if index is None or index.tick != info.time_base else index.end,
     )
+
+
+def _possible(time: int | None) -> int | None:
+    """The time; None if it is near the end of what FFmpeg can count, as where it goes on from its
+    mark for no time at all."""
+    return time if time is not None and abs(time) < _ABSURD else None
 
 
 def _listed(

@@ -119,7 +119,9 @@ def mux(
             place = _place(info, copying, begun if muxer in ("mp4", "mov") else copying.kept)
             expected = Expected(clip, window, span, copying.kept, decoded, untouched, place)
             # FFmpeg reads times before 0 in Matroska only if it can guess them: test, else move.
-            if below and not window.moved and not passes(part, expected):
+            early = below or _has_early_sound(info, copying.kept)
+            early = early and muxer != "avi" and window.start is None and not window.moved
+            if early and not passes(part, expected):
                 window = moved_to_zero(window, clip)
                 decoded, begun = _write(
                     part, muxer, clip, segments, copying, progress, window, untouched
@@ -316,6 +318,10 @@ def _add_video(target: OutputContainer, rendered: VideoStream, clip: Clip) -> Vi
     if info.display_matrix is not None:
         video.set_display_matrix(info.display_matrix)
     return video
+
+
+def _has_early_sound(info: VideoInfo, kept: Sequence[int]) -> bool:
+    return any(s.start < 0 for s in info.streams if s.index in kept and s.start is not None)
 
 
 def _lacks_aspect(info: VideoInfo, muxer: str) -> bool:
