@@ -19,6 +19,7 @@ from videnhance.errors import (
 from videnhance.job import RECORD, SUFFIX
 from videnhance.media.reading.pictures import SUFFIXES as PICTURE_SUFFIXES
 from videnhance.media.reading.pictures import is_row, natural, title_of
+from videnhance.media.reading.refusals import address_of
 
 if TYPE_CHECKING:
     from videnhance.job.summary import Summary
@@ -187,7 +188,7 @@ def _videos_named(argument: str, *, recursive: bool, out_dir: Path) -> Iterator[
             raise UsageError(f"{path}: no video in this folder; {wider}name the files themselves")
         for video in videos:
             yield _Video(video, video.relative_to(path).parent)
-    elif any(sign in argument for sign in "*?[") and not path.exists():
+    elif any(sign in argument for sign in "*?[") and not path.exists() and not address_of(path):
         root = _fixed_part(path)
         matches = list(_matches(path, root, recursive=recursive, avoid=_inside(root, out_dir)))
         if not matches:

@@ -20,6 +20,7 @@ from videnhance.media.opening import open_clip
 from videnhance.media.positions import span_of
 from videnhance.media.reading.groups import Untouched
 from videnhance.media.reading.pictures import files_of
+from videnhance.media.reading.refusals import address_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.timeline import Segment, apart, segments_of
@@ -230,6 +231,9 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         what = "exists already" if output.exists() else "is a link that leads nowhere"
         raise OutputError(f"{output}: {what}; choose another name or add --overwrite")
     folder = output.absolute().parent
+    address = address_of(output)
+    if address is not None:
+        raise UsageError(f"{address}: looks like a URL, and only files are written; name a file")
     if not folder.is_dir():
         raise OutputError(f"{output}: the folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):

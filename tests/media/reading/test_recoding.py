@@ -160,7 +160,7 @@ def test_the_codecs_that_can_be_named_are_those_that_can_be_shown() -> None:
 def test_an_edited_file_reads_as_one(tmp_path: Path) -> None:
     data = bytes(range(256)) * 3
     edits = [Edit(300, 304, b"wxyz"), Edit(0, 0, b"before"), Edit(10, 20, b"")]
-    edits.append(Edit(767, 768, b"ab"))
+    edits += [Edit(767, 768, b"ab"), Edit(302, 310, b"within another")]
     whole = b"before" + data[:10] + data[20:300] + b"wxyz" + data[304:767] + b"ab"
     edited = Edited(io.BytesIO(data), edits)
     assert edited.read() == whole

@@ -11,7 +11,9 @@ import pytest
 
 from tests.making.clips import write_clip
 from videnhance import probe
-from videnhance.errors import InputError
+from videnhance.errors import InputError, UsageError
+from videnhance.job.batch import inputs_of
+from videnhance.job.plan import check_output
 
 
 def refusal(path: Path) -> str:
@@ -40,6 +42,15 @@ def refusal(path: Path) -> str:
 )
 def test_what_is_no_file(given: str, shown: str) -> None:
     assert shown in refusal(Path(given))
+
+
+def test_urls_are_no_patterns_and_no_outputs(tmp_path: Path) -> None:
+    address = "https://cam/live?channel=1"
+    (item,) = inputs_of([address], recursive=False, out_dir=tmp_path)
+    assert f"{address}: looks like a URL" in refusal(item.source)
+    clip = write_clip(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match=r"^http://cam/a\.mp4: looks like a URL, .* written"):
+        check_output(clip, Path("http://cam/a.mp4"), overwrite=False)
 
 
 def test_urls_are_not_read_as_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

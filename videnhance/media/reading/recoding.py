@@ -82,6 +82,8 @@ class Edited:
         """Begin and end in the file, or the bytes shown instead."""
         begin = shown = 0
         for edit in sorted(edits):
+            if edit.start < begin:  # a damaged header may say that one lies in another
+                continue
             for piece in ((begin, edit.start, None), (0, len(edit.data), edit.data)):
                 self._begins.append(shown)
                 self._pieces.append(piece)
@@ -224,7 +226,7 @@ def _edits(file: BinaryIO, codec: str, path: Path) -> list[Edit]:
     if not places:
         raise UsageError(
             f"--input-codec {codec}: the name of the codec in {path} ({_NAMES.get(kind, kind)}) "
-            "cannot be replaced; leave --input-codec out, or copy the recording into an AVI file"
+            "cannot be replaced; leave --input-codec out, or export the recording as AVI or MP4"
         )
     return [Edit(place, place + 4, name) for place in places]
 

@@ -39,16 +39,24 @@ def _absent(path: Path) -> str:
             f"{path}: standard input is a pipe, which cannot be read twice; save it to a file "
             "first, and name that"
         )
-    address = _URL.fullmatch(str(path))
+    address = address_of(path)
     if address is None:
         return f"{path}: no such file; check the name and the folder"
-    scheme, rest = address.groups()  # of several slashes, a path keeps one
-    if scheme.lower() == "file":
-        return f"{path}: there is no file of this name; name it as a path: /{rest}"
+    if address.lower().startswith("file:"):
+        return f"{address}: there is no file of this name; name it as a path: {address[7:]}"
     return (
-        f"{scheme}://{rest}: looks like a URL, and only files are read; download or record it "
-        "first, and name the file"
+        f"{address}: looks like a URL, and only files are read; download or record it first, and "
+        "name the file"
     )
+
+
+def address_of(path: Path) -> str | None:
+    """The URL that a path looks like, where nothing is at that path; else None."""
+    found = _URL.fullmatch(str(path))
+    if found is None or os.path.lexists(path) or path.parent.is_dir():
+        return None
+    scheme, rest = found.groups()  # of several slashes, a path keeps one
+    return f"{scheme}://{'/' if scheme.lower() == 'file' else ''}{rest}"
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
