@@ -222,3 +222,82 @@ def test_detections_survive_their_file(tmp_path: Path) -> None:
         assert after.faces[frame].thumbnails is None
     Detections({}, ()).save(tmp_path / "none.npz")
     assert Detections.load(tmp_path / "none.npz") == Detections({}, ())
+
+
+def room(count: int, seen: range = range(0), noise: float = 3.0) -> list[Frame]:
+    """A still room with noise; in some frames there is a bright square in it."""
+    random = np.random.default_rng(2)
+    rows, columns = np.mgrid[:120, :160]
+    empty = 60 + 40 * np.sin(columns / 11) * np.sin(rows / 17)
+    frames = []
+    for index in range(count):
+        picture = empty + random.normal(0, noise, (120, 160))
+        if index in seen:
+            picture[40:72, 60:92] = 180
+        frames.append(Frame(index, index, (np.clip(picture, 0, 255).astype(np.uint8),), GRAY))
+    return frames
+
+
+class Bright:
+    """Finds a face where something is bright, doubts where told, and counts its pictures."""
+
+    def __init__(self, batch: int = 1, doubt: float = 0.0) -> None:
+        self.batch, self._doubt, self.seen = batch, doubt, 0
+
+    def detect(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[Faces]:
+        self.seen += len(images)
+        nothing = replace(Faces.none(), doubt=self._doubt)
+        return [face_at(60, 40, 32) if image.max() > 150 else nothing for image in images]
+
+
+def looked(
+    frames: list[Frame], segment: Segment, detector: Bright, every: int = 3
+) -> dict[int, int]:
+    """By frame, how many faces were found in it."""
+    start, stop = margins(segment, len(frames))
+    upright, size = upright_affine(160, 120, None, Fraction(1))
+    found = detect(
+        frames[start:stop],
+        segment,
+        len(frames),
+        detector,
+        upright,
+        size,
+        every=every,
+        long_side=160,
+    )
+    return {index: len(faces) for index, faces in found.faces.items()}
+
+
+SEEN = range(75, 102)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_detector_is_spared_pictures_like_the_last_one(batch: int) -> None:
+    still, detector = room(200, SEEN), Bright(batch)
+    found = looked(still, Segment(0, 0, 200), detector)
+    # The square comes and goes as suddenly as a cut.
+    assert found == {k: int(k in SEEN) for k in (*range(0, 200, 3), 74, 101, 199)}
+    # The first of each of four blocks, both sides of the cuts, and all frames with the face.
+    assert detector.seen == 4 + 2 + 1 + len(SEEN[::3]) + 1
+
+
+def test_a_doubt_spares_it_none() -> None:
+    detector = Bright(doubt=0.6)
+    looked(room(200), Segment(0, 0, 200), detector)
+    assert detector.seen == 68
+
+
+def test_every_frame_means_every_frame() -> None:
+    detector = Bright()
+    looked(room(70), Segment(0, 0, 70), detector, every=1)
+    assert detector.seen == 70
+
+
+@pytest.mark.parametrize("length", [7, 64, 100])
+def test_segments_spare_the_detector_alike(length: int) -> None:
+    frames = room(200, SEEN)
+    parts: dict[int, int] = {}
+    for start in range(0, 200, length):
+        parts |= looked(frames, Segment(0, start, min(start + length, 200)), Bright())
+    assert parts == looked(frames, Segment(0, 0, 200), Bright())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,9 +113,11 @@ def decode(
     landmarks are not.
     """
     score, log_size, offset, points = (np.asarray(o[0], np.float32) for o in outputs)
-    rows, columns = np.nonzero(score[0] >= threshold)
+    sure = score[0] >= threshold
+    doubt = float(score[0].max(where=~sure, initial=0.0)) / threshold
+    rows, columns = np.nonzero(sure)
     if len(rows) == 0:
-        return Faces.none()
+        return replace(Faces.none(), doubt=doubt)
     scores = score[0, rows, columns]
     cells = np.stack([columns, rows], axis=1)
     # The network's (y, x) becomes our (x, y).
@@ -126,7 +129,7 @@ def decode(
 
     limit = np.array([size[1], size[0]])
     boxes = np.concatenate([np.clip(corners, 0, limit), np.clip(corners + sizes, 0, limit)], axis=1)
-    return faces_of(boxes, landmarks, scores, _OVERLAP, nearly)
+    return replace(faces_of(boxes, landmarks, scores, _OVERLAP, nearly), doubt=doubt)
 
 
 def _round_up(length: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,7 +149,8 @@ class RetinaFace:
         if not self._nearly:  # facexlib's order, which decides among equal scores
             sure = sure[values[sure].argsort()[::-1]]
         found = boxes.numpy()[sure], landmarks.numpy()[sure], values[sure]
-        return faces_of(*found, OVERLAP, self._nearly)
+        doubt = float(np.delete(values, sure).max(initial=0.0)) / self._threshold
+        return replace(faces_of(*found, OVERLAP, self._nearly), doubt=doubt)
 
     def _priors(self, height: int, width: int) -> Tensor:
         """The anchors for a picture size, (P, 4): centre and sides, as shares of the picture."""

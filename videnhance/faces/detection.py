@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from videnhance.faces.alignment import eye_distance, fit_poses
 from videnhance.faces.likeness import SIDE, apart, thumbnails_of
 from videnhance.faces.shots import Signature, is_cut, signature_of
+from videnhance.faces.stillness import Coarse, Part, changed, coarse, glimpse
 from videnhance.faces.tracklets import Faces
 from videnhance.imaging.choice import reaches, spread
 from videnhance.imaging.color import upright_rgb
@@ -35,6 +36,13 @@ EYES_SEEN = 12.0
 7 (161 faces of 10 clips)."""
 SURVEYED = 12
 """Frames surveyed at full detail before the size is chosen; more would cost more than they help."""
+
+BLOCK = 64
+"""The detector sees at least the first frame that it has to look at of so many: a face that came
+too faintly to be noticed is missed for 2.5 seconds at most. Segments begin where blocks do."""
+_DOUBT = 0.5
+"""Share of the threshold: where the best score in a picture without faces reaches it, pictures like
+it are looked at too. In an empty passage at night it lies below 0.25."""
 
 
 class Detector(Protocol):
@@ -115,8 +123,9 @@ class Detections:
 
 
 def margins(segment: Segment, frames: int) -> tuple[int, int]:
-    """The frames to read, half-open: one more on each side, to see cuts at the borders."""
-    return max(segment.start - 1, 0), min(segment.stop + 1, frames)
+    """The frames to read, half-open: from the begin of a BLOCK, and one more on each side, to see
+    cuts at the borders."""
+    return max(segment.start // BLOCK * BLOCK - 1, 0), min(segment.stop + 1, frames)
 
 
 def survey_frames(timeline: Timeline) -> tuple[int, ...]:
@@ -166,6 +175,7 @@ def look_at(
             f.landmarks * grow,
             f.scores,
             thumbnails_of(picture, fit_poses(f.landmarks)),
+            doubt=f.doubt,
         )
         for f, picture in zip(detector.detect(pictures), pictures, strict=True)
     ]
@@ -189,25 +199,25 @@ def detect(
     which a face may have become another (`likeness.apart`): in a time-lapse one frame does not tell
     what the next one holds.
 
+    Where `every` is more than 1, the detector is spared pictures of a BLOCK that are like an
+    earlier one that held no face and nothing like one: they hold none either. If a small part of a
+    picture differs, it is shown that part first, and the whole only if that has something like a
+    face.
+
     `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether the
-    detector sees a frame depends only on its index and its neighbours, never on the segment.
+    detector sees a frame depends only on its index, its neighbours and its BLOCK, never on the
+    segment.
     """
-    faces: dict[int, Faces] = {}
     cuts: list[int] = []
-
-    waiting: dict[int, Frame] = {}
-
-    def submit(frame: Frame) -> None:
-        if segment.start <= frame.index < segment.stop and frame.index not in faces:
-            waiting[frame.index] = frame
-        if len(waiting) >= detector.batch:
-            flush()
-
-    def flush() -> None:
-        found = look_at([*waiting.values()], detector, upright, upright_size, long_side)
-        faces.update(zip(waiting, found, strict=True))
-        waiting.clear()
-
+    looks = _Looks(
+        segment,
+        lambda shown: look_at(shown, detector, upright, upright_size, long_side),
+        lambda frame, part: _shows_nothing(
+            frame, part, detector, upright, min(1.0, long_side / max(upright_size))
+        ),
+        detector.batch,
+        spares=every > 1,
+    )
     before: tuple[Frame, Signature] | None = None
     for frame in frames:
         signature = signature_of(frame)
@@ -218,12 +228,98 @@ def detect(
             and apart(float((frame.pts - before[0].pts) * time_base))
         )
         if (begins or pause) and before is not None:
-            submit(before[0])
+            looks.at(before[0], surely=True)
         if begins and segment.start <= frame.index < segment.stop:
             cuts.append(frame.index)
-        if begins or pause or frame.index % every == 0 or frame.index == total - 1:
-            submit(frame)
+        if begins or pause or frame.index == total - 1:
+            looks.at(frame, surely=True)
+        elif frame.index % every == 0:
+            looks.at(frame, surely=False)
         before = (frame, signature)
-    if waiting:
-        flush()
-    return Detections(dict(sorted(faces.items())), tuple(cuts), long_side)
+    return Detections(dict(sorted(looks.all().items())), tuple(cuts), long_side)
+
+
+def _shows_nothing(
+    frame: Frame, part: Part, detector: Detector, upright: Matrix, shrink: float
+) -> bool:
+    """Whether there is nothing like a face in and around a part of the frame; False, too, where
+    that is not to be known from a small picture."""
+    picture = glimpse(frame, part, upright, shrink)
+    return picture is not None and _is_empty(detector.detect([picture])[0])
+
+
+def _is_empty(found: Faces) -> bool:
+    return not len(found) and found.doubt <= _DOUBT
+
+
+class _Looks:
+    """Gives the detector the frames that it has to see, in batches.
+
+    Each frame is compared with an earlier one of its block, which follows from the pictures alone.
+    Whether it is spared follows from that and from what was found in the earlier one.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        look: Callable[[Sequence[Frame]], list[Faces]],
+        shows_nothing: Callable[[Frame, Part], bool],
+        batch: int,
+        *,
+        spares: bool,
+    ) -> None:
+        self._segment, self._look, self._shows_nothing = segment, look, shows_nothing
+        self._batch, self._spares = batch, spares
+        self._first = segment.start // BLOCK * BLOCK
+        self._last: tuple[Frame, Coarse] | None = None
+        """The frame that later ones are compared with."""
+        self._faces: dict[int, Faces] = {}
+        self._seen: set[int] = set()
+        """Those of the frames that the detector has seen whole."""
+        self._waiting: dict[int, Frame] = {}
+        self._undecided: list[tuple[Frame, int, Part | None]] = []
+        """Frames, with the index of the one that each is compared with, and where they differ."""
+
+    def at(self, frame: Frame, *, surely: bool) -> None:
+        """Have a look at a frame, unless it can be spared; `surely`: it must not be."""
+        if frame.index < self._first:
+            return
+        cells = coarse(frame) if self._spares else None
+        last = self._last
+        if last is not None and last[0].index // BLOCK != frame.index // BLOCK:
+            last = None
+        part: Part | None = None
+        if surely or cells is None or last is None:
+            self._undecided = [entry for entry in self._undecided if entry[0] is not frame]
+            if frame.index not in self._seen:
+                self._waiting[frame.index] = frame
+        else:
+            part = changed(last[1], cells)
+            self._undecided.append((frame, last[0].index, part))
+        if cells is not None and (surely or last is None or part is not None):
+            self._last = frame, cells
+        while max(len(self._waiting), len(self._undecided)) >= self._batch:
+            self._flush()
+
+    def all(self) -> dict[int, Faces]:
+        """What was found in the segment's frames, by index."""
+        while self._waiting or self._undecided:
+            self._flush()
+        frames = range(self._segment.start, self._segment.stop)
+        return {index: found for index, found in self._faces.items() if index in frames}
+
+    def _flush(self) -> None:
+        found = self._look([*self._waiting.values()]) if self._waiting else []
+        self._faces.update(zip(self._waiting, found, strict=True))
+        self._seen.update(self._waiting)
+        self._waiting.clear()
+        undecided, self._undecided = self._undecided, []
+        for frame, last, part in undecided:
+            if last not in self._faces or last in self._waiting:
+                self._undecided.append((frame, last, part))
+            elif _is_empty(self._faces[last]) and (
+                part is None or self._shows_nothing(frame, part)
+            ):
+                self._faces[frame.index] = Faces.none()
+            else:
+                self._waiting[frame.index] = frame

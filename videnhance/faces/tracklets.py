@@ -22,12 +22,14 @@ class Faces:
     mouth corner, on the picture's left come before those on its right (left eye, right eye, nose
     tip, left mouth corner, right mouth corner, as the viewer sees them); scores (N,) float32, 0..1.
     thumbnails (N, 16, 16) uint8: a tiny picture of each face (faces/likeness.py), or None.
+    doubt: the best score below the detector's threshold, as a share of it.
     """
 
     boxes: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
     thumbnails: npt.NDArray[np.uint8] | None = None
+    doubt: float = field(default=0.0, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.scores)

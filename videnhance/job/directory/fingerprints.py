@@ -34,7 +34,7 @@ def detect_fingerprint(record: Record, segment: Segment) -> str:
     # The size of the picture is chosen by the faces that are large enough (detect.suited_size).
     smallest = None if wish.detect.long_side else wish.track.min_eyes
     return digest_of(
-        *_origin(record, "detect with thumbnails", rows),
+        *_origin(record, "detect what moves, with thumbnails", rows),
         [segment.start, segment.stop, record.document["frames"]],
         _chosen(record, "detect"),
         _networks(record, rows),
