@@ -215,6 +215,7 @@ def preview_text(found: PreviewSummary) -> str:
 
 def summary_text(summary: Summary) -> str:
     """What a finished job did, for a person."""
+    of_video = "" if summary.video is None else f" (video stream {summary.video})"
     method = _method(summary.restorer, summary.invents)
     restored = None if summary.restorer in (None, "identity") else summary.restored
     changes = summary.restorer not in (None, "identity") and restored != 0
@@ -223,7 +224,8 @@ def summary_text(summary: Summary) -> str:
     part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
     chosen = " that were chosen" if summary.chosen else ""
     lines = [
-        f"{summary.output}",
+        *map(summary_text, summary.others),
+        f"{summary.output}{of_video}",
         f"  {summary.frames}{part} frame{'s' * (summary.all_frames != 1)}, "
         f"{summary.frames_with_faces} with faces{chosen}; "
         f"{_faces(summary.faces, summary.tracks)}{_restored(summary.faces, restored)}",
