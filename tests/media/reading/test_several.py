@@ -13,7 +13,7 @@ import pytest
 from tests.making.clips import write_clip
 from tests.making.settings import UNCHANGED
 from tests.making.several import write_videos
-from videnhance import Settings, detect_tracks, enhance, preview
+from videnhance import Settings, detect_tracks, enhance, make_preview
 from videnhance.cli.report import summary_text
 from videnhance.errors import Stopped, UsageError
 from videnhance.media.reading.source import probe
@@ -155,7 +155,7 @@ def test_what_is_of_one_video_is_refused_for_every_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--stream all: detect is of one video"):
         detect_tracks(source, tmp_path / "out.json", wish)
     with pytest.raises(UsageError, match=r"--stream all: a preview is of one video"):
-        preview(source, tmp_path / "look.mkv", wish)
+        make_preview(source, tmp_path / "look.mkv", wish)
 
 
 @pytest.mark.usefixtures("square_detector")
