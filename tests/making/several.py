@@ -22,9 +22,10 @@ def write_videos(
     covers: Sequence[int] = (),
     timecode: str | None = None,
     rates: Sequence[int] = (),
+    reordered: bool = False,
 ) -> Path:
     """H.264 in each of these sizes, another picture in each, 25 a second unless `rates` says what.
-    `covers`: those of them that are cover
+    `reordered`: with B-frames. `covers`: those of them that are cover
     pictures, PNG of one frame. `timecode`: of the first frame, in a track of its own in MOV."""
     with av.open(str(path), "w") as container:
         if timecode is not None:
@@ -40,7 +41,11 @@ def write_videos(
             if cover:
                 stream.disposition = Disposition.attached_pic
             else:
-                stream.codec_context.options = {"g": "10", "bf": "0"}
+                stream.codec_context.options = {
+                    "g": "10",
+                    "bf": "2" if reordered else "0",
+                    "b_strategy": "0",
+                }
             for index in range(1 if cover else count):
                 frame = picture(index + 7 * number, *size, "gbrp" if cover else "yuv420p")
                 frame = frame.reformat(format="rgb24") if cover else frame

@@ -10,10 +10,8 @@ from videnhance.job.preview.make import PreviewSummary
 from videnhance.job.status import Status
 from videnhance.job.summary import ESTIMATE, Summary
 from videnhance.media.check.frames import Check
-from videnhance.media.info import VideoInfo
-from videnhance.media.reading.joined import joined_in
-from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.reading.source import probe
+from videnhance.media.repair.behind import recordings_in
 from videnhance.media.repair.scan import frame_rate, oddity, plain_timeline, scan
 from videnhance.media.timeline import Timeline
 from videnhance.render.stages import STAGES
@@ -46,7 +44,7 @@ def probe_facts(path: Path, codec: str = "auto") -> dict[str, Any]:
         "duration": info.duration,
         "problem": oddity(found),
         "taken_for": info.taken_for,
-        "recordings": _recordings(info),
+        "recordings": recordings_in(info),
         "video": {
             "stream": info.stream,
             "codec": info.codec,
@@ -215,6 +213,7 @@ def preview_text(found: PreviewSummary) -> str:
 
 def summary_text(summary: Summary) -> str:
     """What a finished job did, for a person."""
+    of_video = "" if summary.video is None else f" (video stream {summary.video})"
     method = _method(summary.restorer, summary.invents)
     restored = None if summary.restorer in (None, "identity") else summary.restored
     changes = summary.restorer not in (None, "identity") and restored != 0
@@ -223,7 +222,8 @@ def summary_text(summary: Summary) -> str:
     part = "" if summary.frames == summary.all_frames else f" of {summary.all_frames}"
     chosen = " that were chosen" if summary.chosen else ""
     lines = [
-        f"{summary.output}",
+        *map(summary_text, summary.others),
+        f"{summary.output}{of_video}",
         f"  {summary.frames}{part} frame{'s' * (summary.all_frames != 1)}, "
         f"{summary.frames_with_faces} with faces{chosen}; "
         f"{_faces(summary.faces, summary.tracks)}{_restored(summary.faces, restored)}",
@@ -335,15 +335,6 @@ def _timing(timeline: Timeline) -> dict[str, Any]:
         # Containers that round times to a coarse time base make steps differ by one unit.
         "constant_rate": max(steps) - min(steps) <= 1,
     }
-
-
-def _recordings(info: VideoInfo) -> list[dict[str, float]] | None:
-    """The recordings that are read as one; None if there is only one."""
-    found = joined_in(info.path) if info.container != DEMUXER else None
-    if found is None or not found.seconds:
-        return None
-    pairs = zip(found.parts, found.begins, strict=True)
-    return [{"byte": part.begin, "start": float(begin)} for part, begin in pairs]
 
 
 def _size(size: list[int]) -> str:

@@ -18,6 +18,7 @@ from videnhance.job.directory.finished import is_finished
 from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.machine import unlike
 from videnhance.job.directory.record import read_record
+from videnhance.job.every import run_every
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
@@ -41,6 +42,7 @@ from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.recording import examination_in
 from videnhance.media.writing.codecs import completed
 from videnhance.settings.groups import DEFAULTS, Settings
+from videnhance.settings.reading import EVERY
 
 Step = Callable[[Job], Job]
 
@@ -133,6 +135,8 @@ def run(request: JobRequest, monitor: Monitor) -> Summary:
 
     Raises as `enhance` does.
     """
+    if request.settings.source.stream == EVERY:
+        return run_every(request, monitor, run)
     known = None if request.restart else _known_damage(request.directory)
 
     def attempt(examined: Examination | None) -> Summary:

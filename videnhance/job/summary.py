@@ -66,6 +66,10 @@ class Summary:
     restored: int | None = None
     """How many of the faces were restored: others were left as recorded. None where that is not
     known, as the job had ended before."""
+    video: int | None = None
+    """Index of the video stream in its source, where every one of several was enhanced."""
+    others: tuple[Summary, ...] = ()
+    """Those of the videos enhanced before this one, if several were."""
     chosen: bool = False
     """Whether only some tracks were chosen: then the numbers of faces and tracks are theirs."""
 

@@ -24,9 +24,13 @@ def _rate(option: str, text: str) -> None:
     rate_of(text)
 
 
+EVERY = "all"
+"""The value of `--stream` for every video of a file."""
+
+
 def _stream(option: str, text: str) -> None:
-    if not (text.isascii() and text.isdigit() and len(text) < 4):
-        raise UsageError(f"{option} {text}: takes the number of a video stream, such as 1")
+    if text != EVERY and not (text.isascii() and text.isdigit() and len(text) < 4):
+        raise UsageError(f"{option} {text}: takes the number of a video stream, such as 1, or all")
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,14 @@ class SourceSettings:
     stream: str | None = setting(
         None,
         "--stream",
-        "Of several videos in a file: the number that probe shows; default: the largest.",
+        "Of several videos in a file: the number that probe shows, or all; default: the largest.",
         rule=_stream,
         metavar="N",
         may_remake=("detect", "render"),
     )
-    """Index of a video stream."""
+    """Index of a video stream, or EVERY."""
 
     @property
     def index(self) -> int | None:
-        """Of the video stream that is named."""
-        return None if self.stream is None else int(self.stream)
+        """Of the video stream that is named; None where none or every one is."""
+        return None if self.stream in (None, EVERY) else int(self.stream)

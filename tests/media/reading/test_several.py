@@ -13,10 +13,11 @@ import pytest
 from tests.making.clips import write_clip
 from tests.making.settings import UNCHANGED
 from tests.making.several import write_videos
-from videnhance import Settings, enhance
-from videnhance.errors import UsageError
+from videnhance import Settings, detect_tracks, enhance, make_preview
+from videnhance.cli.report import summary_text
+from videnhance.errors import Stopped, UsageError
 from videnhance.media.reading.source import probe
-from videnhance.settings.groups import PartSettings, SourceSettings
+from videnhance.settings.groups import OutputSettings, PartSettings, SourceSettings
 
 SMALL, LARGE = (64, 48), (96, 64)
 
@@ -80,17 +81,81 @@ def test_the_others_are_copied_and_told(tmp_path: Path, suffix: str) -> None:
         assert summary.check.witnessed == 25
 
 
+def moments(path: Path, number: int) -> list[Fraction]:
+    """When the packets of a video are shown, in their order."""
+    with av.open(str(path)) as container:
+        packets = container.demux(container.streams.video[number])
+        return [Fraction(p.pts or 0) * Fraction(p.time_base) for p in packets if p.size]
+
+
 @pytest.mark.usefixtures("square_detector")
 def test_a_copied_video_keeps_its_times_in_mp4(tmp_path: Path) -> None:
     source = write_videos(tmp_path / "in.mp4", [LARGE, SMALL], rates=(25, 60))
     enhance(source, tmp_path / "out.mp4", UNCHANGED)
+    assert moments(tmp_path / "out.mp4", 1) == moments(source, 1)
 
-    def moments(path: Path) -> list[Fraction]:
-        with av.open(str(path)) as container:
-            packets = container.demux(container.streams.video[1])
-            return [Fraction(p.pts or 0) * Fraction(p.time_base) for p in packets if p.size]
 
-    assert moments(tmp_path / "out.mp4") == moments(source)
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_b_frames_copied_from_matroska_keep_their_times(tmp_path: Path, suffix: str) -> None:
+    """Matroska stores no times of decoding; FFmpeg finds them only from the third frame on."""
+    source = write_videos(tmp_path / "in.mkv", [LARGE, SMALL], reordered=True)
+    assert moments(source, 1) != sorted(moments(source, 1))
+    enhance(source, tmp_path / f"out{suffix}", UNCHANGED)
+    assert moments(tmp_path / f"out{suffix}", 1) == moments(source, 1)
+
+
+@pytest.mark.usefixtures("square_detector")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_every_one_of_them(tmp_path: Path, suffix: str) -> None:
+    source = write_videos(tmp_path / f"in{suffix}", [SMALL, LARGE, SMALL], reordered=True)
+    out = tmp_path / "out.mkv"
+    summary = enhance(source, out, of_stream("all"))
+    assert codecs(out) == ["ffv1"] * 3
+    for number in range(3):
+        for one, other in zip(shown(out, number), shown(source, number), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert sorted(moments(out, number)) == [Fraction(k, 25) for k in range(25)]
+    assert [one.video for one in (*summary.others, summary)] == [0, 1, 2]
+    assert all(one.output == out for one in summary.others)
+    assert not any("faces" in note for one in (*summary.others, summary) for note in one.notes)
+    assert summary_text(summary).count(f"{out} (video stream") == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"in{suffix}", "out.mkv"]
+
+
+@pytest.mark.usefixtures("square_detector")
+def test_every_one_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [SMALL, LARGE])
+    out = tmp_path / "out.mkv"
+    folder = tmp_path / "out.mkv.videnhance"
+
+    def stop() -> bool:
+        return (folder / "0.mkv").exists()
+
+    with pytest.raises(Stopped) as stopped:
+        enhance(source, out, of_stream("all"), stop=stop)
+    assert stopped.value.job is None
+    first = (folder / "0.mkv").stat().st_mtime_ns
+    assert not out.exists()
+    enhance(source, out, of_stream("all"), keep_job=True)
+    assert (folder / "0.mkv").stat().st_mtime_ns == first
+    assert codecs(out) == ["ffv1"] * 2
+
+
+def test_what_is_of_one_video_is_refused_for_every_one(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [SMALL, LARGE], count=5)
+    wish = of_stream("all")
+    for other in (
+        replace(wish, part=PartSettings(start="1f")),
+        replace(wish, part=PartSettings(only=(1,))),
+        replace(wish, output=OutputSettings(stills=str(tmp_path / "stills"))),
+    ):
+        with pytest.raises(UsageError, match=r"--stream all: .* is of one video"):
+            enhance(source, tmp_path / "out.mkv", other)
+    with pytest.raises(UsageError, match=r"--stream all: detect is of one video"):
+        detect_tracks(source, tmp_path / "out.json", wish)
+    with pytest.raises(UsageError, match=r"--stream all: a preview is of one video"):
+        make_preview(source, tmp_path / "look.mkv", wish)
 
 
 @pytest.mark.usefixtures("square_detector")

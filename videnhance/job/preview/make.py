@@ -31,6 +31,7 @@ from videnhance.media.writing.png import write_png
 from videnhance.render.outcome import NO_GAIN
 from videnhance.render.queues import prefetch
 from videnhance.settings.groups import DEFAULTS, Settings
+from videnhance.settings.reading import EVERY
 from videnhance.show.compare import LAYOUTS, Picture, compose, shown_at
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
 from videnhance.show.pairs import PictureVideo, read_pairs
@@ -107,6 +108,8 @@ def make_preview(
         )
     if settings.clean.rate == "field":
         raise UsageError("--deinterlace-rate field: a preview pairs frames; leave it out")
+    if settings.source.stream == EVERY:
+        raise UsageError(f"--stream {EVERY}: a preview is of one video; name its number")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds {seconds:g}: takes more than 0, up to {LONGEST:g}")
     request = _request(source, settings, layout, tracks, progress, stop)

@@ -52,6 +52,16 @@ def behind(info: VideoInfo, last: int, reached: int) -> tuple[Behind, ...]:
     return tuple(Behind(part, _seconds(info.path, part), not others) for part in parts)
 
 
+def recordings_in(info: VideoInfo) -> list[dict[str, float]] | None:
+    """The byte and the second at which each recording begins of those that are read as one; None if
+    there is only one."""
+    found = joined_in(info.path) if info.container != DEMUXER else None
+    if found is None or not found.seconds:
+        return None
+    pairs = zip(found.parts, found.begins, strict=True)
+    return [{"byte": part.begin, "start": float(begin)} for part, begin in pairs]
+
+
 def _seconds(path: Path, part: Part) -> float | None:
     if part.is_recording:
         with suppress(av.error.FFmpegError), part_opened(path, part) as container:

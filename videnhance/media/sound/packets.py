@@ -88,7 +88,7 @@ def rising(
     ends: dict[int, int] = {}
     moved: dict[int, int] = {}
     declared: dict[int, int] = {}
-    for packet in packets:
+    for packet in _decoded_in_order(packets):
         index, kind = packet.stream_index, packet.stream.type
         own = packet.dts if packet.dts is not None else packet.pts
         if packet.time_base is None:
@@ -116,6 +116,34 @@ def rising(
         if own_time is not None:
             declared[index] = own_time
         last[index], ends[index] = dts, dts + (packet.duration or 0)
+        yield packet
+
+
+def _decoded_in_order(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """The packets; the first ones of a video whose times of decoding are missing, as FFmpeg reads
+    B-frames from Matroska, get some that rise up to the first that is known."""
+    held: dict[int, list[Packet[Any]]] = {}
+    begun: set[int] = set()
+    for packet in packets:
+        index = packet.stream_index
+        cover = bool(packet.stream.disposition & Disposition.attached_pic)
+        if packet.stream.type != "video" or cover or index in begun:
+            yield packet
+            continue
+        waiting = held.setdefault(index, [])
+        waiting.append(packet)
+        if packet.dts is not None:
+            begun.add(index)
+            yield from _dated(held.pop(index), packet.dts)
+    for waiting in held.values():
+        shown = sorted(packet.pts or 0 for packet in waiting)
+        yield from _dated(waiting, shown[0] - 1)
+
+
+def _dated(packets: list[Packet[Any]], last: int) -> Iterator[Packet[Any]]:
+    """With times of decoding one tick apart, of which `last` is that of the last packet."""
+    for number, packet in enumerate(packets):
+        packet.dts = last - (len(packets) - 1 - number)
         yield packet
 
 

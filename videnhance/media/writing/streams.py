@@ -31,6 +31,10 @@ _LOOK = 1000
 """How many packets of a source are searched for the first one of each data stream."""
 
 
+BESIDE = "is copied as it is, with its faces"
+"""What is said of every other video."""
+
+
 @dataclass(frozen=True)
 class Copying:
     """What happens to the source's other streams in a given container."""
@@ -76,8 +80,8 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                 if isinstance(stream, VideoStream) and not is_cover(stream):
                     size = f"{stream.codec_context.width}x{stream.codec_context.height}"
                     beside.append(
-                        f"video stream {stream.index} ({codec_name(stream)}, {size}) is copied as "
-                        f"it is, with its faces; --stream {stream.index} enhances it"
+                        f"video stream {stream.index} ({codec_name(stream)}, {size}) {BESIDE}; "
+                        f"--stream {stream.index} enhances it"
                     )
                 continue
             others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, data)]
