@@ -159,3 +159,10 @@ def test_broken_network_names_cause_and_cure(
     monkeypatch.setattr(centerface, "model_path", lambda: broken)
     with pytest.raises(ModelError, match=f"^{broken}: [^\n]*; reinstall it[^\n]*$"):
         compiled(centerface.definition(), Execution(backend=backend))
+
+
+def test_what_is_nearly_a_face_leaves_a_doubt() -> None:
+    found = decode(maps((4, 5, 0.9), (1, 1, 0.3)), (32, 40), 0.5)
+    assert len(found) == 1 and found.doubt == pytest.approx(0.6)
+    assert decode(maps((1, 1, 0.3)), (32, 40), 0.5).doubt == pytest.approx(0.6)
+    assert decode(maps((4, 5, 0.9)), (32, 40), 0.5).doubt == 0
