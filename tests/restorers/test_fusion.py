@@ -197,6 +197,48 @@ def test_result_is_of_the_window_alone_bit_for_bit(
     assert all(np.array_equal(a, b) for a, b in zip(backwards, slid, strict=True))
 
 
+def test_the_number_of_threads_changes_no_bit(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    _, crops = moving
+    before, results = cv2.getNumThreads(), []
+    try:
+        for threads in (1, 2, 5):
+            cv2.setNumThreads(threads)
+            results.append([restored(crops, 3, zoom) for zoom in (0.8, 2.5, 6.0)])
+    finally:
+        cv2.setNumThreads(before)
+    assert all(
+        np.array_equal(a, b)
+        for other in results[1:]
+        for a, b in zip(results[0], other, strict=True)
+    )
+
+
+def test_what_was_returned_stays_when_the_next_window_is_fused(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    _, crops = moving
+    fusion = Fusion()
+    fused = fusion.fuse(window(crops, 3))
+    first = fusion.restore([window(crops, 2)])[0]
+    kept = fused.crop.copy(), {k: luma.copy() for k, luma in fused.luma.items()}, first.copy()
+    fusion.fuse(window(crops, 4))
+    assert np.array_equal(fused.crop, kept[0])
+    assert all(np.array_equal(fused.luma[k], luma) for k, luma in kept[1].items())
+    assert np.array_equal(first, kept[2])
+
+
+def test_frames_that_are_past_are_forgotten(
+    moving: tuple[list[FloatArray], list[FloatArray]],
+) -> None:
+    _, crops = moving
+    fusion = Fusion(1)
+    for t in range(1, 6):
+        fusion.restore([window(crops[t - 1 : t + 2], 1, first=t - 1)])
+    assert {key.frame for key in fusion._memory._entries} == {4, 5, 6}
+
+
 def test_a_wider_window_than_the_radius_changes_nothing(
     moving: tuple[list[FloatArray], list[FloatArray]],
 ) -> None:

@@ -11,40 +11,37 @@ The result depends on the window alone. There is no recursion, so segment border
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from videnhance.errors import UsageError
 from videnhance.faces.tracklets import CropWindow
+from videnhance.imaging.buffers import Buffers
 from videnhance.imaging.choice import NEARLY
-from videnhance.imaging.frames import Array, FloatArray
+from videnhance.imaging.frames import LUMA, Array, FloatArray
 from videnhance.imaging.optical_flow import (
+    chained,
     enlarge,
     flow_between,
     flow_finder,
     flow_luma,
+    places,
     pull,
+    pulled,
     shrink,
 )
+from videnhance.restorers.averaging import Neighbour, Planes, sharpen, weighted_mean
 from videnhance.restorers.registration import registered
 from videnhance.stopwatch import Stopwatch
 
-# Variances are in squared 8-bit steps. "Measured" means: on clips shrunk by 1, 2 and 4, with noise
-# of sigma 4 to 10 and H.264 of crf 23 to 34, crops of 256, compared with the clean crops.
-# LivePortrait d0, video-retalking 1, TPS driving, child_512, woman_far and webcam_man were used to
-# choose values, other clips to check them. "Native" crops are not enlarged.
-
-_FLOW_SIDE, _FLOW_SIDE_LOW = 256, 128
-"""Flow is computed on luma of 3/4 of the crop's side and at most 256, or of 128 if the face's side
-has no more source pixels than that. Measured, crops of 256: 192 gives +0.03 to +0.08 dB over 128 on
-native crops and 0.01 on enlarged ones; 256 another 0.00 to 0.03."""
-
-_CELLS = 64
-"""Disagreement and weights are on a grid of this many cells a side. Measured: as good as full
-resolution with a Gaussian of one cell (4 px of a crop of 256)."""
+_FLOW_SIDE, _FLOW_SIDE_LOW = 192, 128
+"""Flow is computed on luma of 3/4 of the crop's side and at most 192, or of 128 if the face's side
+has no more source pixels than that. Measured on native crops of 256 and 512: 128 everywhere loses
+up to 0.06 dB in MJPEG, and 256 gains at most 0.01 for four times the cost."""
 
 _FLOOR_NATIVE, _FLOOR_LOW, _FLOOR_HIGH = 2.0, 1.0, 36.0
 """The smallest disagreement that counts as noise: FLOOR_NATIVE if a face's side has `_NATIVE_SIDE`
@@ -53,34 +50,11 @@ skips blocks, which then agree exactly, so without a floor little would be fused
 misregistered detail of native crops in. Measured, crf 23: 36 for all gives +0.48 dB at x4 but -0.55
 on native crops; 3 for all gives +0.34 and +0.01."""
 _NATIVE_SIDE = 256.0
-_CEILING = 256.0
-"""The largest disagreement that counts as noise: that of noise of sigma 16 to 20 in the source.
-More means another picture, even if the window's other frames show nothing else."""
-
-_BESIDE = 2.0
-"""The noise is at most this multiple of what the adjacent frames show. Measured, woman_far (a
-dancer) at full size, crf 23: -0.03 dB and flicker 1.000 without this limit, +0.01 and 0.996 with 2;
-1 costs other clips up to 0.36 dB."""
-
-_FALL = 1.0
-"""How fast weight falls: exp(-excess / (FALL * noise)). 0.7 to 1.5 measure within 0.05 dB; smaller
-values remove bad blocks in fast motion."""
-_FLOW_ERROR = 1.0
-"""Expected error of the flow, in 1/256 of the crop's side. Times the picture's gradient it gives an
-error variance that lowers weights as in an inverse-variance mean; without it native crops would
-lose most at their edges. Measured: 1 instead of 0.5 gives +0.06 dB there and -0.05 on enlarged
-noise."""
-
-_SHARPEN = 0.5
-"""Largest share of the luma detail that is added once more. Measured with `_SHARPEN_CORE`: +0.1 dB
-for faces of less than 128 source pixels, SSIM unchanged; without it, or on larger faces, worse."""
 _SHARPEN_SIGMA = 0.7
-"""Sigma of that detail, in source pixels; 1 and 1.5 gain less and spoil 4 times as many blocks."""
+"""Sigma of the detail that is sharpened, in source pixels; 1 and 1.5 gain less and spoil 4 times as
+many blocks."""
 _SHARPEN_NONE, _SHARPEN_FULL = 2.0, 4.0
 """Sharpening starts if a face's side is 1 / NONE of `_NATIVE_SIDE` and is full at 1 / FULL."""
-_SHARPEN_CORE = 30.0
-"""Detail of this variance is sharpened by half: flat skin, where noise shows, has 0 to 7, the
-features of an enlarged face 10 to 100."""
 
 _HALF_ZOOM = 4.0
 """From this zoom on, crops are fused at half size, which still has 2 pixels per source pixel; from
@@ -91,27 +65,20 @@ _LARGE, _REACH_LARGE = 512, 2
 a third neighbour gains 0.05 dB (measured on four native clips) for a third of the time."""
 
 _MEMORY_BYTES = 256 * 2**20
-"""Cache between windows: a face in a frame takes 0.4 to 2.5 MB, and a window has 7 frames."""
+"""Cache between windows: a face in a frame takes 0.2 to 1.9 MB, and a window has 7 frames."""
 
+_COARSE = 2
+"""How many times smaller the planes of chroma are than that of luma. 4 would save a tenth of the
+time and lose 0.01 to 0.06 dB on native crops of MJPEG."""
+_SMALL = 64
+"""Side of the luma by which it is judged whether a neighbour could be registered."""
 _STEPS = 255.0  # 8-bit steps in 0..1
-
-
-@dataclass(frozen=True)
-class _Planes:
-    """One crop, prepared for fusion: luma (W, W), chroma (W / 2, W / 2, 2), float32 8-bit steps."""
-
-    luma: FloatArray
-    chroma: FloatArray
-
-
-@dataclass(frozen=True)
-class _Neighbour:
-    """Another frame, registered to the centre: by how many frames it is later, and how far it may
-    take part, above 0 to 1."""
-
-    step: int
-    planes: _Planes
-    part: float
+_CR, _CB = 0.713, 0.564
+"""The factors of R - Y and B - Y in YCrCb, ITU-R BT.601."""
+_FROM_RGB = _STEPS * np.array(
+    [LUMA, _CR * (np.array([1.0, 0.0, 0.0]) - LUMA), _CB * (np.array([0.0, 0.0, 1.0]) - LUMA)]
+)
+_TO_RGB = np.linalg.inv(_FROM_RGB)
 
 
 @dataclass(frozen=True)
@@ -127,15 +94,24 @@ class Fused:
     luma: Mapping[int, FloatArray]
 
 
+class _Key(NamedTuple):
+    """Of a result: what it is, of which tracklet and frame, and all else that it depends on."""
+
+    what: str
+    tracklet: int
+    frame: int
+    of: tuple[int, ...]
+
+
 class _Memory:
     """A cache of results by key, limited in bytes; drops the least recently used."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
-        self._entries: OrderedDict[Hashable, tuple[Array, ...]] = OrderedDict()
+        self._entries: OrderedDict[_Key, tuple[Array, ...]] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], tuple[Array, ...]]) -> tuple[Array, ...]:
+    def get(self, key: _Key, make: Callable[[], tuple[Array, ...]]) -> tuple[Array, ...]:
         if key in self._entries:
             self._entries.move_to_end(key)
             return self._entries[key]
@@ -147,11 +123,18 @@ class _Memory:
             self._held -= sum(array.nbytes for array in dropped)
         return made
 
+    def forget(self, tracklet: int, before: int) -> None:
+        """Drop what is known of a tracklet's frames before `before`."""
+        gone = [key for key in self._entries if key.tracklet == tracklet and key.frame < before]
+        for key in gone:
+            self._held -= sum(array.nbytes for array in self._entries.pop(key))
+
 
 class Fusion:
     """Registers each crop with up to `radius` neighbours on each side and fuses them.
 
-    Use one object per video: its cache is keyed by tracklet id and frame index.
+    Use one object per video: its cache is keyed by tracklet id and frame index. Only one thread may
+    use an object at a time.
     """
 
     name = "fusion"
@@ -166,61 +149,80 @@ class Fusion:
         self._watch = watch or Stopwatch()
         self._flow_finder = flow_finder()
         self._memory = _Memory(_MEMORY_BYTES)
+        self._buffers = Buffers()
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         """The fused centre crop of each window, (S, S, 3) float32 RGB, nominally 0..1: values
         beyond white, which limited-range video can hold, are kept."""
-        return [self.fuse(window).crop for window in windows]
+        restored = []
+        for window in windows:
+            with self._watch.stage("fuse"):
+                restored.append(self._fused(window)[0])
+        return restored
 
     def fuse(self, window: CropWindow) -> Fused:
         """The centre crop as `restore` returns it, and what it was made of."""
         with self._watch.stage("fuse"):
-            return self._fused(window)
+            crop, centre, others = self._fused(window)
+            shown = {one.step: _between(centre.luma, one.planes.luma, one.part) for one in others}
+            return Fused(crop, {0: centre.luma, **shown})
 
-    def _fused(self, window: CropWindow) -> Fused:
-        crop = window.crops[window.centre]
-        side = crop.shape[0]
+    def _fused(self, window: CropWindow) -> tuple[FloatArray, Planes, list[Neighbour]]:
+        """The fused crop, the planes of the centre, and its neighbours, which are in buffers."""
+        crop, buffers = window.crops[window.centre], self._buffers
+        side = len(crop)
         # Noise, codec and detail scale with source pixels, whatever the crop's size.
         enlarged = window.zoom * _NATIVE_SIDE / side
         work = side // 2 if window.zoom >= _HALF_ZOOM * (1.0 - NEARLY) else side
         zoom = window.zoom * work / side
 
-        centre = self._planes(window, window.centre, work)
+        self._memory.forget(window.tracklet, window.frames[0])
+        centre, _ = self._planes(window, window.centre, work)
         with self._watch.stage("register"):
             others = self._neighbours(window, work)
         floor = min(max(_FLOOR_NATIVE * enlarged**2, _FLOOR_LOW), _FLOOR_HIGH)
-        luma, chroma, fused = _weighted_mean(centre, others, floor)
+        mean, share = weighted_mean(centre, others, floor, buffers)
         ramp = (enlarged - _SHARPEN_NONE) / (_SHARPEN_FULL - _SHARPEN_NONE)
         if ramp > 0.0:
-            luma = luma + _detail(luma, zoom) * enlarge(min(ramp, 1.0) * fused, work)
+            sharpen(mean.luma, _SHARPEN_SIGMA * zoom, min(ramp, 1.0) * share, buffers)
 
         # Only the change is added to the crop, which so keeps detail the work size cannot hold.
-        y = (luma - centre.luma) * np.float32(1.0 / _STEPS)
-        # OpenCV's float chroma is centred on 0.5.
-        cr, cb = cv2.split(enlarge((chroma - centre.chroma) / np.float32(_STEPS) + 0.5, work))
-        change = np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB), np.float32)
-        shown = {one.step: _between(centre.luma, one.planes.luma, one.part) for one in others}
-        fine = np.asarray(crop + enlarge(change, side), np.float32)
-        return Fused(fine, {0: centre.luma, **shown})
+        pairs = ((mean.luma, centre.luma), *zip(mean.chroma, centre.chroma, strict=True))
+        change = []
+        for k, (new, old) in enumerate(pairs):
+            cv2.subtract(new, old, new)
+            change.append(enlarge(new, side, buffers(f"change {k}", (side, side))))
+        merged = buffers("change", crop.shape)
+        cv2.merge(change, merged)
+        fine = cv2.transform(merged, _TO_RGB)
+        return np.asarray(cv2.add(fine, crop, fine), np.float32), centre, others
 
-    def _planes(self, window: CropWindow, k: int, work: int) -> _Planes:
+    def _planes(self, window: CropWindow, k: int, work: int) -> tuple[Planes, FloatArray]:
+        """The planes of crop k, and its luma on a small grid."""
         crop = window.crops[k]
 
         def make() -> tuple[Array, ...]:
-            full = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb)
-            luma = shrink(np.asarray(cv2.extractChannel(full, 0), np.float32), work)
-            half = shrink(np.asarray(full, np.float32), work // 2)
-            return luma * np.float32(_STEPS), half[..., 1:] * np.float32(_STEPS)
+            side = work // _COARSE
+            first = cv2.transform(crop, _FROM_RGB[:1])
+            luma = shrink(np.asarray(first, np.float32), work)
+            plane, chroma = (
+                self._buffers("plane", crop.shape[:2]),
+                np.empty((2, side, side), np.float32),
+            )
+            for row, target in zip(_FROM_RGB[1:], chroma, strict=True):
+                cv2.transform(crop, row[None], plane)
+                shrink(plane, side, target)
+            return luma, chroma, shrink(luma, _SMALL)
 
-        key = ("planes", window.tracklet, window.frames[k], len(crop), work)
-        luma, chroma = self._memory.get(key, make)
-        return _Planes(np.asarray(luma, np.float32), np.asarray(chroma, np.float32))
+        key = _Key("planes", window.tracklet, window.frames[k], (len(crop), work))
+        luma, chroma, small = (np.asarray(each, np.float32) for each in self._memory.get(key, make))
+        return Planes(luma, chroma), small
 
-    def _neighbours(self, window: CropWindow, work: int) -> list[_Neighbour]:
+    def _neighbours(self, window: CropWindow, work: int) -> list[Neighbour]:
         """The neighbours within the radius that could be registered: the later ones, then the
         earlier ones, the nearest first. Flow is chained from frame to frame; a frame that could not
         be registered is skipped."""
-        centre = self._planes(window, window.centre, work)
+        _, small = self._planes(window, window.centre, work)
         source_side = len(window.crops[window.centre]) / window.zoom
         reach = min(self.radius, _REACH_LARGE) if work >= _LARGE else self.radius
         found = []
@@ -231,15 +233,28 @@ class Fusion:
                 if not 0 <= k < len(window.crops):
                     break
                 onward = self._flow(window, last, k, work)
-                flow = onward if flow_to_last is None else flow_to_last + pull(onward, flow_to_last)
-                there = self._planes(window, k, work)
-                luma = pull(there.luma, flow)
-                part = registered(luma, centre.luma, source_side)
+                flow = onward if flow_to_last is None else chained(flow_to_last, onward)
+                there, seen = self._planes(window, k, work)
+                part = registered(pull(seen, flow), small, source_side)
                 if part > 0.0:
                     last, flow_to_last = k, flow
-                    planes = _Planes(luma, pull(there.chroma, flow))
-                    found.append(_Neighbour(k - window.centre, planes, part))
+                    step = k - window.centre
+                    found.append(Neighbour(step, self._pulled(there, flow, step), part))
         return found
+
+    def _pulled(self, planes: Planes, flow: FloatArray, step: int) -> Planes:
+        """The planes registered along the flow, in buffers."""
+        taken = []
+        for name, stack in (("luma", planes.luma[None]), ("chroma", planes.chroma)):
+            shape = stack.shape[1:]
+            where = places(
+                flow, len(stack[0]), (self._buffers("x", shape), self._buffers("y", shape))
+            )
+            target = self._buffers(f"{name} {step}", stack.shape)
+            for plane, into in zip(stack, target, strict=True):
+                pulled(plane, where, into)
+            taken.append(target)
+        return Planes(taken[0][0], taken[1])
 
     def _flow(self, window: CropWindow, k: int, other: int, work: int) -> FloatArray:
         """Flow from crop k to its neighbour, in units of the crop's side."""
@@ -253,98 +268,19 @@ class Fusion:
             there = self._flow_luma(window, other, work, side)
             return (flow_between(self._flow_finder, here, there),)
 
-        frames = window.frames[k], window.frames[other]
-        key = ("flow", window.tracklet, *frames, work, side)
+        to = window.frames[other]
+        key = _Key("flow", window.tracklet, window.frames[k], (to, work, side))
         return np.asarray(self._memory.get(key, make)[0], np.float32)
 
     def _flow_luma(self, window: CropWindow, k: int, work: int, side: int) -> Array:
         """Lightly blurred luma, uint8, of the crop before fusion: fused crops make flow drift."""
 
         def make() -> tuple[Array, ...]:
-            return (flow_luma(self._planes(window, k, work).luma, side),)
+            return (flow_luma(self._planes(window, k, work)[0].luma, side),)
 
-        key = ("luma", window.tracklet, window.frames[k], work, side)
+        key = _Key("luma", window.tracklet, window.frames[k], (work, side))
         return self._memory.get(key, make)[0]
 
 
-def _weighted_mean(
-    centre: _Planes, others: Sequence[_Neighbour], floor: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The fusion itself.
-
-    Returns fused luma and chroma, and the share of a frame's own noise that was averaged away,
-    0..1, per cell (C, C): 0 where every neighbour was rejected."""
-    if not others:
-        return centre.luma, centre.chroma, np.zeros((_CELLS, _CELLS), np.float32)
-    unlike = [_disagreement(other.planes, centre) for other in others]
-    parts = [other.part for other in others]
-    # The median: the minimum over the neighbours would be 0 wherever blocks were skipped.
-    usual = _median(unlike, parts)
-    # In fast motion distant neighbours register badly, which is not noise: use the adjacent ones.
-    adjacent = [k for k, other in enumerate(others) if abs(other.step) == 1] or [
-        *range(len(others))
-    ]
-    beside = _median([unlike[k] for k in adjacent], [parts[k] for k in adjacent])
-    noise = min(max(min(usual, _BESIDE * beside), floor), _CEILING)
-    doubt = noise / (noise + _edge_variance(centre.luma))
-    total = np.ones((_CELLS, _CELLS), np.float32)
-    luma, chroma = centre.luma.copy(), centre.chroma.copy()
-    for other, disagreement in zip(others, unlike, strict=True):
-        weight = doubt * np.exp(np.minimum(noise - disagreement, 0.0) / (_FALL * noise))
-        weight *= np.float32(other.part)
-        total += weight
-        cv2.accumulateProduct(enlarge(weight, len(luma)), other.planes.luma, luma)
-        chroma += enlarge(weight, len(chroma))[..., None] * other.planes.chroma
-    luma /= enlarge(total, len(luma))
-    chroma /= enlarge(total, len(chroma))[..., None]
-    return luma, chroma, 1.0 - 1.0 / total
-
-
 def _between(one: FloatArray, other: FloatArray, part: float) -> FloatArray:
-    return other if part == 1.0 else one + np.float32(part) * (other - one)
-
-
-def _median(cells: Sequence[FloatArray], parts: Sequence[float]) -> float:
-    """The median of all cells (C, C), each weighted by its neighbour's part."""
-    if all(part == 1.0 for part in parts):
-        return float(np.median(np.stack(cells)))
-    values = np.stack(cells).reshape(len(cells), -1)
-    weights = np.broadcast_to(np.array(parts)[:, None], values.shape).ravel()
-    order = np.argsort(values, axis=None, kind="stable")
-    weights = weights[order]
-    return float(
-        np.interp(0.5, (np.cumsum(weights) - weights / 2) / weights.sum(), values.ravel()[order])
-    )
-
-
-def _disagreement(one: _Planes, other: _Planes) -> FloatArray:
-    """Squared difference of luma and chroma, per cell."""
-    luma, chroma = one.luma - other.luma, one.chroma - other.chroma
-    colour = shrink(chroma * chroma, _CELLS)
-    return _soften(shrink(luma * luma, _CELLS) + colour[..., 0] + colour[..., 1])
-
-
-def _edge_variance(luma: FloatArray) -> FloatArray:
-    """The error variance that the flow's own error causes in this picture, per cell."""
-    soft = cv2.GaussianBlur(luma, (0, 0), len(luma) / 256.0)
-    error = _FLOW_ERROR * len(luma) / 256.0
-    x = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=error / 8.0)
-    y = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=error / 8.0)
-    return _cells(np.asarray(x * x + y * y, np.float32))
-
-
-def _detail(luma: FloatArray, zoom: float) -> FloatArray:
-    """What full sharpening adds: fine luma where it is structure, little where it is noise."""
-    fine = luma - cv2.GaussianBlur(luma, (0, 0), _SHARPEN_SIGMA * zoom)
-    variance = _cells(np.asarray(fine * fine, np.float32))
-    gain = _SHARPEN * variance / (variance + _SHARPEN_CORE)
-    return np.asarray(fine * enlarge(gain, len(luma)), np.float32)
-
-
-def _cells(image: FloatArray) -> FloatArray:
-    """Mean around each cell of the coarse grid, (W, W) -> (C, C)."""
-    return _soften(shrink(image, _CELLS))
-
-
-def _soften(cells: FloatArray) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(cells, (0, 0), 1.0), np.float32)
+    return np.array(other if part == 1.0 else one + np.float32(part) * (other - one), np.float32)
