@@ -74,6 +74,27 @@ def test_the_middle_of_the_face_changes_by_what_the_restorer_changed(pix_fmt: st
     np.testing.assert_allclose(change, 0.1, atol=0.012)
 
 
+@pytest.mark.parametrize("scale", [0.2, 0.4, 1.1])
+def test_only_the_part_of_a_crop_that_the_ellipse_reaches_is_painted(scale: float) -> None:
+    frame, rng = frame_of("yuv420p"), np.random.default_rng(0)
+    place = compose(translation(20.3, 11.7), scaling(scale))
+    noise = rng.normal(0.5, 0.1, (256, 256, 3)).astype(np.float32)
+    usual = Patch(1, flat(0.5), noise, place, 1.0)
+    for given in (ellipse_mask(256), ellipse_mask(256).copy()):  # the copy is taken as a whole
+        out = paint(frame, [replace(usual, mask=given)])
+        for one, other in zip(out.planes, paint(frame, [usual]).planes, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_crop_finer_than_the_frame_is_averaged_over_each_pixel() -> None:
+    frame, change = frame_of("gray"), np.zeros((256, 256), np.float32)
+    change[:, ::2], change[:, 1::2] = 0.4, -0.2
+    detailed = Patch(1, flat(0.5), flat(0.5) + change[..., None], PLACE, 1.0)
+    inner = np.s_[46:62, 64:80]
+    mean = paint(frame, [patch(0.1)]).planes[0][inner].astype(float)
+    assert np.abs(paint(frame, [detailed]).planes[0][inner] - mean).max() <= 1
+
+
 def test_strength_is_a_real_blend() -> None:
     frame = frame_of("yuv444p10le")
     inner = compose(translation(40.3 + 24, 21.7 + 24), scaling(1.0))

@@ -88,7 +88,8 @@ def sample_rgb(frame: Frame, target_to_frame: Matrix, size: tuple[int, int]) -> 
     if len(samples) == 1:
         gray = samples[0] * np.float32(to_rgb[0, 0]) + np.float32(to_rgb[0, 1])
         return np.repeat(gray[..., None], 3, axis=2)
-    return np.asarray(cv2.transform(cv2.merge(samples), to_rgb), np.float32)
+    rgb = cv2.merge(samples)
+    return np.asarray(cv2.transform(rgb, to_rgb, rgb), np.float32)
 
 
 def upright_rgb(frame: Frame, upright: Matrix, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -108,9 +109,10 @@ def upright_rgb(frame: Frame, upright: Matrix, size: tuple[int, int]) -> npt.NDA
     if len(small) == 1:
         small = small * 3
         to_rgb = np.column_stack([np.diag(to_rgb[:, 0]), to_rgb[:, 1]])
-    rgb = cv2.transform(cv2.merge(small).astype(np.float32), to_rgb)
-    # Rounded to even and clipped, as by np.rint and np.clip, in a third of their time.
-    picture: npt.NDArray[np.uint8] = cv2.add(rgb, 0.0, dtype=cv2.CV_8U)
+    rgb = cv2.merge(small).astype(np.float32)
+    cv2.transform(rgb, to_rgb, rgb)
+    # To the nearest of 0..255, as NumPy's rint and clip would with three more copies.
+    picture = np.asarray(cv2.add(rgb, 0, dtype=cv2.CV_8U), np.uint8)
     straight = np.allclose(upright[:, :2], np.diag(np.diag(upright[:, :2]))) and np.all(
         np.diag(upright[:, :2]) > 0
     )

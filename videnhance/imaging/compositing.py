@@ -14,7 +14,16 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from videnhance.imaging.affine import bounds, compose, invert, place, translation, warp, zoom_of
+from videnhance.imaging.affine import (
+    bounds,
+    compose,
+    invert,
+    place,
+    scaling,
+    translation,
+    warp,
+    zoom_of,
+)
 from videnhance.imaging.choice import best_first
 from videnhance.imaging.color import color_planes, frame_to_plane, rgb_to_samples
 from videnhance.imaging.frames import Array, Crop, FloatArray, Frame, Matrix, Zone
@@ -64,6 +73,20 @@ def ellipse_mask(size: int) -> FloatArray:
 
 
 @lru_cache(maxsize=8)
+def _within_ellipse(size: int) -> tuple[slice, slice]:
+    """The rows and columns of a crop outside which the ellipse is 0, and at least one more on each
+    side; in steps of 16, so that halving them takes the same samples together as in the whole
+    crop."""
+    mask = ellipse_mask(size)
+    inside = [np.nonzero(mask.any(axis=axis))[0] for axis in (1, 0)]
+    rows, columns = (
+        slice(max(int(k[0]) - 1, 0) // 16 * 16, min(-(-(int(k[-1]) + 2) // 16) * 16, size))
+        for k in inside
+    )
+    return rows, columns
+
+
+@lru_cache(maxsize=8)
 def box_mask(size: int) -> FloatArray:
     """(size, size) float32: 1 over the crop, falling smoothly to 0 at its border."""
     line = (np.arange(size) + 0.5) / size
@@ -104,14 +127,18 @@ def paint(frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box] = ()) 
     for patch, below in layered(patches):
         size = patch.before.shape[0]
         place = ellipse_mask(size) if patch.mask is None else patch.mask
-        mask = place * np.float32(patch.strength)
-        difference = cv2.transform(patch.after - patch.before, to_samples)
-        changes = [cv2.multiply(plane, mask) for plane in cv2.split(difference)]
+        part = _within_ellipse(size) if place is ellipse_mask(size) else (slice(None), slice(None))
+        mask = cv2.multiply(place[part], np.array([patch.strength]))
+        difference = cv2.subtract(patch.after[part], patch.before[part])
+        corner = translation(part[1].start or 0, part[0].start or 0)
+        to_frame = compose(patch.crop_to_frame, corner)
         for k in range(colors):
-            spot = spot_on(frame, k, patch)
+            spot = _spot(frame, k, to_frame, mask.shape)
             if spot is not None:
+                change = cv2.transform(difference, to_samples[k : k + 1])
+                cv2.multiply(change, mask, change)
                 cover = mask if below else None
-                _paint_plane(painted[k], frame.planes[k], changes[k], cover, spot, top)
+                _paint_plane(painted[k], frame.planes[k], change, cover, spot, top)
     keep(painted, frame, keep_out)
     return Frame(frame.index, frame.pts, (*painted, *frame.planes[colors:]), frame.layout)
 
@@ -154,8 +181,12 @@ def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
 
 def spot_on(frame: Frame, plane: int, patch: Patch) -> Spot | None:
     """Where a patch lies on a plane of the frame; None if it lies outside."""
-    to_plane = compose(frame_to_plane(frame.layout, plane), patch.crop_to_frame)
-    box = bounds(to_plane, patch.before.shape[:2])
+    return _spot(frame, plane, patch.crop_to_frame, patch.before.shape[:2])
+
+
+def _spot(frame: Frame, plane: int, crop_to_frame: Matrix, shape: tuple[int, ...]) -> Spot | None:
+    to_plane = compose(frame_to_plane(frame.layout, plane), crop_to_frame)
+    box = bounds(to_plane, (shape[0], shape[1]))
     rows, columns = _window(box, frame.planes[plane].shape)
     if rows.start == rows.stop or columns.start == columns.stop:
         return None
@@ -182,7 +213,15 @@ def _paint_plane(
     """Add one face's change to its rectangle of a plane, in place. `mask`: given only if it may
     overlap faces painted before."""
     window = spot.rows, spot.columns
-    added = warp(change, spot.to_crop, spot.size, border=cv2.BORDER_CONSTANT)
+    to_change = spot.to_crop
+    while zoom_of(to_change) >= 2.0 and min(change.shape) >= 16:
+        # The blur of `warp` is then half as wide on a quarter of the samples.
+        size = change.shape[1] // 2, change.shape[0] // 2
+        to_change = compose(
+            scaling(size[0] / change.shape[1], size[1] / change.shape[0]), to_change
+        )
+        change = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), np.float32)
+    added = warp(change, to_change, spot.size, border=cv2.BORDER_CONSTANT)
     base = source[window].astype(np.float32)
     if mask is not None:
         # base + (painted - base) (1 - mask): faces already there give way to the one on top.

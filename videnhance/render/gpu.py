@@ -149,7 +149,7 @@ class OnDevice:
         pulled, seen, differ = [], [], []
         for other in (*window[:centre], *window[centre + 1 :]):
             moved = flow_between(finder, here.flow, other.flow)
-            flow = torch.from_numpy(moved).to(self._device).permute(2, 0, 1)
+            flow = torch.from_numpy(moved).to(self._device)
             luma, chroma = _pull(other.luma, flow), _pull(other.chroma, flow)
             pulled.append((luma, chroma))
             seen.append(_disagreement(_pull(other.shown, flow), here.shown))
