@@ -1,0 +1,36 @@
+"""How noisy the samples of a patch are: what its own pixels show, and what its quantizer says."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from videnhance.imaging.frames import FloatArray
+
+LEAST = 5.0
+"""Variance, in squared 8-bit steps, below which nothing counts as less noisy: rounding, and the
+little that registration misses everywhere. Measured on two clips x4 down, noise 3: 2 gives +2.48
+and +2.88 dB, 5 +2.58 and +2.96, 16 +2.33 and +2.77."""
+_WINDOW, _FLATTEST, _UNBIASED = 3.0, 0.25, 1.2
+"""Noise is measured in windows of this sigma; this share of them is flatter than what counts; of
+pure noise they show this much too little."""
+_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+def own_noise(samples: FloatArray) -> float:
+    """Variance of the noise of a plane (h, w), in squared steps: that of its flattest parts, where
+    no texture adds to it.
+
+    The difference operator of J. Immerkaer, "Fast noise variance estimation", CVIU 64 (1996).
+    """
+    if min(samples.shape) < 8:
+        return 0.0
+    found = cv2.filter2D(samples, cv2.CV_32F, _DIFFERENCE)[1:-1, 1:-1]
+    local = cv2.GaussianBlur(found**2, (0, 0), _WINDOW)
+    return float(np.quantile(local, _FLATTEST)) * _UNBIASED / float((_DIFFERENCE**2).sum())
+
+
+def coded_noise(quantizer: float | None) -> float:
+    """Variance that coding with H.264's `quantizer` leaves, in squared steps: that of rounding to
+    its step, which doubles with every 6 (ITU-T H.264, 8.5.9). 0 where it is not known."""
+    return 0.0 if quantizer is None else 2.0 ** ((quantizer - 4.0) / 3.0) / 12.0
