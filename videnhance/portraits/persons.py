@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import Tracklet
+from videnhance.faces.visibility import visible_in
 from videnhance.media.clip import Clip
 from videnhance.portraits.integrate import Integrated, Refusal, integrate
 from videnhance.portraits.patches import Patch, Square, cut, square_to_frame
 from videnhance.portraits.support import LEAST_FRAMES
 from videnhance.portraits.views import View, views
-from videnhance.show.moments import rows_seen, seen_scores
+from videnhance.show.moments import seen_scores
 
 MOST_FRAMES = 200
 """Frames of a view that are integrated: the best. Twice as many gain a tenth of a dB."""
@@ -60,19 +61,29 @@ class Portrait:
 
 
 def worths(
-    clip: Clip, tracklets: Sequence[Tracklet], span: Span, tell: Callable[[], None]
+    clip: Clip,
+    tracklets: Sequence[Tracklet],
+    everyone: Sequence[Tracklet],
+    span: Span,
+    tell: Callable[[], None],
 ) -> dict[int, Worths]:
-    """How well each frame of each track shows the face, by id, (n,): 0 where it is not seen, or
-    outside the span. `tell` is called for every frame read."""
+    """How well each frame of each track shows the face, by id, (n,): 0 outside the span.
+
+    `everyone`: all tracks, which may be in front. `tell` is called for every frame read.
+    """
     found = {track.id: np.zeros(len(track)) for track in tracklets}
+    visible = visible_in(range(*span), tracklets, everyone, clip.info.upright_size)
+    sure = {track.id: _sureness(track) for track in tracklets}
     for start, stop in _stretches(tracklets, span):
         for frame in clip.frames(start, stop):
             for track in tracklets:
                 row = frame.index - track.start
-                if 0 <= row < len(track) and rows_seen(track.scores)[row]:
-                    score = np.nan_to_num(track.scores[[row]], nan=1.0)
-                    seen = seen_scores(frame, clip.info.upright, track.landmarks[[row]], score)
-                    found[track.id][row] = float(seen[0])
+                if 0 <= row < len(track):
+                    score = sure[track.id][[row]]
+                    share = visible[track.id].shares[[frame.index - visible[track.id].start]]
+                    marks = track.landmarks[[row]]
+                    (worth,) = seen_scores(frame, clip.info.upright, marks, score, share)
+                    found[track.id][row] = float(worth)
             tell()
     return found
 
@@ -136,6 +147,15 @@ def portrait(
 def steps_of(view: View) -> int:
     """About how often `portrait` calls `tell`."""
     return view.rows[-1] - view.rows[0] + 1 + len(view.rows)
+
+
+def _sureness(track: Tracklet) -> npt.NDArray[np.float64]:
+    """The detector's scores (n,), between detections those of their neighbours: only some frames
+    are looked at, and registration sees for itself which of the others show the face."""
+    rows = np.flatnonzero(track.observed)
+    if not len(rows):
+        return np.ones(len(track))
+    return np.asarray(np.interp(np.arange(len(track)), rows, track.scores[rows]))
 
 
 def _too_few(track: Tracklet, view: View) -> Refusal:
