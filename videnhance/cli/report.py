@@ -215,8 +215,6 @@ def summary_text(summary: Summary) -> str:
     """What a finished job did, for a person."""
     of_video = "" if summary.video is None else f" (video stream {summary.video})"
     method = _method(summary.restorer, summary.invents)
-    if summary.restorer is None and summary.portraits:
-        method = "none: portraits are integrated from the clip's own frames"
     restored = None if summary.restorer in (None, "identity") else summary.restored
     changes = summary.restorer not in (None, "identity") and restored != 0
     pace = (summary.frames - summary.believed) / max(summary.seconds, 1e-9)
@@ -233,7 +231,6 @@ def summary_text(summary: Summary) -> str:
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *([f"  {_copied(summary.check)}"] if summary.check and summary.check.untouched else []),
         *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
-        *(f"  {line}" for line in summary.portraits),
         *(f"  note: {note}" for note in summary.notes),
         *([f"  job kept in {summary.job}"] if summary.job else []),
         *([f"  {ESTIMATE}"] if summary.faces and changes else []),

@@ -9,23 +9,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from videnhance import restorers
 from videnhance.errors import VidenhanceError
 from videnhance.faces.tracklets import Tracklet
 from videnhance.files import sha256_of, written
-from videnhance.imaging.frames import Array, FloatArray
+from videnhance.imaging.frames import Array
 from videnhance.job.directory.finished import note_finished
 from videnhance.job.directory.record import PACKAGES, digest_of
 from videnhance.job.job import Job
+from videnhance.job.steps.portrait_files import (
+    METHOD,
+    PortraitFiles,
+    deep,
+    kept,
+    part_of,
+    read_back,
+    save,
+)
 from videnhance.media.reading.coding import coding_of
-from videnhance.media.writing.png import read_picture, read_text, write_png
+from videnhance.media.writing.png import write_png
 from videnhance.portraits.integrate import Integrated
 from videnhance.portraits.noise import quantizer_for
 from videnhance.portraits.patches import Square
@@ -41,7 +49,6 @@ from videnhance.portraits.persons import (
 )
 from videnhance.portraits.restored import restored
 from videnhance.portraits.sheet import SheetRow, pdf_of, sheet_pages, whole_sheet
-from videnhance.portraits.support import support_picture
 from videnhance.portraits.views import View
 from videnhance.restorers import AUTO, Restorer
 from videnhance.show.compare import labels_of, shown_at
@@ -49,25 +56,6 @@ from videnhance.show.compare import labels_of, shown_at
 FORMAT, VERSION = "videnhance portraits", 1
 RECORD = "portraits.json"
 _NOTHING = "nothing added"
-_METHOD = (
-    "registration (track, affine, DIS flow), robust weights, super-resolution by regularised least "
-    "squares (Farsiu et al. 2004); no learned prior"
-)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Names of the files of one portrait."""
-
-    folder: Path
-    stem: str
-
-    @property
-    def picture(self) -> Path:
-        return self.folder / f"{self.stem}.png"
-
-    def beside(self, what: str) -> Path:
-        return self.folder / f"{self.stem}_{what}.png"
 
 
 def named_restorer(job: Job) -> str | None:
@@ -83,6 +71,7 @@ def make_portraits(job: Job) -> Job:
     with written(output, output.with_name(f".{output.name}.part")) as part:
         part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         note_finished(job.directory, part, output, overwrite=job.may_overwrite)
+    job.monitor.notes.extend(lines)
     return replace(job, portraits=lines)
 
 
@@ -100,6 +89,7 @@ def save_portraits(job: Job) -> Job:
             part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     except VidenhanceError as error:
         raise type(error)(f"{error} ({job.request.output} itself is finished)") from error
+    job.monitor.notes.extend(lines)
     return replace(job, portraits=lines)
 
 
@@ -149,7 +139,7 @@ def _made(job: Job, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "method": _METHOD,
+        "method": METHOD,
         "source": {
             "name": clip.info.path.name,
             "sha256": job.record.document["source"]["sha256"],
@@ -182,9 +172,9 @@ def _one(
 ) -> tuple[dict[str, Any], SheetRow | None]:
     """One portrait's entry in the record, and its row of the sheet; made unless it is there."""
     wish = job.settings.portrait
-    files = _Files(folder, f"track{track.id:03d}_view{number}_x{wish.scale}")
+    files = PortraitFiles(folder, f"track{track.id:03d}_view{number}_x{wish.scale}")
     fingerprint = _fingerprint(job, track, number, view, quantizer)
-    entry = _kept(files, fingerprint)
+    entry = kept(files, fingerprint)
     if entry is None:
         clip = job.scope.clip
         kind = Wish(scale=wish.scale, views=wish.views)
@@ -192,11 +182,11 @@ def _one(
         if not isinstance(found.made, Integrated):
             return _refused(track.id, number, found.made.reason, found.frames), None
         entry = _entry(job, found, found.made, files)
-        _write(job, files, found, found.made, entry, fingerprint)
+        save(files, found.made, entry, fingerprint, clip.info.path.name)
     return entry, _sheet_row(job, files, track, entry, restorer)
 
 
-def _entry(job: Job, found: Portrait, made: Integrated, files: _Files) -> dict[str, Any]:
+def _entry(job: Job, found: Portrait, made: Integrated, files: PortraitFiles) -> dict[str, Any]:
     timeline = job.scope.clip.timeline
     first, last = made.frames[0], made.frames[-1]
     begin, end = timeline.seconds(first), timeline.end_of(last)
@@ -222,74 +212,33 @@ def _entry(job: Job, found: Portrait, made: Integrated, files: _Files) -> dict[s
     }
 
 
-def _write(
-    job: Job,
-    files: _Files,
-    found: Portrait,
-    made: Integrated,
-    entry: Mapping[str, Any],
-    fingerprint: str,
-) -> None:
-    """The portrait's files; its own is the last."""
-    text = {
-        "Title": entry["said"],
-        "Source": job.scope.clip.info.path.name,
-        "Track": str(found.track),
-        "Frame": str(found.frame),
-    }
-    most = float(entry["support"]["most"])
-    side = len(made.picture)
-    support = cv2.resize(made.support, (side, side), interpolation=cv2.INTER_LINEAR)
-    mapped = support_picture(np.asarray(support, np.float32), most)
-    beside = {
-        "recorded": _deep(made.original),
-        "bicubic": _deep(made.bicubic),
-        "support": np.rint(mapped * 255).astype(np.uint8),
-    }
-    for what, picture in beside.items():
-        path = files.beside(what)
-        write_png(path, picture, {**text, "Title": what}, _part(path))
-    own = {**text, "Method": _METHOD, "Portrait": fingerprint, "Record": json.dumps(entry)}
-    write_png(files.picture, _deep(made.picture), own, _part(files.picture))
-
-
-def _kept(files: _Files, fingerprint: str) -> dict[str, Any] | None:
-    """The entry of a portrait that is there and was made from the same; else None."""
-    text = read_text(files.picture)
-    if text.get("Portrait") != fingerprint:
-        return None
-    if not all(read_text(files.beside(what)) for what in ("recorded", "bicubic", "support")):
-        return None
-    try:
-        entry: dict[str, Any] = json.loads(text["Record"])
-    except (KeyError, ValueError):
-        return None
-    return entry
-
-
 def _sheet_row(
-    job: Job, files: _Files, track: Tracklet, entry: dict[str, Any], restorer: Restorer | None
+    job: Job,
+    files: PortraitFiles,
+    track: Tracklet,
+    entry: dict[str, Any],
+    restorer: Restorer | None,
 ) -> SheetRow:
     """Read back from the files, so that what is shown is what was written."""
-    picture = _read(files.picture)
+    picture = read_back(files.picture)
     frame = int(entry["reference"]["frame"])
     cells: list[tuple[str, Array]] = [
-        ("best frame as recorded, its own pixels", _read(files.beside("recorded"))),
-        ("the same, enlarged (bicubic)", _read(files.beside("bicubic"))),
+        ("best frame as recorded, its own pixels", read_back(files.beside("recorded"))),
+        ("the same, enlarged (bicubic)", read_back(files.beside("bicubic"))),
         ("portrait: integrated", picture),
     ]
     if restorer is not None:
         levels = np.asarray(picture.astype(np.float32) / np.float32(65535))
         pose, square = track.poses[frame - track.start], Square(**entry["square"])
-        made = _deep(restored(levels, square, pose, restorer, frame))
+        made = deep(restored(levels, square, pose, restorer, frame))
         mark = "-AI" if restorer.invents else ""
         path = files.beside(f"{restorer.name}{mark}")
         label = labels_of(restorer.name, restorer.invents)[1]
-        write_png(path, made, {"Title": label, "Portrait": files.picture.name}, _part(path))
+        write_png(path, made, {"Title": label, "Portrait": files.picture.name}, part_of(path))
         cells.append((label, made))
     most = entry["support"]["most"]
     label = f"what carries it: black 0, white {most:.0f} frames"
-    cells.append((label, _read(files.beside("support"))))
+    cells.append((label, read_back(files.beside("support"))))
     heading = f"track {entry['track']}" + (f", view {entry['view']}" if entry["view"] > 1 else "")
     seconds = entry["reference"]["seconds"]
     lines = (
@@ -308,7 +257,7 @@ def _write_sheet(
     lines = [f"track {e['track']}, view {e['view']}: {e['said']}" for e in refused]
     pages = sheet_pages(title, lines, rows)
     path = folder / "sheet.png"
-    write_png(path, whole_sheet(pages), {"Title": title}, _part(path))
+    write_png(path, whole_sheet(pages), {"Title": title}, part_of(path))
     with written(folder / "sheet.pdf", folder / ".sheet.pdf.part") as part:
         part.write_bytes(pdf_of(pages, title))
 
@@ -342,18 +291,3 @@ def _line(entry: Mapping[str, Any]) -> str:
     where = f" -> {entry['file']}" if entry["file"] else ""
     view = f", view {entry['view']}" if entry["view"] > 1 else ""
     return f"track {entry['track']}{view}: {entry['said']}{where}"
-
-
-def _deep(picture: FloatArray) -> Array:
-    """(N, N, 3) uint16 of RGB 0..1."""
-    return np.asarray(np.clip(np.rint(picture * 65535.0), 0, 65535).astype(np.uint16))
-
-
-def _read(path: Path) -> Array:
-    picture = read_picture(path)
-    assert picture is not None
-    return picture
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
