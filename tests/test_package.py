@@ -16,7 +16,7 @@ PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
     *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
-    *("inference", "models", "detectors", "restorers", "render", "show", "job", "cli"),
+    *("inference", "models", "detectors", "restorers", "render", "show", "portraits", "job", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {

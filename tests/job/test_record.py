@@ -113,6 +113,9 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("output.keep_origin", True, set()),  # times are moved when all else is done
     ("output.frames", "/frames", set()),  # what is there is believed by what it says itself
     ("output.stills", "/stills", set()),
+    ("output.portraits", "/portraits", set()),
+    ("portrait.scale", 3, set()),  # portraits are believed by what they say themselves
+    ("portrait.views", 2, set()),
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
 ]

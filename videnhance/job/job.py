@@ -55,6 +55,8 @@ class Job:
     """How many faces were; None where nothing of that is known."""
     left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
     """By track id, those of whose faces some were left as recorded."""
+    portraits: tuple[str, ...] = ()
+    """What was made of each person, or why nothing was, one line each."""
     has_grown: bool = False
     """Whether the source is longer by now than the work on it."""
     check: Check | None = None
@@ -120,6 +122,7 @@ class Job:
             tracks=(file.path, file.sha256) if file else None,
             models=self.loader.obtained,
             machine=self.machine,
+            kind=self.request.kind,
         )
 
     def _tell_hash(self, done: int, total: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ from videnhance.job.directory.record import Record
 from videnhance.job.plan import Scope
 from videnhance.settings.groups import DEFAULTS, Settings
 
+Kind = Literal["enhance", "detect", "portrait"]
+_KINDS: Mapping[str, Kind] = {"detect": "detect", "portrait": "portrait"}
+
 
 @dataclass(frozen=True)
 class JobRequest:
@@ -24,8 +28,9 @@ class JobRequest:
     source: Path
     output: Path
     settings: Settings = DEFAULTS
-    kind: Literal["enhance", "detect"] = "enhance"
-    """"detect" ends with the tracks, which are then the output."""
+    kind: Kind = "enhance"
+    """"detect" ends with the tracks, which are then the output; "portrait" with pictures of
+    persons, whose record is the output."""
     overwrite: bool = False
     """Whether the output may take the place of a file."""
     job_dir: Path | None = None
@@ -52,7 +57,7 @@ class JobRequest:
             source=record.source,
             output=record.output,
             settings=record.settings,
-            kind="detect" if record.kind == "detect" else "enhance",
+            kind=_KINDS.get(record.kind, "enhance"),
             overwrite=record.overwrite,
             job_dir=directory.folder,
             keep_job=record.keep_job,

@@ -27,6 +27,7 @@ from videnhance.job.steps.detect import detect
 from videnhance.job.steps.divide import divide
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
+from videnhance.job.steps.portraits import RECORD, make_portraits, save_portraits
 from videnhance.job.steps.render import load_networks, render
 from videnhance.job.steps.stills import save_best_moments
 from videnhance.job.steps.track import (
@@ -118,6 +119,38 @@ def detect_tracks(
     return run(request, Monitor(progress, stop))
 
 
+def make_portraits_of(
+    source: Path | str,
+    folder: Path | str,
+    settings: Settings = DEFAULTS,
+    *,
+    overwrite: bool = False,
+    job_dir: Path | str | None = None,
+    keep_job: bool = False,
+    restart: bool = False,
+    tracks: Path | str | None = None,
+    progress: Progress = silent,
+    stop: Callable[[], bool] = never,
+) -> Summary:
+    """Make one picture of each person, integrated from all frames that show them alike.
+
+    A job as `enhance` is, with the same arguments. The folder gets a PNG of 16 bits for each
+    portrait, what it is compared with, a sheet (PNG and PDF), and the record portraits.json, last.
+    """
+    request = JobRequest(
+        Path(source),
+        Path(folder) / RECORD,
+        settings,
+        kind="portrait",
+        overwrite=overwrite,
+        job_dir=Path(job_dir) if job_dir is not None else None,
+        keep_job=keep_job,
+        restart=restart,
+        tracks=Path(tracks) if tracks is not None else None,
+    )
+    return run(request, Monitor(progress, stop))
+
+
 def resume(
     job_dir: Path | str,
     *,
@@ -173,9 +206,12 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         return (
             (detect, track) if finished else (detect, track, refuse_changed_source, deliver_tracks)
         )
-    if finished:
-        return (load_networks, recall_finished, choose_persons, save_best_moments)
     find_faces = (detect, track) if request.tracks is None else (copy_tracks_file,)
+    if request.kind == "portrait":
+        making = (make_portraits,) if finished else (refuse_changed_source, make_portraits)
+        return (*find_faces, choose_persons, *making)
+    if finished:
+        return (load_networks, recall_finished, choose_persons, save_best_moments, save_portraits)
     return (
         load_networks,
         require_target,
@@ -186,6 +222,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         refuse_changed_source,
         mux,
         save_best_moments,
+        save_portraits,
     )
 
 

@@ -61,6 +61,8 @@ class Summary:
     has the measure): they are as good as it makes them."""
     left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
     """By id, the tracks of whose faces some, or all, were left as recorded, and why."""
+    portraits: tuple[str, ...] = ()
+    """What was made of each person, or why nothing was, one line each."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
     restored: int | None = None
@@ -113,6 +115,7 @@ def summarize(job: Job) -> Summary:
         made_on=(*map(machine_text, job.record.machines), _versions(job.record)),
         gainless=job.gainless,
         left_alone=job.left_alone,
+        portraits=job.portraits,
         check=check,
         restored=job.restored,
         chosen=job.settings.part.persons,

@@ -16,6 +16,7 @@ from videnhance.settings.panels import (
     PART,
     PERSONS,
     PICTURES,
+    PORTRAITS,
     READING,
     RESTORING,
 )
@@ -181,6 +182,30 @@ class OutputSettings:
         panel=PICTURES,
     )
     """Absolute path of a folder."""
+    portraits: str | None = setting(
+        None,
+        "--portraits",
+        "One picture of each person, integrated from all frames that show them alike.",
+        form=FOLDER,
+        metavar="DIR",
+        panel=PICTURES,
+    )
+    """Absolute path of a folder."""
+
+
+@dataclass(frozen=True)
+class PortraitSettings:
+    """Of portraits (portraits, job/steps/portraits.py)."""
+
+    scale: int = setting(
+        2,
+        "--portrait-scale",
+        "Pixels of a portrait per source pixel: {choices}.",
+        choices=(2, 3, 4),
+    )
+    views: int = setting(
+        1, "--views", "Most portraits of a track, of different sides of the face.", within=(1, 8)
+    )
 
 
 @dataclass(frozen=True)
@@ -241,6 +266,7 @@ class Settings:
     clean: CleanSettings = group(CleanSettings(), CLEANING, may_remake=("detect", "render"))
     finish: FinishSettings = group(FinishSettings(), FINISHING, remakes=("render",))
     output: OutputSettings = group(OutputSettings(), RESTORING)
+    portrait: PortraitSettings = group(PortraitSettings(), PORTRAITS)
     part: PartSettings = group(PartSettings(), PART)
 
     def __post_init__(self) -> None:

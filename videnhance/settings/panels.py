@@ -7,12 +7,15 @@ from videnhance.settings.table import Command, Panel
 
 _RESULT: tuple[Command, ...] = ("enhance", "preview")
 """The commands that make a video."""
+_PERSONS: tuple[Command, ...] = (*_RESULT, "portrait")
+"""Those that work on persons."""
 
 READING = Panel("How the source is read", in_files=False)
 PART = Panel("A range of a video", in_files=False)
-PERSONS = Panel("Some of the persons in it", in_files=False, commands=_RESULT)
+PERSONS = Panel("Some of the persons in it", in_files=False, commands=_PERSONS)
 PICTURES = Panel("Pictures beside the video", in_files=False, commands=("enhance",))
-RESTORING = Panel("What is done to a face, and how the result is encoded", commands=_RESULT)
+PORTRAITS = Panel("Portraits: one picture of each person", commands=("enhance", "portrait"))
+RESTORING = Panel("What is done to a face, and how the result is encoded", commands=_PERSONS)
 DETECTING = Panel("Where faces are looked for, and how they are followed")
 CLEANING = Panel("What whole frames go through before anything looks at them")
 FINISHING = Panel("What whole frames go through at the end", commands=_RESULT)

@@ -20,7 +20,7 @@ from videnhance.settings.text import TextForm
 T = TypeVar("T")
 
 Step = Literal["detect", "track", "render"]
-Command = Literal["enhance", "detect", "preview"]
+Command = Literal["enhance", "detect", "preview", "portrait"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Panel:
     title: str
     in_files: bool = True
     """Whether presets and files (`--config`) may hold its settings: they say how, not what."""
-    commands: tuple[Command, ...] = ("enhance", "detect", "preview")
+    commands: tuple[Command, ...] = ("enhance", "detect", "preview", "portrait")
     """The commands that take its settings."""
 
 

@@ -1,7 +1,7 @@
 """job.json: what a job is, so that it can be shown, repeated and resumed.
 
     format, version         "videnhance job", 1
-    kind                    enhance, or detect (which ends with tracks.json)
+    kind                    enhance, detect (which ends with tracks.json), or portrait
     versions                of videnhance and of the packages that decide what comes out: those of
                             networks only where they are used
     fingerprints            version of what finished work is recognized by (fingerprints.py)
@@ -239,6 +239,7 @@ def make_record(
     tracks: tuple[Path, str] | None,
     models: Mapping[str, Obtained],
     machine: Machine,
+    kind: str | None = None,
 ) -> Record:
     """The record of a job that is about to begin; without a `plan` it ends with tracks.json.
 
@@ -252,7 +253,7 @@ def make_record(
         {
             "format": FORMAT,
             "version": VERSION,
-            "kind": "detect" if plan is None else "enhance",
+            "kind": kind or ("detect" if plan is None else "enhance"),
             "versions": {name: _version(name) for name in ("videnhance", *PACKAGES, *packages)},
             "fingerprints": FINGERPRINTS,
             "source": {

@@ -14,9 +14,10 @@ from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
+from videnhance.media.writing.png import require_folder
 from videnhance.models.loader import Loader
 from videnhance.render.networks import detecting_weights, rendering_weights
-from videnhance.restorers import is_learned
+from videnhance.restorers import AUTO, is_learned
 
 
 def plan(
@@ -62,7 +63,11 @@ def _planned(
             examined=examined,
         )
         return planned.scope, planned
-    if request.output.suffix.lower() != ".json":
+    if request.kind == "portrait":
+        ours = overwrite or request.directory.record.exists()
+        require_folder(request.output.parent, "portraits", ours=ours)
+        overwrite = ours
+    elif request.output.suffix.lower() != ".json":
         raise UsageError(f"{request.output}: tracks are written as JSON; name it with .json")
     wish = request.settings.source
     info = probe(request.source, wish.input_codec, wish.index)
@@ -87,6 +92,8 @@ def _loader(request: JobRequest, scope: Scope, monitor: Monitor) -> Loader:
             recorded = scope.clip.recorded
             coding = coding_of(recorded.info, recorded.timeline)
             loader = replace(loader, coding=coding)
+    elif request.kind == "portrait" and settings.restore.restorer not in (AUTO, "identity"):
+        names += rendering_weights(settings)
     if request.tracks is None:
         names += detecting_weights(settings)
     for name in names:

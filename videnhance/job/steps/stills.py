@@ -25,10 +25,11 @@ def frame_files(job: Job) -> FrameFiles | None:
 
 
 def require_stills(job: Job) -> None:
-    """The folder for stills, if they are asked for; raises OutputError."""
-    folder = job.settings.output.stills
-    if folder is not None and job.planned is not None:
-        _require(job, Path(folder), "--stills")
+    """The folders for stills and portraits, if they are asked for; raises OutputError."""
+    wish = job.settings.output
+    for folder, option in ((wish.stills, "--stills"), (wish.portraits, "--portraits")):
+        if folder is not None and job.planned is not None:
+            _require(job, Path(folder), option)
 
 
 def save_best_moments(job: Job) -> Job:
