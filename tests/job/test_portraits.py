@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from PIL import Image
 from tests.making.clips import square_frames, write_rgb
 from videnhance.errors import OutputError, Stopped
 from videnhance.files import sha256_of
-from videnhance.job.run import make_portraits_of
+from videnhance.job.run import enhance, make_portraits_of
 from videnhance.job.summary import Summary
 from videnhance.media.writing.png import read_picture, read_text
-from videnhance.settings.groups import DetectSettings, PartSettings, PortraitSettings, Settings
+from videnhance.settings.groups import (
+    DetectSettings,
+    OutputSettings,
+    PartSettings,
+    PortraitSettings,
+    Settings,
+)
+from videnhance.settings.restoring import RestoreSettings
 
 
 @pytest.fixture
@@ -117,3 +125,32 @@ def test_only_the_range_and_the_tracks_asked_for_are_integrated(
     (entry,) = record["portraits"]
     assert entry["frames"] == list(range(4, 11))
     assert entry["file"] == "track001_view1_x3.png"
+
+
+def test_a_restorer_named_is_a_further_picture_and_changes_no_portrait(
+    tmp_path: Path, settings: Settings
+) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(8))
+    made(clip, tmp_path / "plain", settings)
+    named = replace(settings, restore=RestoreSettings(restorer="fusion"))
+
+    _, record = made(clip, tmp_path / "named", named)
+
+    beside = {path.name for path in (tmp_path / "named").iterdir()}
+    plain = {path.name for path in (tmp_path / "plain").iterdir()}
+    assert beside - plain == {"track001_view1_x2_fusion.png"}
+    assert record["restorer"] == "fusion"
+    one, other = (read_picture(tmp_path / f / "track001_view1_x2.png") for f in ("plain", "named"))
+    assert np.array_equal(one, other)  # type: ignore[arg-type]
+
+
+def test_portraits_beside_a_video(tmp_path: Path, settings: Settings) -> None:
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(8))
+    output = OutputSettings(codec="ffv1", portraits=str(tmp_path / "faces"))
+
+    summary = enhance(clip, tmp_path / "out.mkv", replace(settings, output=output))
+
+    assert (tmp_path / "out.mkv").exists()
+    assert (tmp_path / "faces" / "portraits.json").exists()
+    assert len(summary.portraits) == 1
+    assert summary.portraits[0] in summary.notes
