@@ -85,7 +85,7 @@ def of_clarity_in(folder: Path) -> Subject:
 def of_gfpgan(folder: Path) -> Subject:
     made = build_gfpgan(gfpgan_state())
     definition = Definition("gfpgan", ((1, 3, 512, 512),), LARGE, lambda: made)
-    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 2.0)
+    return Subject(definition, (face(512) * 2.0 - 1.0,), 127.5, 4.0)
 
 
 def of_restoreformer(folder: Path) -> Subject:

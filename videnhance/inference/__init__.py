@@ -146,7 +146,8 @@ def _decided(backend: str, device: str, traits: Traits, wish: Execution) -> Way:
         if not traits.onnx:
             raise UsageError("--precision fp16: not on a CPU; use auto or f32")
         given = "auto"
-    precision = auto if given == "auto" or backend not in traits.halves else given
+    free = backend in (*traits.halves, *traits.asked)
+    precision = given if free and given != "auto" else auto
     return Way(backend, device, precision, wish.compile and backend == TORCH)
 
 

@@ -90,11 +90,13 @@ def _make_room(newest: Path) -> None:
 
 
 def _digest_of(module: str) -> str | None:
-    """SHA-256 of a module's source, without importing it."""
+    """SHA-256 of a module's source, without importing it; None where there is no such file."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return None
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    with suppress(OSError):  # in an archive, the version of videnhance tells
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    return None
 
 
 def _version(package: str) -> str | None:

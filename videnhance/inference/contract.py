@@ -42,13 +42,15 @@ class Traits:
     """Whether it is an ONNX file. None of the backends computes these on a GPU."""
     halves: tuple[str, ...] = ()
     """Backends that compute it in half precision, if that is asked for, or by "auto" where the
-    processor gains from it: measured differences stay below the limits in docs/measuring.md. All
-    others compute it in f32, whatever is asked."""
+    processor gains from it: measured differences stay below the limits in docs/measuring.md."""
+    asked: tuple[str, ...] = ()
+    """Backends that do so only if asked by name. All others compute it in f32, whatever is asked.
+    """
 
 
 ONNX = Traits(onnx=True, halves=(OPENVINO,))
 PLAIN = Traits(halves=(OPENVINO,))
-LARGE = Traits(halves=(TORCH, OPENVINO))
+LARGE = Traits(halves=(TORCH,), asked=(OPENVINO,))
 CODED = Traits(halves=(TORCH,))
 """Networks that choose among codes. In bf16 several are equally near; the choice is in f32, which
 torch can do amid bf16, but OpenVINO only for the whole network."""
