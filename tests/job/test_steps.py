@@ -16,7 +16,10 @@ from videnhance.media.repair.examination import Examination
 from videnhance.settings.groups import SourceSettings
 
 SOURCE, OUTPUT, TRACKS = Path("in.mp4"), Path("out.mp4"), Path("t.json")
-END = ("choose_persons", "divide", "render", "refuse_changed_source", "mux", "save_best_moments")
+END = (
+    *("choose_persons", "divide", "render", "refuse_changed_source"),
+    *("mux", "save_best_moments", "save_portraits"),
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,13 @@ END = ("choose_persons", "divide", "render", "refuse_changed_source", "mux", "sa
         (
             JobRequest(SOURCE, OUTPUT),
             True,
-            ("load_networks", "recall_finished", "choose_persons", "save_best_moments"),
+            (
+                "load_networks",
+                "recall_finished",
+                "choose_persons",
+                "save_best_moments",
+                "save_portraits",
+            ),
         ),
         (
             JobRequest(SOURCE, TRACKS, kind="detect"),
