@@ -23,7 +23,7 @@ from videnhance.portraits.views import View, views
 from videnhance.show.moments import seen_scores
 
 MOST_FRAMES = 200
-"""Frames of a view that are integrated: the best. Twice as many gain a tenth of a dB."""
+"""Frames of a view that are integrated: the best. It bounds memory and time."""
 _MEMORY = 256 << 20
 """Bytes of samples that are held: a large face takes fewer frames, and needs fewer."""
 
