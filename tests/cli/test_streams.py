@@ -103,6 +103,8 @@ def test_the_exit_code_tells_what_cannot_be_said(tmp_path: Path) -> None:
 def test_ctrl_c_while_modules_are_imported_leaves_no_trace(tmp_path: Path, module: str) -> None:
     script = f"""
 import os, signal, sys
+# Where the tests run in the background of a shell, the signal is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
