@@ -46,7 +46,7 @@ def place(definition: Definition, way: Way, facts: Sequence[Any]) -> Path | None
     what = [
         [definition.name, definition.weights, definition.inputs, definition.outputs],
         [definition.also, [str(way), *facts]],
-        {package: _version(package) for package in packages},
+        {package: version_of(package) for package in packages},
         [
             _digest_of(module)
             for module in (*definition.code, __name__, f"{__package__}.on_{way.backend}")
@@ -99,7 +99,8 @@ def _digest_of(module: str) -> str | None:
     return None
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Of a distribution; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -81,10 +81,10 @@ def enhance(
         completed(Path(output)),
         settings,
         overwrite=overwrite,
-        job_dir=Path(job_dir) if job_dir is not None else None,
+        job_dir=_path(job_dir),
         keep_job=keep_job,
         restart=restart,
-        tracks=Path(tracks) if tracks is not None else None,
+        tracks=_path(tracks),
         identify=identify,
     )
     return run(request, Monitor(progress, stop))
@@ -112,7 +112,7 @@ def detect_tracks(
         settings,
         kind="detect",
         overwrite=overwrite,
-        job_dir=Path(job_dir) if job_dir is not None else None,
+        job_dir=_path(job_dir),
         keep_job=keep_job,
         restart=restart,
     )
@@ -143,10 +143,10 @@ def make_portraits_of(
         settings,
         kind="portrait",
         overwrite=overwrite,
-        job_dir=Path(job_dir) if job_dir is not None else None,
+        job_dir=_path(job_dir),
         keep_job=keep_job,
         restart=restart,
-        tracks=Path(tracks) if tracks is not None else None,
+        tracks=_path(tracks),
     )
     return run(request, Monitor(progress, stop))
 
@@ -255,3 +255,7 @@ def _known_damage(directory: JobDirectory) -> Examination | None:
         return examination_in(read_record(directory.record).document.get("condition"))
     except JobError:
         return None
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return Path(given) if given is not None else None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from videnhance.faces.tracklets import Tracks
+from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.job.directory.record import PACKAGES, Record, digest_of
 from videnhance.media.timeline import Segment
 from videnhance.models.registry import Row
@@ -53,13 +53,10 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
     """Of one rendered segment: of the tracks that are seen in it or may hide one of those."""
     rows = rendering_rows(record.settings)
     faces = [
-        [t.id, t.start, t.opens_shot, t.closes_shot, hashlib.sha256(t.poses.tobytes()).hexdigest()]
+        [t.id, t.start, t.opens_shot, t.closes_shot, poses_digest(t)]
         for t in overlapping(segment, tracks.tracklets)
     ]
-    others = [
-        [t.id, t.start, hashlib.sha256(t.poses.tobytes()).hexdigest()]
-        for t in hiding(segment, tracks)
-    ]
+    others = [[t.id, t.start, poses_digest(t)] for t in hiding(segment, tracks)]
     return digest_of(
         *_origin(record, "render", rows),
         [segment.start, segment.stop],
@@ -70,6 +67,11 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
         others,
         [asdict(zone) for zone in tracks.zones],
     )
+
+
+def poses_digest(track: Tracklet) -> str:
+    """SHA-256 of where a track's face is in each frame."""
+    return hashlib.sha256(track.poses.tobytes()).hexdigest()
 
 
 def _chosen(record: Record, step: Step) -> dict[str, Any]:

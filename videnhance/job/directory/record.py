@@ -34,11 +34,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from videnhance.errors import JobError, cure_of
+from videnhance.inference.cache import version_of
 from videnhance.job.directory.machine import Machine
 from videnhance.job.plan import Plan, Scope
 from videnhance.media.info import VideoInfo
@@ -254,7 +254,7 @@ def make_record(
             "format": FORMAT,
             "version": VERSION,
             "kind": kind or ("detect" if plan is None else "enhance"),
-            "versions": {name: _version(name) for name in ("videnhance", *PACKAGES, *packages)},
+            "versions": {name: version_of(name) for name in ("videnhance", *PACKAGES, *packages)},
             "fingerprints": FINGERPRINTS,
             "source": {
                 "path": str(info.path.absolute()),
@@ -328,10 +328,3 @@ def _shown(value: Any) -> str:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
     return plain
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -6,7 +6,6 @@ goes on, or is run again, makes only what is missing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -20,6 +19,7 @@ from videnhance.errors import VidenhanceError
 from videnhance.faces.tracklets import Tracklet
 from videnhance.files import sha256_of, written
 from videnhance.imaging.frames import Array
+from videnhance.job.directory.fingerprints import poses_digest
 from videnhance.job.directory.finished import note_finished
 from videnhance.job.directory.record import PACKAGES, digest_of
 from videnhance.job.job import Job
@@ -276,7 +276,7 @@ def _fingerprint(
         document.get("cleaned up"),
         document["pix_fmt"],
         [track.id, track.start, number, view.reference, list(view.rows)],
-        hashlib.sha256(track.poses.tobytes()).hexdigest(),
+        poses_digest(track),
         job.settings.portrait.scale,
         quantizer,
     )
