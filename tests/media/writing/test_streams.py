@@ -196,6 +196,17 @@ def test_sound_that_no_container_holds_is_told_so(tmp_path: Path) -> None:
         plan_copying(probe(source), "matroska", "h264")
 
 
+def test_sound_that_mp4_refuses_at_its_end_is_refused_before_any_work(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.webm", audio="libopus", rate=48000, codec="libvpx", pts=PTS)
+    # Opus without its header: 19 bytes of CodecPrivate (63 A2) become Void (EC).
+    data = source.read_bytes()
+    assert data.count(b"\x63\xa2\x93OpusHead") == 1
+    source.write_bytes(data.replace(b"\x63\xa2\x93OpusHead", b"\xec\x40\x13OpusHead"))
+    with pytest.raises(ContainerError, match=r"mp4 cannot hold audio stream 1 \(opus\).*\.mkv"):
+        plan_copying(probe(source), "mp4", "h264")
+    assert plan_copying(probe(source), "matroska", "h264").kept == (1,)
+
+
 def test_frames_faster_than_matroska_counts_are_refused(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4", pts=range(8), time_base=Fraction(1, 4000))
     timeline = read_timeline(probe(source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -28,7 +29,7 @@ _IN_AVI = ("pcm_s16le", "pcm_u8", "pcm_alaw", "pcm_mulaw", "mp2", "mp3")
 """Sound that AVI keeps packet for packet. AAC begins with a packet that is not to be heard, which
 AVI cannot say; of ADPCM and AC-3, PyAV gives the muxer no true length of a block."""
 _LOOK = 1000
-"""How many packets of a source are searched for the first one of each data stream."""
+"""How many packets of a source are searched for the first one of each stream."""
 
 
 BESIDE = "is copied as it is, with its faces"
@@ -66,7 +67,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
     notes: list[str] = []
     beside: list[str] = []
     with open_source(info) as source:
-        data = _first_data(source)
+        first = _first_packets(source)
     with open_source(info) as source:
         for stream in source.streams:
             what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
@@ -75,7 +76,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
             if stream.type == "audio" and audio == "none":
                 notes.append(f"{what} is left out, as asked for (--audio none)")
                 continue
-            if _takes_stream(muxer, stream, data):
+            if _takes_stream(muxer, stream, first):
                 kept.append(stream.index)
                 if isinstance(stream, VideoStream) and not is_cover(stream):
                     size = f"{stream.codec_context.width}x{stream.codec_context.height}"
@@ -84,7 +85,7 @@ def plan_copying(info: VideoInfo, muxer: str, codec: str, audio: str = "copy") -
                         f"--stream {stream.index} enhances it"
                     )
                 continue
-            others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, data)]
+            others = [s for s, other in CONTAINERS.items() if _takes_stream(other, stream, first)]
             decodable = stream.codec_context is not None and _takes_codec(muxer, "aac")
             if stream.type == "audio" and audio == "aac" and decodable:
                 anew.append(stream.index)
@@ -149,13 +150,13 @@ def _is_written_anew(source: InputContainer, stream: Stream) -> bool:
     return "timecode" in stream.metadata or chapters
 
 
-def _first_data(source: InputContainer) -> dict[int, Packet[Any]]:
-    """The first packet of each data stream."""
-    wanted = [s for s in source.streams if s.type == "data"]
+def _first_packets(source: InputContainer) -> dict[int, Packet[Any]]:
+    """The first packet of each stream that is not video, where it is near the beginning."""
+    wanted = [s for s in source.streams if s.type != "video"]
     found: dict[int, Packet[Any]] = {}
     if wanted:
         for packet in islice(packets_of(source), _LOOK):
-            if packet.stream.type == "data":
+            if packet.stream.type != "video" and packet.size:
                 found.setdefault(packet.stream_index, packet)
             if len(found) == len(wanted):
                 break
@@ -171,7 +172,7 @@ def _takes_codec(muxer: str, codec: str) -> bool:
         return name in container.supported_codecs
 
 
-def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -> bool:
+def _takes_stream(muxer: str, stream: Stream, first: Mapping[int, Packet[Any]]) -> bool:
     if acm.is_refused(muxer, stream):
         return acm.is_taken(stream)
     if muxer == MUXERS[AVI]:
@@ -184,19 +185,23 @@ def _takes_stream(muxer: str, stream: Stream, data: Mapping[int, Packet[Any]]) -
         with av.open(memory, "w", format=muxer) as container:
             copy = container.add_stream_from_template(stream, opaque=True)
             container.start_encoding()
-            if stream.type != "data":
-                return True
-            # Muxers accept headers of data streams and then refuse their packets: try one.
-            packet = Packet(bytes(data[stream.index]))
+            # Muxers accept headers of data streams and then refuse their packets; MP4 describes a
+            # stream, which damage may forbid, when it has a packet and is finished: try one.
+            if stream.index not in first:
+                return stream.type != "data"
+            packet = Packet(bytes(first[stream.index]))
             packet.pts = packet.dts = 0
-            packet.time_base = data[stream.index].time_base
-            packet.duration = data[stream.index].duration
+            packet.time_base = first[stream.index].time_base
+            packet.duration = first[stream.index].duration
             packet.stream = copy
-            container.mux(packet)
+            with nullcontext() if stream.type == "data" else suppress(av.error.FFmpegError):
+                container.mux(packet)
+        if stream.type != "data":
+            return True
         memory.seek(0)
         with av.open(memory) as container:
             return bytes(packet) in (bytes(read) for read in container.demux() if read.size)
-    except (av.error.FFmpegError, ValueError, KeyError):
+    except (av.error.FFmpegError, ValueError):
         return False
 
 
