@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,11 +20,6 @@ from videnhance.cli.commands import app
 from videnhance.media.writing.codecs import CODECS
 from videnhance.restorers import RESTORERS
 from videnhance.settings.groups import SETTINGS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "videnhance"

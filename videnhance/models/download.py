@@ -225,9 +225,6 @@ def _blocks(response: HTTPResponse, limit: int) -> Iterator[bytes]:
         while block := response.read1(min(_BLOCK, limit)):
             yield block
             limit -= len(block)
-            # Python 3.10 would read past the declared length, until the server hangs up.
-            if limit <= 1 and response.headers.get("Content-Length"):
-                return
     except (OSError, HTTPException) as error:
         raise _Broken(f"the connection broke off ({line_of(error)})") from error
 
@@ -256,17 +253,7 @@ class _Redirects(HTTPRedirectHandler):
         except ModelError:
             fp.close()
             raise
-        # Python 3.10 knows 307 but not 308, which means the same for GET.
-        return super().redirect_request(
-            req,
-            fp,
-            307 if code == 308 else code,
-            msg,
-            headers,
-            newurl,
-        )
-
-    http_error_308 = HTTPRedirectHandler.http_error_302
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener(url: str) -> OpenerDirector:

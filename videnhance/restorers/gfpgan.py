@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -217,7 +218,8 @@ class _Decoder(nn.Module):
 
     def forward(self, styles: Tensor) -> tuple[Tensor, Tensor]:
         """The features and the picture at 4x4, from styles (B, 16, 512)."""
-        start = self.constant_input.get_parameter("weight")
+        # not by get_parameter, which torch.export follows only from torch 2.5 on
+        start = cast(Tensor, self.constant_input.weight)
         painted = self.style_conv1(start.expand(len(styles), -1, -1, -1), styles[:, 0])
         return painted, self.to_rgb1(painted, styles[:, 1])
 

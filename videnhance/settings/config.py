@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from math import isfinite
 from pathlib import Path
 from types import UnionType
@@ -10,11 +10,6 @@ from typing import Any, get_args
 
 from videnhance.errors import UsageError
 from videnhance.settings.groups import SETTINGS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def read_config(path: Path) -> dict[str, Any]:

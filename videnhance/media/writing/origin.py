@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from videnhance.media.sound.packets import timed_streams
 
 _FINE = Fraction(1, 1000)
 """Seconds: an output may begin so much later than 0, where that spares rounding."""
-_DATES = (datetime(1990, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc))
+_DATES = (datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 """A clock that reads seconds since 1970 between these shows the date. Hours of uptime, and the 26.5
 hours of MPEG's clock, are far from that."""
 _HOLDS_DATES = ("mp4", "mov", "matroska", "webm")
@@ -68,9 +68,7 @@ def date_of(origin: Fraction) -> datetime | None:
     first, last = (Fraction(int(date.timestamp())) for date in _DATES)
     if not first <= origin < last:
         return None
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(
-        microseconds=int(origin * 1_000_000)
-    )
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(origin * 1_000_000))
 
 
 def creation_time(muxer: str, origin: Fraction) -> dict[str, str]:
