@@ -16,11 +16,9 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from av.video.stream import VideoStream
 from make_samples import CRF, FPS, HEIGHT, WIDTH, corridor_frames
 
 from videnhance.job.run import enhance
@@ -34,7 +32,7 @@ def write_corridor(path: Path, frames: int) -> None:
     """As a recorder does: H.264 with a keyframe every two seconds, no sound."""
     with av.open(str(path), "w") as container:
         options = {"crf": CRF, "preset": "veryfast", "g": "50"}
-        video = cast(VideoStream, container.add_stream("libx264", rate=FPS, options=options))
+        video = container.add_stream("libx264", rate=FPS, options=options)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         context = video.codec_context
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709

@@ -66,7 +66,7 @@ def read_run(path: Path, start: int, count: int) -> list[Image]:
     with av.open(str(path)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index >= start:
-                pictures.append(frame.to_ndarray(format="rgb24"))
+                pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
             if len(pictures) == count:
                 break
     return pictures

@@ -107,4 +107,5 @@ def augmented(levels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
         part = part.copy()
         part[:, gone] = np.tensordot(part[:, :3], LUMA, axes=(1, 0))[:, None]
     gain = np.float32(rng.uniform(0.6, 1.1))
-    return np.ascontiguousarray(part * gain + np.float32(rng.uniform(0.0, 1.0 - min(gain, 1.0))))
+    added = np.float32(rng.uniform(0.0, 1.0 - min(float(gain), 1.0)))
+    return np.ascontiguousarray(part * gain + added, np.float32)

@@ -190,11 +190,11 @@ def coded(pictures: Sequence[Image], camera: Camera) -> tuple[list[Image], float
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         container.streams.video[0].codec_context.options = EXPORT_QUANTIZERS
         frames = list(container.decode(video=0))
     steps = [q for frame in frames if (q := quantizer_of(frame)) is not None]
-    pictures = [frame.to_ndarray(format="rgb24") for frame in frames]
+    pictures = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in frames]
     return pictures, float(np.median(steps)) if steps and camera.codec == "libx264" else None
 
 

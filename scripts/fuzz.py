@@ -120,10 +120,9 @@ def write_kind(path: Path, codec: str, pix_fmt: str, audio: str | None) -> None:
         video.codec_context.gop_size = 5
         if codec == "libx265":
             video.options = {"x265-params": "log-level=none", "preset": "ultrafast"}
-        sound = None
-        if audio is not None:
-            sound = container.add_stream(audio, rate=RATE)
-            assert isinstance(sound, AudioStream)
+        sound = None if audio is None else container.add_stream(audio, rate=RATE)
+        assert sound is None or isinstance(sound, AudioStream)
+        if sound is not None:
             sound.codec_context.layout = "mono"
             sound.codec_context.bit_rate = 32000
         rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
@@ -139,9 +138,9 @@ def write_kind(path: Path, codec: str, pix_fmt: str, audio: str | None) -> None:
                 heard = AudioFrame.from_ndarray(tone.astype(np.int16)[None], "s16", "mono")
                 heard.sample_rate, heard.pts = RATE, index * step
                 container.mux(sound.encode(heard))
-        for stream in (video, sound):
-            if stream is not None:
-                container.mux(stream.encode(None))
+        container.mux(video.encode(None))
+        if sound is not None:
+            container.mux(sound.encode(None))
 
 
 def damaged(data: bytes, random: np.random.Generator) -> bytes:

@@ -33,7 +33,7 @@ def frames(path: Path, wanted: Sequence[int]) -> dict[int, Image]:
     """Chosen frames of a clip, BGR."""
     with av.open(str(path)) as container:
         return {
-            index: frame.to_ndarray(format="bgr24")
+            index: np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
             for index, frame in enumerate(container.decode(video=0))
             if index in wanted
         }

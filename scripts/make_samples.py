@@ -181,8 +181,7 @@ def _dim(picture: Image, lamp: tuple[float, float], scale: int) -> Image:
     lit = 0.035 + 0.5 * (np.clip(picture, 0, 255) / 255 * light) ** np.float32(1.2)
     grey = (lit @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
     tint = np.array([0.98, 1.0, 0.92], np.float32)
-    dim: Image = (grey + 0.55 * (lit - grey)) * (255 * tint)
-    return dim
+    return np.asarray((grey + 0.55 * (lit - grey)) * (255 * tint), np.float32)
 
 
 @functools.cache

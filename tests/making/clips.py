@@ -34,6 +34,30 @@ def picture(index: int, width: int, height: int, pix_fmt: str = "yuv420p") -> Vi
     return frame
 
 
+def add_video(
+    container: OutputContainer,
+    codec: str,
+    size: tuple[int, int] = (64, 48),
+    pix_fmt: str = "yuv420p",
+    *,
+    rate: Fraction | int = 25,
+    options: dict[str, str] | None = None,
+) -> VideoStream:
+    """A new stream for pictures of this size."""
+    stream = container.add_stream(codec, rate=rate, options=options or {})
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+    return stream
+
+
+def add_sound(container: OutputContainer, codec: str, rate: int) -> AudioStream:
+    """A new stream for one channel at `rate` Hz."""
+    stream = container.add_stream(codec, rate=rate)
+    assert isinstance(stream, AudioStream)
+    stream.codec_context.layout = "mono"
+    return stream
+
+
 def write_clip(
     path: Path,
     *,
@@ -60,9 +84,8 @@ def write_clip(
         if path.suffix in (".mp4", ".mov")
         else {},
     ) as container:
-        stream = container.add_stream(codec, rate=25, options=repeatable(codec, options or {}))
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        coding = repeatable(codec, options or {})
+        stream = add_video(container, codec, size, pix_fmt, options=coding)
         stream.codec_context.time_base = time_base
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
@@ -72,11 +95,7 @@ def write_clip(
             context = stream.codec_context
             context.color_range, context.colorspace = color[0], color[1]
             context.color_primaries, context.color_trc = color[2], color[3]
-        sound = None
-        if audio is not None:
-            sound = container.add_stream(audio, rate=rate)
-            assert isinstance(sound, AudioStream)
-            sound.codec_context.layout = "mono"
+        sound = None if audio is None else add_sound(container, audio, rate)
         for index, tick in enumerate(pts):
             frame = pictures[index] if pictures else picture(index, *size, pix_fmt)
             frame.pts, frame.time_base = tick, time_base

@@ -21,10 +21,11 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from tests.making.clips import add_sound, add_video
 from tests.making.odd_clips import FORMATS
+from videnhance.imaging.frames import Array
 from videnhance.media.reading.decoding import planes_of
 from videnhance.media.writing.codecs import repeatable
 
@@ -70,20 +71,16 @@ def write_flash(
     with av.open(str(path), "w", format=form, options=_muxing(form)) as container:
         options = repeatable(codec, _coding(codec, reordered))
         if disguise is None:
-            stream = container.add_stream(codec, rate=rate, options=options)
-            assert isinstance(stream, VideoStream)
+            stream = add_video(container, codec, rate=rate, options=options)
             coder = stream.codec_context
         else:
-            stream = container.add_stream(disguise[0], rate=rate)
+            stream = add_video(container, disguise[0], rate=rate)
             coder = cast(VideoCodecContext, VideoCodecContext.create(codec, "w"))
             coder.options, coder.framerate = options, Fraction(rate)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         coder.width, coder.height = 64, 48
         coder.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         coder.time_base = Fraction(1, rate)
-        tone = container.add_stream(sound, rate=samples)
-        assert isinstance(tone, AudioStream)
-        tone.codec_context.layout = "mono"
+        tone = add_sound(container, sound, samples)
         container.start_encoding()
         pictures = _pictures(coder, begin, rate, origin)
         sounds = _clicks(tone, begin, samples, origin)
@@ -171,7 +168,7 @@ def _clicks(stream: AudioStream, begin: Begin, rate: int, origin: int) -> list[P
 class Moments:
     """What decoding shows, at the times of FFmpeg's own reading."""
 
-    pictures: tuple[NDArray[np.uint8], ...]
+    pictures: tuple[Array, ...]
     """The luma of each frame."""
     times: tuple[float, ...]
     """Of the frames, in seconds."""

@@ -17,9 +17,8 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
-from tests.making.clips import picture
+from tests.making.clips import add_video, picture
 from videnhance.media.writing.codecs import repeatable
 
 FORMATS = {
@@ -110,10 +109,9 @@ def write_odd_clip(
         settings["video_track_timescale"] = str(base.denominator)
     with av.open(str(path), "w", format=form, options=settings) as container:
         rate = 1 / base if times == "ntsc" else Fraction(25)
-        stream = container.add_stream(codec, rate=rate, options=repeatable(codec, options or {}))
-        assert isinstance(stream, VideoStream)
+        coding = repeatable(codec, options or {})
+        stream = add_video(container, codec, size, pix_fmt, rate=rate, options=coding)
         context = stream.codec_context
-        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         context.time_base = base
         if aspect is not None:
             context.sample_aspect_ratio = aspect

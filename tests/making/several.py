@@ -9,9 +9,8 @@ from typing import Any
 import av
 from av.packet import Packet
 from av.stream import Disposition
-from av.video.stream import VideoStream
 
-from tests.making.clips import picture
+from tests.making.clips import add_video, picture
 
 
 def write_videos(
@@ -34,10 +33,8 @@ def write_videos(
         for number, size in enumerate(sizes):
             cover = number in covers
             rate = rates[number] if rates else 25
-            stream = container.add_stream("png" if cover else "libx264", rate=rate)
-            assert isinstance(stream, VideoStream)
-            stream.width, stream.height = size
-            stream.pix_fmt = "rgb24" if cover else "yuv420p"
+            codec, pix_fmt = ("png", "rgb24") if cover else ("libx264", "yuv420p")
+            stream = add_video(container, codec, size, pix_fmt, rate=rate)
             if cover:
                 stream.disposition = Disposition.attached_pic
             else:

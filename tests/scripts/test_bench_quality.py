@@ -49,7 +49,8 @@ def scenes(count: int, **size: int) -> list[Image]:
 
 def decoded(path: Path) -> list[Image]:
     with av.open(str(path)) as container:
-        return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        frames = container.decode(video=0)
+        return [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in frames]
 
 
 def rms(one: Sequence[Image], other: Sequence[Image]) -> float:

@@ -42,6 +42,7 @@ def test_video_is_small_and_steady(make_samples: ModuleType) -> None:
     assert {(frame.width, frame.height) for frame in frames} == {(640, 360)}
     for index, frame in enumerate(frames):
         assert frame.pts is not None
+        assert frame.time_base is not None
         assert frame.pts * frame.time_base == Fraction(index, 25)
     # 1 is BT.709 in the code points of H.273; range 1 is FFmpeg's "limited".
     context = stream.codec_context
@@ -56,6 +57,7 @@ def test_clicks_are_at_full_seconds() -> None:
         sound = np.zeros(10 * rate)
         for frame in container.decode(stream):
             assert frame.pts is not None
+            assert frame.time_base is not None
             samples = frame.to_ndarray().reshape(-1)
             start = round(frame.pts * frame.time_base * rate)
             sound[start : start + len(samples)] = np.abs(samples)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from tests.making.clips import decoded, square_frames, write_rgb
 from tests.making.timelines import read_timeline
@@ -47,6 +48,7 @@ def test_a_png_says_in_any_letters_what_it_is(tmp_path: Path) -> None:
     assert read_text(path) == {"Source": "clip.mp4", "Title": "Камера 3"}
     with Image.open(path) as image:  # another reader finds the same
         image.load()
+        assert isinstance(image, PngImageFile)
         assert image.text == {"Source": "clip.mp4", "Title": "Камера 3"}
         np.testing.assert_array_equal(np.asarray(image), picture)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

@@ -214,7 +214,7 @@ class _Weigher:
         away = inside * (samples.values - read(self._shown, samples.at, self._side))
         wide = _LIGHT * self._side
         light = _blurred(away, wide) / np.maximum(_blurred(inside, wide), np.float32(0.05))
-        return samples, away, light
+        return samples, np.asarray(away, np.float32), np.asarray(light, np.float32)
 
 
 def _each(patches: Sequence[Patch], weigher: _Weigher) -> Iterator[_Weighed]:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import av
 import pytest
-from av.video.stream import VideoStream
 
-from tests.making.clips import picture
+from tests.making.clips import add_video, picture
 from tests.making.flash import BEGINS, write_flash
 from tests.making.settings import UNCHANGED
 from videnhance.errors import CheckError
@@ -120,9 +119,7 @@ def write_long(path: Path) -> Path:
     codec, form = ("mpeg2video", "vob") if path.suffix == ".mpg" else ("libx264", None)
     options = {"g": "25", "bf": "0", "preset": "ultrafast"}
     with av.open(str(path), "w", format=form) as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream = add_video(container, codec, options=options)
         for index in range(1200):
             container.mux(stream.encode(picture(index, 64, 48)))
         container.mux(stream.encode(None))

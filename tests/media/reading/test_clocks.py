@@ -11,7 +11,15 @@ import av
 import numpy as np
 import pytest
 
-from tests.making.clips import decoded, packets, sound_times, times, write_clip
+from tests.making.clips import (
+    add_sound,
+    add_video,
+    decoded,
+    packets,
+    sound_times,
+    times,
+    write_clip,
+)
 from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.media.reading.source import open_source, packets_of
@@ -65,9 +73,8 @@ def write_sound(path: Path, audio: str) -> Path:
     """1.6 s of video with sound in pieces as long as a frame or, of some codecs, longer."""
     rate = 8000 if audio in ("libmp3lame", "pcm_mulaw", "adpcm_ima_wav") else 48000
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mjpeg", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
-        sound = container.add_stream(audio, rate=rate, layout="mono")
+        video = add_video(container, "mjpeg", pix_fmt="yuvj420p")
+        sound = add_sound(container, audio, rate)
         found = []
         for index in range(40):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 3 * index, np.uint8))

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from tests.making.clips import write_clip
 from tests.making.settings import UNCHANGED
@@ -33,8 +34,9 @@ def data(path: Path, number: int) -> list[bytes]:
 
 def shown(path: Path, number: int) -> list[np.ndarray]:
     with av.open(str(path)) as container:
-        frames = container.decode(container.streams[number])
-        return [frame.to_ndarray() for frame in frames]
+        stream = container.streams[number]
+        assert isinstance(stream, VideoStream)
+        return [frame.to_ndarray() for frame in container.decode(stream)]
 
 
 def codecs(path: Path) -> list[str]:

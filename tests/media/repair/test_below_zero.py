@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
 
-from tests.making.clips import decoded, packets, picture, sound_times, times
+from tests.making.clips import add_sound, add_video, decoded, packets, picture, sound_times, times
 from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.settings.groups import (
@@ -37,11 +39,10 @@ def clip(
     options = {"avoid_negative_ts": "disabled", "output_ts_offset": f"{float(offset):.6f}"}
     base = Fraction(1, 25)
     with av.open(str(path), "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, rate=25, options={"g": "10", "bf": "2"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream = add_video(container, codec, options={"g": "10", "bf": "2"})
         stream.codec_context.time_base = base
-        found = []
-        tone = container.add_stream(audio, rate=48000, layout="mono") if audio else None
+        found: list[Packet[Any]] = []
+        tone = add_sound(container, audio, 48000) if audio else None
         for index, tick in enumerate(pts):
             frame = picture(index, 64, 48)
             frame.pts, frame.time_base = tick, base

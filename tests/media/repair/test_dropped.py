@@ -12,9 +12,8 @@ from pathlib import Path
 import av
 import pytest
 from av.packet import Packet
-from av.video.stream import VideoStream
 
-from tests.making.clips import picture, times
+from tests.making.clips import add_video, picture, times
 from tests.making.settings import UNCHANGED
 from videnhance.errors import TruncatedError
 from videnhance.job.run import enhance
@@ -31,13 +30,11 @@ IN_BETWEEN = (0, 1, 2, 3, 9, 10, 11, 18)
 def write_dropped(path: Path, places: Sequence[int], codec: str = "mjpeg") -> Path:
     """An AVI of PLACES places at 25 a second, of which only these have a frame."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options={"bf": "0"})
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height = 64, 48
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream = add_video(container, codec, pix_fmt=pix_fmt, options={"bf": "0"})
         stream.codec_context.time_base = Fraction(1, 25)
         for place in places:
-            frame = picture(place, 64, 48, stream.pix_fmt)
+            frame = picture(place, 64, 48, pix_fmt)
             frame.pts, frame.time_base = place, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.making.clips import picture, write_clip
+from tests.making.clips import add_video, picture, write_clip
 from tests.making.kinds import unknown_clusters
 from videnhance.errors import TruncatedError
 from videnhance.media.reading.source import open_source, probe
@@ -22,8 +22,7 @@ FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 def clip(path: Path, form: str, codec: str, options: dict[str, str] | None = None) -> Path:
     """30 frames, a keyframe every ten."""
     with av.open(str(path), "w", format=form, options=options or {}) as container:
-        stream = container.add_stream(codec, rate=25, options={"g": "10"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream = add_video(container, codec, options={"g": "10"})
         for index in range(30):
             frame = picture(index, 64, 48)
             frame.pts, frame.time_base = index, Fraction(1, 25)

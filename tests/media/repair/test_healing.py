@@ -9,9 +9,8 @@ import av
 import numpy as np
 import pytest
 from av.packet import Packet
-from av.video.stream import VideoStream
 
-from tests.making.clips import decoded, picture, write_clip
+from tests.making.clips import add_video, decoded, picture, write_clip
 from tests.making.settings import UNCHANGED
 from videnhance.job.run import enhance
 from videnhance.media.reading.source import probe
@@ -27,9 +26,7 @@ def write_refreshed(path: Path, frames: int = 60, codec: str = "libx264") -> Pat
     name = "x264-params" if codec == "libx264" else "x265-params"
     options = {name: refresh if codec == "libx264" else refresh + ":log-level=error"}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        stream = add_video(container, codec, (192, 128), options=options)
         for index in range(frames):
             container.mux(stream.encode(picture(index, 192, 128)))
         container.mux(stream.encode(None))

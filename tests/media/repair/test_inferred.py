@@ -9,9 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 
-from tests.making.clips import decoded, picture, times
+from tests.making.clips import add_video, decoded, picture, times
 from tests.making.odd_clips import FORMATS
 from tests.making.settings import UNCHANGED
 from videnhance.cli.report import probe_facts
@@ -37,14 +36,12 @@ def write_paced(
     """Frames `step` apart, in seconds, of a stream that declares 25 a second wherever it can."""
     form = FORMATS.get(path.suffix, path.suffix[1:])
     with av.open(str(path), "w", format=form) as container:
-        stream = container.add_stream(codec, rate=RATE, options=options or {})
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height = 160, 120
-        stream.pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
+        pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
+        stream = add_video(container, codec, (160, 120), pix_fmt, rate=RATE, options=options)
         stream.codec_context.time_base = Fraction(1, RATE)
         packets = []
         for index in range(frames):
-            frame = picture(index, 160, 120).reformat(format=stream.pix_fmt)
+            frame = picture(index, 160, 120).reformat(format=pix_fmt)
             frame.pts, frame.time_base = index, Fraction(1, RATE)
             packets += stream.encode(frame)
         packets += stream.encode(None)

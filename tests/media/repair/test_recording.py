@@ -279,9 +279,9 @@ def test_the_last_frame_is_shown_as_long_as_is_declared(tmp_path: Path, spoilt: 
     options = {"video_track_timescale": "25"}
     with av.open(str(good)) as a, av.open(str(path), "w", options=options) as b:
         stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
-        for number, packet in enumerate(p for p in a.demux(video=0) if p.size):
+        for number, own in enumerate(p for p in a.demux(video=0) if p.size):
+            packet: Packet[Any] = own
             if number == 9:
-                own = packet
                 packet = Packet(b"no picture at all") if spoilt else own
                 packet.pts, packet.dts, packet.time_base = own.pts, own.dts, own.time_base
                 packet.is_keyframe, packet.duration = True, 5 * (own.duration or 0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.making.clips import packets
+from tests.making.clips import add_sound, add_video, packets
 from tests.making.settings import UNCHANGED
 from videnhance.cli.report import summary_text
 from videnhance.job.run import enhance
@@ -28,9 +28,8 @@ PAUSED = range(8, 13)
 def write_paused(path: Path, codec: str, paused: range = PAUSED, jitter: int = 0) -> Path:
     """Forty frames with a tone that pauses; every third piece of it `jitter` samples late."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("mjpeg", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
-        audio = container.add_stream(codec, rate=RATE, layout="mono")
+        video = add_video(container, "mjpeg", pix_fmt="yuvj420p")
+        audio = add_sound(container, codec, RATE)
         for index in range(40):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 5 * index, np.uint8))
             frame.pts, frame.time_base = index, Fraction(1, 25)

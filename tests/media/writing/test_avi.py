@@ -212,7 +212,7 @@ def test_a_last_frame_that_is_shown_longer_ends_where_it_did(tmp_path: Path) -> 
         stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
         for packet in [p for p in a.demux(video=0) if p.size]:
             if packet.pts == 11 / 25 / Fraction(packet.time_base):
-                packet.duration *= 5
+                packet.duration = 5 * (packet.duration or 0)
             packet.stream = stream
             b.mux(packet)
     assert open_clip(source).timeline.end_of(11) == 16 / 25

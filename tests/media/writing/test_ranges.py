@@ -18,10 +18,18 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Disposition
-from av.video.stream import VideoStream
 
 from tests.making.captions import captioned
-from tests.making.clips import UNEVEN, decoded, packets, picture, times, write_clip
+from tests.making.clips import (
+    UNEVEN,
+    add_sound,
+    add_video,
+    decoded,
+    packets,
+    picture,
+    times,
+    write_clip,
+)
 from tests.making.passing import through
 from tests.making.timelines import read_timeline
 from videnhance.errors import OutputError
@@ -60,13 +68,9 @@ def write_sounding(
     options = {"video_track_timescale": "1000"} if path.suffix != ".mkv" else {}
     options |= {"max_interleave_delta": "1"} if lead else {}
     with av.open(str(path), "w", options=options) as container:
-        video = container.add_stream("libx264", rate=25, options={"bf": "2", "g": "7"})
-        assert isinstance(video, VideoStream)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video = add_video(container, "libx264", options={"bf": "2", "g": "7"})
         video.codec_context.time_base = BASE
-        sound = container.add_stream(audio, rate=rate)
-        assert isinstance(sound, AudioStream)
-        sound.codec_context.layout = "mono"
+        sound = add_sound(container, audio, rate)
         coded = []
         for index, tick in enumerate(pts):
             frame = picture(index, 64, 48)

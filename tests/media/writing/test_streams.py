@@ -276,13 +276,6 @@ TOLD = {
     "creation_time": "2024-01-02T03:04:05.000000Z",
     "com.vendor.serial": "X1",
 }
-DOOR = {
-    "id": 1,
-    "start": 0,
-    "end": 900,
-    "time_base": Fraction(1, 1000),
-    "metadata": {"title": "Door"},
-}
 
 
 def described(folder: Path, suffix: str, *, timecode: bool = False) -> Path:
@@ -297,7 +290,11 @@ def described(folder: Path, suffix: str, *, timecode: bool = False) -> Path:
         if timecode:
             routes[0].metadata["timecode"] = "01:00:00:00"
         b.metadata.update(TOLD)
-        b.set_chapters([DOOR])
+        milliseconds = Fraction(1, 1000)
+        door = {"title": "Door"}
+        b.set_chapters(
+            [{"id": 1, "start": 0, "end": 900, "time_base": milliseconds, "metadata": door}]
+        )
         for packet in a.demux():
             if packet.size:
                 packet.stream = routes[packet.stream_index]

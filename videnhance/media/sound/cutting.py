@@ -204,7 +204,7 @@ def can_begin(packet: Packet[Any], template: Stream, route: Stream) -> bool:
             copy.stream = trial.add_stream_from_template(template, opaque=True)
             trial.mux(copy)
         memory.seek(0)
-        with av.open(memory) as trial_read:
+        with av.open(memory, "r") as trial_read:
             found = next((begin_of(read) for read in trial_read.demux() if read.size), None)
     except (av.error.FFmpegError, ValueError):
         return False

@@ -199,7 +199,7 @@ def _takes_stream(muxer: str, stream: Stream, first: Mapping[int, Packet[Any]]) 
         if stream.type != "data":
             return True
         memory.seek(0)
-        with av.open(memory) as container:
+        with av.open(memory, "r") as container:
             return bytes(packet) in (bytes(read) for read in container.demux() if read.size)
     except (av.error.FFmpegError, ValueError):
         return False
