@@ -16,16 +16,18 @@ PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
     *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
-    *("inference", "models", "detectors", "restorers", "render", "show", "portraits", "job", "cli"),
+    *("inference", "models", "detectors", "restorers", "render", "show", "portraits"),
+    *("evidence", "job", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {
     "media": (
-        *("names", "info", "timeline", "positions", "reading", "repair", "clip"),
+        *("names", "info", "timeline", "positions", "reading", "digests", "repair", "clip"),
         *("sound", "check", "writing", "opening"),
     ),
     "job": (
         *("monitor", "plan", "directory", "source", "request", "job", "steps", "summary"),
+        "evidence",
         *("retry", "run", "preview"),
     ),
 }

@@ -100,6 +100,7 @@ def enhance(
                 keep_job=keep_job,
                 restart=restart,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )
