@@ -39,6 +39,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.command()(portraits.portrait)
 app.command()(evidence.verify)
+app.command()(evidence.replay)
 
 
 @app.command()

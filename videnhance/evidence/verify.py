@@ -89,7 +89,7 @@ def verify(places: Places, tell: Tell = lambda step, done, total: None) -> Itera
         yield from _content(record, output, path, tell)
     yield from _outside(record, source if is_same else None, places, tell)
     for name, known in record.method.weights.items():
-        yield _weights(name, known.sha256, dict(places.weights).get(name))
+        yield weights_line(name, known.sha256, dict(places.weights).get(name))
 
 
 def _input(record: Record, path: Path | None, tell: Tell) -> tuple[bool, Line]:
@@ -233,7 +233,8 @@ def _outcome(name: str, video: Video, found: Difference) -> Line:
     return Line("outside", "holds" if holds else "differs", said)
 
 
-def _weights(name: str, sha256: str, given: str | None) -> Line:
+def weights_line(name: str, sha256: str, given: str | None) -> Line:
+    """Whether the weights of a name, or the file given for them, are those of this SHA-256."""
     path = Path(given) if given is not None else weights_here(name)
     if path is None or not path.is_file():
         said = f"{name}: not on this machine, so not compared; name them with --weights NAME=FILE"
