@@ -12,17 +12,22 @@ import pytest
 
 from tests.making.clips import packets, square_frames, times, write_rgb
 from tests.making.recorded import FUSED, enhanced
+from tests.making.several import write_videos
 from videnhance import restorers
 from videnhance.errors import InputError, OutputError
 from videnhance.evidence.columns import Times, runs_of, unrolled
 from videnhance.evidence.reading import is_record, read_record
+from videnhance.evidence.verify import Places, verify
 from videnhance.evidence.writing import record_path, sealed, write_record
 from videnhance.faces.tracklets import CropWindow
 from videnhance.files import sha256_of
 from videnhance.imaging.frames import FloatArray
+from videnhance.job.preview.make import make_preview, preview_frame
+from videnhance.job.replay import Replay, replay
 from videnhance.job.run import enhance
+from videnhance.media.writing.png import write_png
 from videnhance.models.registry import Row
-from videnhance.settings.groups import PartSettings, RecordSettings, Settings
+from videnhance.settings.groups import PartSettings, RecordSettings, Settings, SourceSettings
 
 pytestmark = pytest.mark.usefixtures("square_detector")
 
@@ -165,7 +170,7 @@ def test_a_record_that_could_not_be_written_is_written_by_the_same_command(
 
     output = tmp_path / "out.mp4"
     old = tmp_path / "out.mp4.json"
-    old.write_text("of an earlier result")
+    enhanced(square_clip, output, replace(FUSED, part=PartSettings(end="5f")))
 
     def full(path: Path, record: object) -> None:
         raise OutputError(f"{path}: no room")
@@ -223,6 +228,79 @@ def test_broken_records_are_told_in_one_line_with_the_cure(
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"none\.json: cannot be read .*check the name"):
         read_record(tmp_path / "none.json")
+
+
+def test_a_file_of_that_name_stays_where_no_record_is_wanted(
+    tmp_path: Path, square_clip: Path
+) -> None:
+    (tmp_path / "out.mp4.json").write_text("mine")
+    quiet = replace(FUSED, record=RecordSettings(keep=False))
+    enhance(square_clip, tmp_path / "out.mp4", quiet)
+    enhance(square_clip, tmp_path / "out.mp4", quiet, overwrite=True)
+    assert (tmp_path / "out.mp4.json").read_text() == "mine"
+
+
+def test_a_preview_has_a_record_of_its_range_and_of_its_own_files(
+    tmp_path: Path, square_clip: Path
+) -> None:
+    output = tmp_path / "look.mp4"
+    make_preview(square_clip, output, replace(FUSED, part=PartSettings("10f", "20f")))
+    record = read_record(record_path(output))
+    assert record.kind == "preview"
+    assert record.input.sha256 == sha256_of(square_clip)
+    assert [file.name for file in record.outputs] == ["look.mp4", "look.png"]
+    assert record.output.sha256 == sha256_of(output)
+    assert record.outputs[1].pixels is not None
+    assert record.preview == {"layout": "side", "seconds": 4.0, "at": None}
+    assert record.settings["part.start"].value == "10f"
+    (video,) = record.videos
+    assert (video.start, video.stop, len(video.tracks[0])) == (10, 20, 10)
+    states = {line.state for line in verify(Places(record_path(output)))}
+    assert states == {"holds"}
+    again = replay(Replay(Places(record_path(output), square_clip)))
+    assert {line.state for line in again} == {"holds"}
+
+
+def test_a_single_frame_has_a_record_too(tmp_path: Path, square_clip: Path) -> None:
+    preview_frame(square_clip, tmp_path / "look.png", "12f", FUSED)
+    path = record_path(tmp_path / "look.png")
+    assert [file.name for file in read_record(path).outputs] == ["look.png"]
+    again = list(replay(Replay(Places(path, square_clip))))
+    assert {line.state for line in again} == {"holds"}
+    assert again[-1].said == "look.png: its pixels are bit-equal"
+    with pytest.raises(OutputError, match="exists already, and the record"):
+        (tmp_path / "look.png").unlink()
+        preview_frame(square_clip, tmp_path / "look.png", "12f", FUSED)
+
+
+def test_every_video_of_a_file_stands_in_one_record(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [(192, 128), (96, 64)], count=12)
+    wish = replace(FUSED, source=SourceSettings(stream="all"))
+    record = enhanced(source, tmp_path / "out.mkv", wish)
+    assert record.input.sha256 == sha256_of(source)
+    assert [(v.stream, v.output_stream) for v in record.videos] == [(0, 0), (1, 1)]
+    assert [s.frames.count for s in record.output.streams if s.frames] == [12, 12]
+    assert record.settings["source.stream"].value == "all"
+    assert [v.source_times.first for v in record.videos] == [0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("in.mp4", "out.mkv", "out.mkv.json"),
+    ]
+    found = list(verify(Places(record_path(tmp_path / "out.mkv"))))
+    assert {line.state for line in found} == {"holds"}
+    assert [line.said[:8] for line in found if line.what == "outside"] == ["stream 0", "stream 1"]
+    again = list(replay(Replay(Places(record_path(tmp_path / "out.mkv"), source))))
+    assert {line.state for line in again} == {"holds"}
+
+
+def test_a_picture_is_recorded_by_its_pixels(tmp_path: Path) -> None:
+    source = tmp_path / "in.png"
+    write_png(source, square_frames(1)[0], {}, tmp_path / ".part")
+    record = enhanced(source, tmp_path / "out.png", FUSED)
+    assert record.output.pixels is not None
+    assert record.output.streams == ()
+    found = list(verify(Places(record_path(tmp_path / "out.png"))))
+    assert {line.state for line in found} == {"holds"}
+    assert [line.what for line in found] == ["record", "input", "output", "picture", "outside"]
 
 
 def test_long_clips_have_small_records(tmp_path: Path) -> None:

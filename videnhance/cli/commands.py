@@ -205,6 +205,7 @@ def preview(
                 layout=layout,
                 overwrite=overwrite,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )
@@ -218,6 +219,7 @@ def preview(
                 sheet=sheet,
                 overwrite=overwrite,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )

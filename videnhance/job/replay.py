@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -21,6 +23,7 @@ from videnhance.evidence.writing import record_path
 from videnhance.files import sha256_of
 from videnhance.inference.cache import version_of
 from videnhance.job.directory.machine import this_machine, unlike
+from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import enhance, make_portraits_of
 from videnhance.media.digests import source_sha256
 from videnhance.render.networks import backends_of, detecting_rows, rendering_rows
@@ -48,11 +51,6 @@ def replay(request: Replay, progress: Progress = silent, stop: Stop = never) -> 
     as `enhance`.
     """
     record = read_record(request.places.record)
-    if record.kind == "preview":
-        raise UsageError(
-            f"{request.places.record}: is of a preview, which is replayed by the same command; "
-            "name the record of a result"
-        )
     source = request.places.input
     assert source is not None
     _refuse_another(record, source, progress)
@@ -60,26 +58,13 @@ def replay(request: Replay, progress: Progress = silent, stop: Stop = never) -> 
     tracks = _tracks(record, request)
     yield from _setup(record, settings, request, given=tracks is not None)
     with _target(record, request) as target:
-        if record.kind == "portrait":
-            make_portraits_of(
-                source,
-                target,
-                settings,
-                overwrite=request.overwrite,
-                tracks=tracks,
-                progress=progress,
-                stop=stop,
-            )
-        else:
-            enhance(
-                source,
-                target,
-                settings,
-                overwrite=request.overwrite,
-                tracks=tracks,
-                progress=progress,
-                stop=stop,
-            )
+        how = {
+            "overwrite": request.overwrite,
+            "tracks": tracks,
+            "progress": progress,
+            "stop": stop,
+        }
+        _command(record)(source, target, settings, **how)
         yield from _compared(record, request, target, progress)
 
 
@@ -150,6 +135,24 @@ def _setup(record: Record, settings: Settings, request: Replay, *, given: bool) 
         yield weights_line(name, known.sha256, dict(request.places.weights).get(name))
 
 
+def _command(record: Record) -> Callable[..., object]:
+    """What made the result: takes the input, the output, and settings."""
+    if record.kind == "portrait":
+        return make_portraits_of
+    if record.preview is None:
+        return enhance
+    asked = record.preview
+    if asked["at"] is not None:
+
+        def one(source: Path, output: Path, settings: Settings, **how: Any) -> object:
+            return preview_frame(
+                source, output, asked["at"], settings, layout=asked["layout"], **how
+            )
+
+        return one
+    return partial(make_preview, layout=asked["layout"], seconds=asked["seconds"])
+
+
 @contextmanager
 def _target(record: Record, request: Replay) -> Iterator[Path]:
     """Where the new result goes: a name of the same container."""
@@ -172,7 +175,9 @@ def _compared(record: Record, request: Replay, target: Path, progress: Progress)
     there = {Path(output.name).name: output for output in again.outputs}
     for number, output in enumerate(record.outputs):
         name = Path(output.name).name
-        other = again.output if number == 0 else there.get(name)
+        # A preview's sheet is called after it.
+        is_one = number == 0 or record.kind == "preview"
+        other = again.outputs[number] if is_one else there.get(name)
         if other is None:
             yield Line("output", "differs", f"{name}: was not made again")
             continue

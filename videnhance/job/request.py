@@ -45,6 +45,8 @@ class JobRequest:
     """Whether the source's content is hashed, without which nobody can go on with the job."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """By name, where settings come from that a command, preset or file gave: for the record."""
+    record: Path | None = None
+    """Where the record of the result goes; None: beside the output, under its name."""
 
     @property
     def directory(self) -> JobDirectory:

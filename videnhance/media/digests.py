@@ -123,7 +123,7 @@ def streams_of(
                 found[index].frames = FramesDigest(str(stream.time_base or 1))
             done = 0
             for packet in container.demux():
-                digest = found[packet.stream_index]
+                digest = found[packet.stream.index]  # the last ones, empty, lack stream_index
                 if packet.size:
                     digest.packets += 1
                     hashes[digest.index].update(bytes(packet))

@@ -21,12 +21,9 @@ from videnhance.evidence.document import (
     Color,
     Decoding,
     Finding,
-    Frames,
     Input,
     Method,
     Output,
-    OutputStream,
-    Packets,
     Picture,
     Record,
     Setting,
@@ -39,14 +36,14 @@ from videnhance.evidence.writing import write_record
 from videnhance.files import sha256_of
 from videnhance.imaging.frames import LEFT
 from videnhance.job.evidence.columns import columns_of
+from videnhance.job.evidence.files import file_of, video_file_of
 from videnhance.job.job import Job, method_of
 from videnhance.job.steps.record_file import path_of_record
 from videnhance.job.summary import ESTIMATE, summarize
 from videnhance.media.clip import Clip
-from videnhance.media.digests import StreamDigest, pixels_sha256, streams_of, video_of
+from videnhance.media.digests import StreamDigest, video_of
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.decoding import layout_of
-from videnhance.media.writing.png import read_picture
 from videnhance.settings.groups import DEFAULTS, SETTINGS
 from videnhance.settings.table import Setting as Declared
 from videnhance.settings.text import FILES, FOLDER
@@ -124,45 +121,20 @@ def _input(job: Job) -> Input:
 def _outputs(job: Job) -> tuple[tuple[Output, ...], StreamDigest | None]:
     """All files of the result, and the digest of the enhanced video."""
     output = job.request.output
+    paths = job.settings.record.paths
     if job.request.kind == "portrait":
         folder = output.parent
         files = [output, *sorted(p for p in folder.iterdir() if p.suffix in (".png", ".pdf"))]
-        return tuple(_file(job, file, folder.parent) for file in files), None
+        return tuple(file_of(file, folder.parent, paths=paths) for file in files), None
     if job.check is None or job.check.picture:
-        return (_file(job, output, output.parent),), None
+        return (file_of(output, output.parent, paths=paths),), None
     index, frames = video_of(output, job.check.place), job.scope.stop - job.scope.start
-    found = streams_of(output, (index,), lambda done: job.monitor.tell("record", done, frames))
-    own = next(digest for digest in found if digest.index == index)
-    whole = _file(job, output, output.parent, tuple(map(_stream, found)))
-    return (whole,), own
 
+    def tell(done: int) -> None:
+        job.monitor.tell("record", done, frames)
 
-def _file(job: Job, path: Path, folder: Path, streams: tuple[OutputStream, ...] = ()) -> Output:
-    picture = read_picture(path) if path.suffix.lower() == ".png" else None
-    return Output(
-        name=path.relative_to(folder).as_posix(),
-        size=path.stat().st_size,
-        sha256=sha256_of(path),
-        streams=streams,
-        pixels=pixels_sha256(picture) if picture is not None else None,
-        path=_path(job, path),
-    )
-
-
-def _stream(digest: StreamDigest) -> OutputStream:
-    found = digest.frames
-    frames = None
-    if found is not None:
-        frames = Frames(
-            count=len(found.crc32),
-            sha256=found.sha256,
-            crc32="".join(found.crc32),
-            pix_fmt=found.pix_fmt,
-            width=found.width,
-            height=found.height,
-        )
-    packets = Packets(digest.packets, digest.packets_sha256)
-    return OutputStream(digest.index, digest.kind, digest.codec, packets, frames)
+    whole, digests = video_file_of(output, (index,), tell, paths=paths)
+    return (whole,), digests[index]
 
 
 def _video(job: Job, digest: StreamDigest | None) -> Video:
