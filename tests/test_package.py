@@ -16,17 +16,19 @@ PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
     *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
-    *("inference", "models", "detectors", "restorers", "render", "show", "portraits", "job", "cli"),
+    *("inference", "models", "detectors", "restorers", "render", "show", "portraits"),
+    *("evidence", "job", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {
     "media": (
-        *("names", "info", "timeline", "positions", "reading", "repair", "clip"),
+        *("names", "info", "timeline", "positions", "reading", "digests", "repair", "clip"),
         *("sound", "check", "writing", "opening"),
     ),
     "job": (
         *("monitor", "plan", "directory", "source", "request", "job", "steps", "summary"),
-        *("retry", "run", "preview"),
+        "evidence",
+        *("retry", "run", "preview", "replay"),
     ),
 }
 """The same within a room, for those of its parts that are named here."""

@@ -224,7 +224,7 @@ def test_many_inputs_and_one_bad_one(
     assert lines[-1] == "2 done, 1 failed"
     assert err == ""
     files = sorted(str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file())
-    assert files == ["a.mkv", "deep/b.mkv"]
+    assert files == ["a.mkv", "a.mkv.json", "deep/b.mkv", "deep/b.mkv.json"]
     code, said, _ = run(*command, "--recursive", "--skip-existing")
     assert said.splitlines()[-1] == "2 skipped, 1 failed"
     assert run(*command[:2], folder / "a.mkv", "--out-dir", folder)[0] == 2
@@ -278,7 +278,7 @@ def test_detect_edit_enhance(
     assert code == 3
     assert "tracks[0]" in err
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["in.mkv", "in.tracks.json", "one.mkv"]
+    assert names == ["in.mkv", "in.tracks.json", "one.mkv", "one.mkv.json"]
 
 
 def test_a_preview_and_a_frame(
@@ -299,7 +299,9 @@ def test_a_preview_and_a_frame(
     assert stacked is not None
     assert stacked.shape[0] > 2 * 128
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["in.frame.png", "in.mkv", "in.preview.mp4", "in.preview.png"]
+    results = ("in.frame.png", "in.preview.mp4")
+    records = (f"{name}.json" for name in results)
+    assert names == sorted([*results, *records, "in.mkv", "in.preview.png"])
 
 
 def test_probe(tmp_path: Path, clip: Path) -> None:

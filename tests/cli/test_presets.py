@@ -25,8 +25,8 @@ def chosen(*arguments: str) -> tuple[Settings, str | None]:
     @app.command()
     @takes("preview")
     def command(context: typer.Context, overwrite: bool = False) -> None:
-        given, told = layered(context)
-        found.append((settings_of(given), told))
+        layers = layered(context)
+        found.append((settings_of(layers.given), layers.told))
 
     result = CliRunner().invoke(app, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -60,7 +60,7 @@ def test_the_result_is_written_wherever_the_words_go(
     code, said, err = shell(streams, "enhance", clip, "-o", out, *asked, python=COMMAND)
     assert code == 0
     assert len(decoded(out)) == 4
-    assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "out.mkv.json"]
     if told is not None:
         found = re.fullmatch(DONE, err)
         assert found is not None and found[1] == told

@@ -63,7 +63,7 @@ def test_each_person_gets_a_picture_what_it_is_compared_with_and_a_record(
     assert (folder / "sheet.pdf").read_bytes().startswith(b"%PDF")
     with Image.open(folder / "sheet.png") as sheet:
         assert sheet.size[0] > 4 * 288
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "in.mkv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "faces.json", "in.mkv"]
     with pytest.raises(OutputError, match="is not empty"):
         make_portraits_of(clip, folder, settings)
 

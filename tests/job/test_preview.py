@@ -128,7 +128,7 @@ def test_frames_stand_beside_their_own_source(tmp_path: Path, clip: Path) -> Non
     for k, luma in enumerate(frames):
         original, result = halves(luma)
         assert number_in(original) == number_in(result) == 13 + k
-    assert leftovers(tmp_path) == ["out.mkv", "out.png"]
+    assert leftovers(tmp_path) == ["out.mkv", "out.mkv.json", "out.png"]
 
 
 @pytest.mark.usefixtures("square_detector")
@@ -380,7 +380,7 @@ def test_one_frame_as_a_picture(tmp_path: Path, clip: Path, darken: Settings) ->
     x = int(40 + 0.5 * 25 + 24)
     assert int(original[64, x].min()) - int(result[64, x].min()) > 60
     assert "render" in calls
-    assert leftovers(tmp_path) == ["at.png"]
+    assert leftovers(tmp_path) == ["at.png", "at.png.json"]
 
 
 @pytest.mark.usefixtures("square_detector")

@@ -116,6 +116,8 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("output.portraits", "/portraits", set()),
     ("portrait.scale", 3, set()),  # portraits are believed by what they say themselves
     ("portrait.views", 2, set()),
+    ("record.keep", False, set()),
+    ("record.paths", True, set()),
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
 ]

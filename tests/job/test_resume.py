@@ -22,7 +22,10 @@ from tests.making.clips import decoded, largest_file, packets, square_frames, ti
 from tests.making.detector import SquareDetector
 from videnhance import detectors, restorers
 from videnhance.errors import InputError, JobError, OutputError, Stopped
+from videnhance.evidence.reading import read_record
+from videnhance.evidence.writing import record_path
 from videnhance.faces.detection import Detections
+from videnhance.files import sha256_of
 from videnhance.job import plan
 from videnhance.job.directory import entering
 from videnhance.job.directory.folder import JobDirectory, default_folder
@@ -163,10 +166,15 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
             takes = min(takes, time.monotonic() - began)
         same(whole, out)
         finished += killed == 20
+        record = record_path(out)
+        # Only when it is there does the job's directory go.
+        assert read_record(record).output.sha256 == sha256_of(out)
+        record.unlink()
         out.unlink()
         shutil.rmtree(default_folder(out), ignore_errors=True)  # killed in its last moment
     told.unlink()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "whole.mp4"]
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["in.mp4", "whole.mp4", "whole.mp4.json"]
 
 
 @pytest.mark.slow

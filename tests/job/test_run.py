@@ -69,7 +69,7 @@ def test_a_dry_run_gives_back_every_bit(tmp_path: Path, clip: Path) -> None:
     assert packets(clip, "audio") == packets(tmp_path / "out.mkv", "audio")
     assert (summary.frames, summary.frames_with_faces, summary.tracks) == (40, 40, 1)
     assert clip.read_bytes() == before
-    assert leftovers(tmp_path) == ["out.mkv"]
+    assert leftovers(tmp_path) == ["out.mkv", "out.mkv.json"]
 
 
 @pytest.mark.usefixtures("square_detector")

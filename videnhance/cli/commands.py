@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videnhance.cli import models, options, portraits
+from videnhance.cli import evidence, models, options, portraits
 from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.session import INTERRUPTED, session
@@ -38,6 +38,8 @@ app = typer.Typer(
 
 app.add_typer(models.app, name="models")
 app.command()(portraits.portrait)
+app.command()(evidence.verify)
+app.command()(evidence.replay)
 
 
 @app.command()
@@ -100,6 +102,7 @@ def enhance(
                 keep_job=keep_job,
                 restart=restart,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )
@@ -202,6 +205,7 @@ def preview(
                 layout=layout,
                 overwrite=overwrite,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )
@@ -215,6 +219,7 @@ def preview(
                 sheet=sheet,
                 overwrite=overwrite,
                 tracks=tracks,
+                origins=work.origins,
                 progress=work.bars.show,
                 stop=work.session.stop,
             )

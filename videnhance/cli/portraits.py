@@ -49,6 +49,7 @@ def portrait(
             keep_job=keep_job,
             restart=restart,
             tracks=tracks,
+            origins=work.origins,
             progress=work.bars.show,
             stop=work.session.stop,
         )

@@ -29,6 +29,8 @@ class Working:
     settings: Settings
     origin: str | None
     """Where settings come from that the command line does not say, in one line."""
+    origins: dict[str, str]
+    """By name, where each comes from that is not at its default."""
     bars: Bars
     quiet: bool
     verbose: bool
@@ -67,9 +69,9 @@ def working(context: typer.Context, *, patient: bool = True) -> Iterator[Working
     """
     quiet, verbose = context.params["quiet"], context.params["verbose"]
     with session(verbose, patient=patient) as begun:
-        given, origin = layered(context)
-        settings = settings_of(given)
+        layers = layered(context)
+        settings = settings_of(layers.given)
         from videnhance.cli.progress import Bars
 
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            yield Working(settings, origin, bars, quiet, verbose, begun)
+            yield Working(settings, layers.told, layers.origins, bars, quiet, verbose, begun)

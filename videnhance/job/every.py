@@ -13,8 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from videnhance.errors import ContainerError, JobError, UsageError, VidenhanceError
+from videnhance.evidence.reading import read_record
+from videnhance.evidence.writing import record_path, write_record
+from videnhance.job.evidence.several import together
 from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
+from videnhance.job.steps.record_file import refuse_taken
 from videnhance.job.summary import Summary
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import probe
@@ -36,6 +40,9 @@ def run_every(request: JobRequest, monitor: Monitor, run: Run) -> Summary:
     if count == 1:
         return run(_of(request, None), monitor)
     folder = request.directory.folder
+    record, keep = record_path(request.output), request.settings.record.keep
+    if keep:
+        refuse_taken(record, overwrite=request.overwrite or folder.exists())
     if request.directory.record.exists():
         raise JobError(
             f"{folder}: holds a job of one video; end that first, or name another --job-dir"
@@ -53,6 +60,7 @@ def run_every(request: JobRequest, monitor: Monitor, run: Run) -> Summary:
             overwrite=request.overwrite and is_last,
             job_dir=folder / f"video {number}",
             keep_job=True,
+            record=folder / f"{number}.json",
         )
         folder.mkdir(exist_ok=True)
         try:
@@ -65,6 +73,14 @@ def run_every(request: JobRequest, monitor: Monitor, run: Run) -> Summary:
         found.append(replace(done, output=request.output, video=stream, notes=notes, job=job))
         source = one.output
         _refuse_fewer(source, count)
+    if keep:
+        parts = [read_record(folder / f"{number}.json") for number in range(count)]
+        frames = sum(part.stop - part.start for one in parts for part in one.videos)
+
+        def tell(decoded: int) -> None:
+            monitor.tell("record", decoded, frames)
+
+        write_record(record, together(parts, info, request.output, request.settings, tell))
     if not request.keep_job:
         shutil.rmtree(folder)
     return replace(found[-1], others=tuple(found[:-1]))

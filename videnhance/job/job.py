@@ -17,6 +17,7 @@ from videnhance.job.source import SourceFiles
 from videnhance.media.check.frames import Check
 from videnhance.media.timeline import Segment
 from videnhance.models.loader import Loader
+from videnhance.render.fates import Fates
 from videnhance.render.networks import Networks, backends_of, detecting_rows, rendering_rows
 from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
@@ -53,6 +54,8 @@ class Job:
     """Ids of the tracks that were rendered without a difference that a viewer can see."""
     restored: int | None = None
     """How many faces were; None where nothing of that is known."""
+    fates: Fates = field(default_factory=Fates)
+    """What became of each face in each frame."""
     left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
     """By track id, those of whose faces some were left as recorded."""
     portraits: tuple[str, ...] = ()
@@ -118,14 +121,16 @@ class Job:
             self.planned,
             overwrite=self.request.overwrite,
             keep_job=self.request.keep_job,
-            source_sha256=self.source.sha256(self._tell_hash) if identified else None,
+            source_sha256=self.source.sha256(self.tell_hash) if identified else None,
             tracks=(file.path, file.sha256) if file else None,
             models=self.loader.obtained,
             machine=self.machine,
             kind=self.request.kind,
+            origins=self.request.origins,
         )
 
-    def _tell_hash(self, done: int, total: int) -> None:
+    def tell_hash(self, done: int, total: int) -> None:
+        """Progress of hashing the source."""
         self.monitor.tell("hash", done, total)
 
 

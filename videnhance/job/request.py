@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,10 @@ class JobRequest:
     """A tracks.json to render from, instead of looking for faces."""
     identify: bool = True
     """Whether the source's content is hashed, without which nobody can go on with the job."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """By name, where settings come from that a command, preset or file gave: for the record."""
+    record: Path | None = None
+    """Where the record of the result goes; None: beside the output, under its name."""
 
     @property
     def directory(self) -> JobDirectory:
@@ -57,6 +61,7 @@ class JobRequest:
             source=record.source,
             output=record.output,
             settings=record.settings,
+            origins=record.origins,
             kind=_KINDS.get(record.kind, "enhance"),
             overwrite=record.overwrite,
             job_dir=directory.folder,

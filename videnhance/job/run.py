@@ -6,7 +6,7 @@ It stands beside the output unless another is named, and is removed when the out
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.machine import unlike
 from videnhance.job.directory.record import read_record
 from videnhance.job.every import run_every
+from videnhance.job.evidence.keep import keep_record
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
@@ -28,7 +29,7 @@ from videnhance.job.steps.divide import divide
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.portraits import RECORD, make_portraits, save_portraits
-from videnhance.job.steps.render import load_networks, render
+from videnhance.job.steps.render import load_networks, recall_fates, render
 from videnhance.job.steps.stills import save_best_moments
 from videnhance.job.steps.track import (
     choose_persons,
@@ -59,6 +60,7 @@ def enhance(
     restart: bool = False,
     tracks: Path | str | None = None,
     identify: bool = True,
+    origins: Mapping[str, str] | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> Summary:
@@ -71,7 +73,8 @@ def enhance(
 
     `tracks` names a tracks.json to render from instead of looking for faces. `stop` is asked
     whenever work can be put down without losing any; then Stopped is raised. Without `identify` the
-    source's content is not hashed first, for a job that nobody will go on with.
+    source's content is not hashed first, for a job that nobody will go on with. `origins` says in
+    the record where settings come from, by name; those it lacks are the caller's, or defaults.
 
     Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
     cure. Its `job` names the directory where finished work was kept, if there is some.
@@ -86,6 +89,7 @@ def enhance(
         restart=restart,
         tracks=_path(tracks),
         identify=identify,
+        origins=origins or {},
     )
     return run(request, Monitor(progress, stop))
 
@@ -129,6 +133,7 @@ def make_portraits_of(
     keep_job: bool = False,
     restart: bool = False,
     tracks: Path | str | None = None,
+    origins: Mapping[str, str] | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> Summary:
@@ -147,6 +152,7 @@ def make_portraits_of(
         keep_job=keep_job,
         restart=restart,
         tracks=_path(tracks),
+        origins=origins or {},
     )
     return run(request, Monitor(progress, stop))
 
@@ -209,9 +215,16 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
     find_faces = (detect, track) if request.tracks is None else (copy_tracks_file,)
     if request.kind == "portrait":
         making = (make_portraits,) if finished else (refuse_changed_source, make_portraits)
-        return (*find_faces, choose_persons, *making)
+        return (*find_faces, choose_persons, *making, keep_record)
     if finished:
-        return (load_networks, recall_finished, choose_persons, save_best_moments, save_portraits)
+        return (
+            load_networks,
+            recall_finished,
+            choose_persons,
+            save_best_moments,
+            save_portraits,
+            keep_record,
+        )
     return (
         load_networks,
         require_target,
@@ -223,6 +236,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         mux,
         save_best_moments,
         save_portraits,
+        keep_record,
     )
 
 
@@ -243,10 +257,11 @@ def on_this_machine(job: Job) -> Job:
 
 
 def recall_finished(job: Job) -> Job:
-    """With the tracks and the check of an output that is in place."""
+    """With the tracks, the faces' fates and the check of an output that is in place."""
     job.monitor.believed["render"] = job.scope.stop - job.scope.start
     check = job.record.check
-    return replace(recall(job), check=Check.from_json(check) if check is not None else None)
+    job = recall(recall_fates(job))
+    return replace(job, check=Check.from_json(check) if check is not None else None)
 
 
 def _known_damage(directory: JobDirectory) -> Examination | None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videnhance.errors import InputError
-from videnhance.files import megabytes, sha256_of
+from videnhance.files import megabytes
+from videnhance.media.digests import source_sha256
 from videnhance.media.reading.pictures import files_of
 
 _HEADER = 1 << 16
@@ -43,22 +44,8 @@ class SourceFiles:
         return SourceFiles(path, states, sampled)
 
     def sha256(self, tell: Callable[[int, int], None]) -> str:
-        """SHA-256 of the content, as far as it was there then. Of pictures, it is that of what
-        `sha256sum` writes of them in their order: a line each, "DIGEST  NAME". `tell` gets (bytes
-        read, bytes in all)."""
-        size = sum(size for _, size, _ in self.states)
-        files, lines, done = files_of(self.path), [], 0
-        for file, (_, length, _) in zip(files, self.states, strict=False):
-            before = done
-
-            def read(count: int, before: int = before) -> None:
-                tell(before + count, size)
-
-            lines.append(f"{sha256_of(file, length, read)}  {file.name}\n")
-            done += length
-        if files == (self.path,):
-            return lines[0].split()[0]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """SHA-256 of the content, as far as it was there then (media.digests.source_sha256)."""
+        return source_sha256(self.path, tell, [size for _, size, _ in self.states])
 
     def growth(self) -> str | None:
         """One sentence if the source has grown since, None if it is as it was; raises InputError

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from videnhance.faces.gate import Verdict
 from videnhance.render.batches import Unrestored
+from videnhance.render.fates import Fates
 
 UNSEEN = 1.0
 """Levels of 255: a face that is changed by less in the mean shows no difference to a viewer."""
@@ -55,9 +56,12 @@ class Outcome:
     changes: dict[int, tuple[float, int]] = field(default_factory=dict)
     """By track id, what its restored faces were changed by (compositing.change_of), summed, and how
     many they are."""
+    fates: Fates = field(default_factory=Fates)
+    """The same, face by face."""
 
     def guard(self, shares: Sequence[float | None]) -> None:
         """Set the numbers from a restorer's report (restorers.Guarded.held_back)."""
+        self.fates.guard(shares)
         corrected = [share for share in shares if share is not None]
         self.held_back, self.guarded = sum(corrected), len(corrected)
         self.uncorrected = len(shares) - len(corrected)
@@ -113,6 +117,7 @@ class Outcome:
             "unrestored": [asdict(lost) for lost in self.unrestored],
             "held_back": [self.held_back, self.guarded, self.uncorrected],
             "changes": {str(key): list(change) for key, change in self.changes.items()},
+            "faces": self.fates.as_json(),
         }
         path.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
@@ -132,6 +137,7 @@ class Outcome:
                 int(record["held_back"][2]),
                 # Segments that an earlier version finished do not tell.
                 {int(k): (float(v[0]), int(v[1])) for k, v in record.get("changes", {}).items()},
+                Fates.from_json(record.get("faces", {})),
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
@@ -141,6 +147,7 @@ class Outcome:
         """The sum over several segments."""
         whole = Outcome()
         for part in parts:
+            whole.fates.faces.update(part.fates.faces)
             for key, reasons in part.alone.items():
                 whole.alone[key] = whole.alone.get(key, Counter()) + reasons
             whole.lowered += part.lowered

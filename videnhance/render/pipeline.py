@@ -119,10 +119,12 @@ def restore(
     def judged(frame: int, tracklet: int, verdict: Verdict) -> None:
         if frame in wanted:
             outcome.judged(tracklet, verdict)
+            outcome.fates.judged(frame, tracklet, verdict)
 
     def fail(lost: Unrestored) -> None:
         if lost.frame in wanted:
             outcome.unrestored.append(lost)
+            outcome.fates.failed(lost.frame, lost.tracklet)
 
     dues = windowed(sampled, widened(inputs.segment, beyond, len(timeline)), tracklets, around)
     limits = inputs.settings.gate if restorer.invents else gate.UNLIMITED
@@ -150,5 +152,7 @@ def restore(
     for item in patched(done, tracklets, timeline, to_output, settings):
         with watch.stage("guard"):
             for patch in item.patches:
-                outcome.changed(patch.tracklet, pixels.change(patch))
+                by, frame = pixels.change(patch), item.frame.index
+                outcome.changed(patch.tracklet, by)
+                outcome.fates.painted(frame, patch.tracklet, patch.strength, by)
         yield item

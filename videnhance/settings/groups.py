@@ -18,6 +18,7 @@ from videnhance.settings.panels import (
     PICTURES,
     PORTRAITS,
     READING,
+    RECORD,
     RESTORING,
 )
 from videnhance.settings.reading import SourceSettings, rate_of
@@ -37,6 +38,7 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "PartSettings",
+    "RecordSettings",
     "RestoreSettings",
     "SETTINGS",
     "Settings",
@@ -209,6 +211,18 @@ class PortraitSettings:
 
 
 @dataclass(frozen=True)
+class RecordSettings:
+    """Of the record that is written beside a result (evidence)."""
+
+    keep: bool = setting(
+        True, "--record", "Write beside the result what was done, as OUT.json (docs/evidence.md)."
+    )
+    paths: bool = setting(
+        False, "--record-paths", "Whole paths in the record; else only the names of files."
+    )
+
+
+@dataclass(frozen=True)
 class PartSettings:
     """Which part of a video: a range of its frames, and which of the persons in it."""
 
@@ -267,6 +281,7 @@ class Settings:
     finish: FinishSettings = group(FinishSettings(), FINISHING, remakes=("render",))
     output: OutputSettings = group(OutputSettings(), RESTORING)
     portrait: PortraitSettings = group(PortraitSettings(), PORTRAITS)
+    record: RecordSettings = group(RecordSettings(), RECORD)
     part: PartSettings = group(PartSettings(), PART)
 
     def __post_init__(self) -> None:

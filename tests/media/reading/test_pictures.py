@@ -86,7 +86,8 @@ def test_a_lossless_picture_goes_through_bit_for_bit(
     with Image.open(tmp_path / "out.png") as image:
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), rgb)
     assert read_text(tmp_path / "out.png")["Source"] == source.name
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, "out.png"])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted([source.name, "out.png", "out.png.json"])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

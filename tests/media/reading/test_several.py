@@ -122,7 +122,8 @@ def test_every_one_of_them(tmp_path: Path, suffix: str) -> None:
     assert all(one.output == out for one in summary.others)
     assert not any("faces" in note for one in (*summary.others, summary) for note in one.notes)
     assert summary_text(summary).count(f"{out} (video stream") == 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"in{suffix}", "out.mkv"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"in{suffix}", "out.mkv", "out.mkv.json"]
 
 
 @pytest.mark.usefixtures("square_detector")

@@ -11,6 +11,7 @@
     frames, start, stop     of the whole video; the range worked on (half-open)
     output, overwrite, keep_job
     settings                see settings/groups.py
+    origins                 by name, where those come from that a command, preset or file gave
     tracks                  path and sha256 of the file given with --tracks, or null
     machines                those that have worked on it (machine.py): what the last digits depend
                             on besides all the rest
@@ -57,7 +58,8 @@ PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 """Distributions that decide what comes out of every job; rows of networks name more of them."""
 
 _NOT_COMPARED = {
-    *("source.path", "tracks.path", "overwrite", "keep_job"),
+    *("source.path", "tracks.path", "overwrite", "keep_job", "origins"),
+    *("settings.record.keep", "settings.record.paths"),
     *(
         "machines",
         "encoding",
@@ -122,6 +124,11 @@ class Record:
     @property
     def settings(self) -> Settings:
         return Settings.from_json(self.document["settings"])
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """By name, where settings come from that a command, preset or file gave."""
+        return dict(self.document.get("origins", {}))
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -240,6 +247,7 @@ def make_record(
     models: Mapping[str, Obtained],
     machine: Machine,
     kind: str | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> Record:
     """The record of a job that is about to begin; without a `plan` it ends with tracks.json.
 
@@ -272,6 +280,7 @@ def make_record(
             "overwrite": overwrite,
             "keep_job": keep_job,
             "settings": scope.settings.as_json(),
+            "origins": dict(origins or {}),
             "machines": [dict(machine)],
             "tracks": {"path": str(tracks[0].absolute()), "sha256": tracks[1]} if tracks else None,
             "models": {

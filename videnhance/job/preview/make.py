@@ -7,7 +7,7 @@ a contact sheet of the best moments, or of a single frame.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from videnhance.job.preview.range import (
     enhanced_range,
     workplace,
 )
+from videnhance.job.preview.record import forget_record, keep_record
 from videnhance.job.retry import after_damage
 from videnhance.job.summary import ESTIMATE
 from videnhance.media.positions import frame_at
@@ -86,6 +87,7 @@ def make_preview(
     sheet: Path | str | None = None,
     overwrite: bool = False,
     tracks: Path | str | None = None,
+    origins: Mapping[str, str] | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> PreviewSummary:
@@ -112,7 +114,7 @@ def make_preview(
         raise UsageError(f"--stream {EVERY}: a preview is of one video; name its number")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds {seconds:g}: takes more than 0, up to {LONGEST:g}")
-    request = _request(source, settings, layout, tracks, progress, stop)
+    request = _request(source, settings, layout, tracks, origins, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
         clip = request.opened((output, sheet), overwrite, examined)
@@ -130,7 +132,9 @@ def make_preview(
             with PictureVideo(folder, shown.result, (height, width)) as video:
                 rows, left_out = _show(shown, video)
             write_png(sheet, _sheet(shown, rows, left_out), {}, folder / f"{sheet.name}.part")
+            forget_record(output)
             notes += video.deliver(output)
+            keep_record(shown, output, sheet, {"layout": layout, "seconds": seconds, "at": None})
         return _summary(shown, output, sheet, notes, began)
 
     return after_damage(attempt, request.source, settings.source, request.monitor)
@@ -145,6 +149,7 @@ def preview_frame(
     layout: str = "side",
     overwrite: bool = False,
     tracks: Path | str | None = None,
+    origins: Mapping[str, str] | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> PreviewSummary:
@@ -155,7 +160,7 @@ def preview_frame(
     """
     began = time.monotonic()
     output = Path(output)
-    request = _request(source, settings, layout, tracks, progress, stop)
+    request = _request(source, settings, layout, tracks, origins, progress, stop)
 
     def attempt(examined: Examination | None) -> PreviewSummary:
         clip = request.opened((output,), overwrite, examined)
@@ -163,8 +168,10 @@ def preview_frame(
         with workplace(output) as folder:
             span = (index, index + 1)
             shown = enhanced_range(request, clip, span, ".mkv", folder, still=True)
+            forget_record(output)
             for pair in read_pairs(clip, shown.result, index, shown.size):
                 write_png(output, shown.composed(pair), {}, folder / f"{output.name}.part")
+            keep_record(shown, None, output, {"layout": layout, "seconds": None, "at": at})
         return _summary(shown, None, output, (), began)
 
     return after_damage(attempt, request.source, settings.source, request.monitor)
@@ -175,6 +182,7 @@ def _request(
     settings: Settings,
     layout: str,
     tracks: Path | str | None,
+    origins: Mapping[str, str] | None,
     progress: Progress,
     stop: Callable[[], bool],
 ) -> PreviewRequest:
@@ -184,6 +192,7 @@ def _request(
         chosen("--layout", layout, LAYOUTS),
         Path(tracks) if tracks is not None else None,
         Monitor(progress, stop),
+        origins or {},
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videnhance.errors import OutputError, UsageError, VidenhanceError, cure_of
+from videnhance.evidence.writing import record_path
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracks
@@ -17,6 +18,7 @@ from videnhance.job.plan import check_output
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.request import JobRequest
 from videnhance.job.run import run_once
+from videnhance.job.steps.record_file import refuse_taken
 from videnhance.job.summary import Summary
 from videnhance.media.clip import Clip
 from videnhance.media.opening import open_clip
@@ -36,6 +38,8 @@ class PreviewRequest:
     layout: Layout
     tracks: Path | None
     monitor: Monitor
+    origins: Mapping[str, str]
+    """By name, where settings come from that a command, preset or file gave."""
 
     @property
     def scale(self) -> int:
@@ -49,6 +53,8 @@ class PreviewRequest:
         clip = open_clip(self.source, Settings(source=self.settings.source), examined=examined)
         for output in outputs:
             check_output(self.source, output, overwrite=overwrite)
+        if self.settings.record.keep:
+            refuse_taken(record_path(outputs[0]), overwrite=overwrite)
         if outputs[-1].suffix.lower() != ".png":
             raise UsageError(f"{outputs[-1]}: is written as PNG; name it with .png")
         return clip
@@ -103,7 +109,8 @@ def enhanced_range(
         job_dir=folder / "job",
         keep_job=True,
         tracks=request.tracks,
-        identify=False,
+        identify=settings.record.keep,
+        origins=request.origins,
     )
     summary = run_once(job, Monitor(pace.tell, request.monitor.stop), clip.recorded.examination)
     tracks = read_tracks(job.directory.tracks, clip)

@@ -15,6 +15,7 @@ from videnhance.job.directory.finished import note_finished
 from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
 from videnhance.job.plan import check_output
+from videnhance.job.steps.record_file import forget_record
 from videnhance.job.steps.stills import embedded_of
 from videnhance.media.check.frames import Check
 from videnhance.media.opening import open_clip
@@ -74,6 +75,7 @@ def mux(job: Job) -> Job:
             with written(directory.record) as record:
                 job.record.checked(found.as_json()).write(record)
             note_finished(directory, path, output, overwrite=request.overwrite)
+            forget_record(job)
 
         if job.plan.muxer == PICTURE:
             check = _deliver_picture(job, part, complete)

@@ -10,6 +10,7 @@ from videnhance.job.monitor import Monitor
 from videnhance.job.plan import Plan, Scope, check_output, make_plan, make_scope
 from videnhance.job.request import JobRequest, TracksFile
 from videnhance.job.source import SourceFiles
+from videnhance.job.steps.record_file import require_record
 from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.reading.source import probe
@@ -43,6 +44,8 @@ def plan(
         was_begun=request.directory.record.exists(),
     )
     require_stills(job)
+    if not is_finished and request.kind != "detect":
+        require_record(job)
     return job
 
 

@@ -32,6 +32,7 @@ from videnhance.job.steps.portrait_files import (
     read_back,
     save,
 )
+from videnhance.job.steps.record_file import forget_record
 from videnhance.media.reading.coding import coding_of
 from videnhance.media.writing.png import write_png
 from videnhance.portraits.integrate import Integrated
@@ -71,6 +72,7 @@ def make_portraits(job: Job) -> Job:
     with written(output, output.with_name(f".{output.name}.part")) as part:
         part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         note_finished(job.directory, part, output, overwrite=job.may_overwrite)
+        forget_record(job)
     job.monitor.notes.extend(lines)
     return replace(job, portraits=lines)
 

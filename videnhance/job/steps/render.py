@@ -58,8 +58,7 @@ def render(job: Job) -> Job:
         share(left, job.networks, renderer.render, renderer.cut)
         if pictures is not None:
             _picture_untouched(job, pictures)
-        outcomes = (Outcome.load(directory.outcome(file.segment)) for file in files)
-        outcome = Outcome.of(found for found in outcomes if found is not None)
+        outcome = _outcome(job, [file.segment for file in files])
         monitor.notes.extend(outcome.notes())
         gainless = {} if job.networks[0].restorer.name == "identity" else outcome.gainless
         if gainless:
@@ -71,7 +70,19 @@ def render(job: Job) -> Job:
         gainless=tuple(gainless),
         restored=outcome.restored,
         left_alone=outcome.left_alone,
+        fates=outcome.fates,
     )
+
+
+def recall_fates(job: Job) -> Job:
+    """With what became of the faces of a job whose output is in place."""
+    return replace(job, fates=_outcome(job, job.record.segments).fates)
+
+
+def _outcome(job: Job, segments: Sequence[Segment]) -> Outcome:
+    """The sum over the segments, as far as it is known."""
+    outcomes = (Outcome.load(job.directory.outcome(segment)) for segment in segments)
+    return Outcome.of(found for found in outcomes if found is not None)
 
 
 def _picture_untouched(job: Job, pictures: FrameFiles) -> None:

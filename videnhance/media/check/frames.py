@@ -95,6 +95,8 @@ class Check:
     """What the source's clock reads, in seconds, at the output's time 0."""
     untouched: int = 0
     """Frames whose pictures are coded bit for bit as in the source (untouched.py)."""
+    place: int = 0
+    """Number of the enhanced video among all of the output."""
     lost: tuple[str, ...] = ()
     """What the source declares and the output does not (writing.metadata.lost_from)."""
 

@@ -137,7 +137,7 @@ def mux(
             lost += tuple(f"audio stream {k} cannot be decoded and is silent" for k in silent)
             lost += sentences(part, output.suffix, window, begin)
             lost += tuple(_late_videos(info, copying, window, begun))
-            found = replace(found, lost=lost, origin=float(window.moved))
+            found = replace(found, lost=lost, origin=float(window.moved), place=place)
             complete(part, found)
         except av.error.FFmpegError as error:
             raise write_error(output, error) from error

@@ -1,0 +1,1 @@
+"""The record of a finished result: from what a job knows to what evidence/ writes."""
