@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 
@@ -37,8 +36,6 @@ def frame_of(
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("matrix", [1, 5, 9])
 def test_whole_frame_to_rgb_equals_ffmpeg(pix_fmt: str, full: bool, matrix: int) -> None:
-    if matrix == 9 and int(av.__version__.split(".")[0]) < 18:
-        pytest.skip("PyAV 17 converts BT.2020 by BT.601")
     picture_in = picture(3, 64, 48, pix_fmt)
     planes = planes_of(picture_in)
     if pix_fmt.startswith("yuv"):

@@ -233,7 +233,7 @@ def _probed(path: Path, codec: str | None, index: int | None) -> VideoInfo:
     with _opened(path, codec, None) as container:
         stream = video_stream(container, path, index)
         context = stream.codec_context
-        pix_fmt = _pix_fmt(context)
+        pix_fmt = context.pix_fmt
         if stream.time_base is None or pix_fmt is None:
             said = "finds no pixel format"
             raise unknown_coding(path, codec_name(stream), said, called(path))
@@ -262,7 +262,7 @@ def _probed(path: Path, codec: str | None, index: int | None) -> VideoInfo:
                 transfer=context.color_trc,
             ),
             streams=_described(path, container),
-            field_order=getattr(context, "field_order", 0),  # PyAV 17 does not have it
+            field_order=context.field_order,
             display_matrix=None,
             read_as=codec,
         )
@@ -293,11 +293,6 @@ def codec_name(stream: Stream) -> str:
     return str(context.codec.canonical_name) if context is not None else "unknown codec"
 
 
-def _pix_fmt(context: VideoCodecContext) -> str | None:
-    # Not context.pix_fmt: if there is none, PyAV 17 crashes the interpreter.
-    return context.format.name if context.format is not None else None
-
-
 def container_of(path: Path, opened: InputContainer) -> str:
     """FFmpeg's name of a source's demuxer; that of the parts, where a file is read as several."""
     if opened.format.name != CONCAT:
@@ -324,7 +319,7 @@ def _describe(stream: Stream) -> StreamInfo:
     context = stream.codec_context
     detail = ""
     if isinstance(context, VideoCodecContext):
-        detail = f"{context.width}x{context.height} {_pix_fmt(context)}"
+        detail = f"{context.width}x{context.height} {context.pix_fmt}"
     elif isinstance(context, AudioCodecContext):
         detail = f"{context.sample_rate} Hz {context.layout.name}"
     base = stream.time_base
