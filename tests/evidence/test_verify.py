@@ -16,7 +16,7 @@ from tests.making.recorded import FUSED, LOSSLESS, enhanced
 from videnhance.errors import InputError
 from videnhance.evidence.document import Record, Weights
 from videnhance.evidence.reading import read_record
-from videnhance.evidence.verify import Line, Places, verify
+from videnhance.evidence.verify import Places, Statement, verify
 from videnhance.evidence.writing import record_path, sealed, write_record
 from videnhance.files import sha256_of
 from videnhance.models.catalog import BUNDLED
@@ -48,11 +48,11 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def lines(
     folder: Path, name: str = "out.mkv", input: Path | None = None, output: Path | None = None
-) -> list[Line]:
+) -> list[Statement]:
     return list(verify(Places(record_path(folder / name), input, output)))
 
 
-def wrong(found: list[Line]) -> dict[str, str]:
+def wrong(found: list[Statement]) -> dict[str, str]:
     return {line.what: line.said for line in found if line.state != "holds"}
 
 
