@@ -35,8 +35,6 @@ COMMANDS = sorted(
 TESTS = sorted(
     {test for check in table().values() for test in re.findall(r"tests/[\w/.:]+", check)}
 )
-    {test for check in table().values() for test in re.findall(r"tests/[\w/.:]+", check)}
-)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ writes it.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def _record(job: Job) -> Record:
     return Record(
         format=FORMAT,
         version=VERSION,
-        made=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         kind=request.kind,
         said=ESTIMATE,
         input=_input(job),
