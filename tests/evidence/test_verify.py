@@ -95,6 +95,7 @@ def rewritten(path: Path, change: Callable[[int, np.ndarray], np.ndarray]) -> No
                 target.mux(packet)
                 continue
             for frame in packet.decode() if packet.stream is own else ():
+                assert isinstance(frame, av.VideoFrame)
                 planes = frame.to_ndarray()
                 fresh = av.VideoFrame.from_ndarray(change(count, planes), format=frame.format.name)
                 fresh.pts, fresh.time_base = frame.pts, frame.time_base
