@@ -27,7 +27,11 @@ if TYPE_CHECKING:
         UsageError,
         VidenhanceError,
     )
+    from videnhance.evidence.document import Record
+    from videnhance.evidence.reading import read_record
+    from videnhance.evidence.verify import Places, Statement, verify
     from videnhance.job.preview.make import PreviewSummary, make_preview, preview_frame
+    from videnhance.job.replay import Replay, replay
     from videnhance.job.run import detect_tracks, enhance, resume
     from videnhance.job.status import Status, read_status
     from videnhance.job.summary import Summary
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
         ModelSettings,
         OutputSettings,
         PartSettings,
+        RecordSettings,
         RestoreSettings,
         Settings,
         SourceSettings,
@@ -63,10 +68,15 @@ __all__ = [
     "OutputError",
     "OutputSettings",
     "PartSettings",
+    "Places",
     "PreviewSummary",
+    "Record",
+    "RecordSettings",
+    "Replay",
     "RestoreSettings",
     "Settings",
     "SourceSettings",
+    "Statement",
     "Status",
     "Stopped",
     "Summary",
@@ -80,8 +90,11 @@ __all__ = [
     "make_preview",
     "preview_frame",
     "probe",
+    "read_record",
     "read_status",
+    "replay",
     "resume",
+    "verify",
 ]
 
 _LAZY = {
@@ -96,6 +109,13 @@ _LAZY = {
     "TruncatedError": "errors",
     "UsageError": "errors",
     "VidenhanceError": "errors",
+    "Record": "evidence.document",
+    "read_record": "evidence.reading",
+    "Places": "evidence.verify",
+    "Statement": "evidence.verify",
+    "verify": "evidence.verify",
+    "Replay": "job.replay",
+    "replay": "job.replay",
     "PreviewSummary": "job.preview.make",
     "make_preview": "job.preview.make",
     "preview_frame": "job.preview.make",
@@ -115,6 +135,7 @@ _LAZY = {
     "ModelSettings": "settings.groups",
     "OutputSettings": "settings.groups",
     "PartSettings": "settings.groups",
+    "RecordSettings": "settings.groups",
     "RestoreSettings": "settings.groups",
     "Settings": "settings.groups",
     "SourceSettings": "settings.groups",

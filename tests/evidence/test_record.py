@@ -12,6 +12,7 @@ import pytest
 
 from tests.making.clips import packets, square_frames, times, write_rgb
 from tests.making.recorded import FUSED, enhanced
+from tests.making.restorers import Darken
 from tests.making.several import write_videos
 from videnhance import restorers
 from videnhance.errors import InputError, OutputError
@@ -55,6 +56,18 @@ def test_it_says_what_went_in_and_what_came_out(tmp_path: Path, square_clip: Pat
     assert found.check is not None
     assert found.check["frames"] == 40
     assert record.made.endswith("Z")
+
+
+def test_it_says_what_a_result_is(
+    tmp_path: Path, square_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = enhanced(square_clip, tmp_path / "out.mp4")
+    assert record.said.startswith("Enhanced faces are estimates")
+    assert (record.method.restorer, record.method.invents) == ("fusion", False)
+    inventing = Row(lambda loader: Darken(0.1, invents=True), invents=True)
+    monkeypatch.setitem(restorers.RESTORERS, "dreaming", inventing)
+    wish = replace(FUSED, restore=replace(FUSED.restore, restorer="dreaming"))
+    assert enhanced(square_clip, tmp_path / "two.mp4", wish).method.invents
 
 
 def test_it_tells_of_every_face_in_every_frame(tmp_path: Path, square_clip: Path) -> None:

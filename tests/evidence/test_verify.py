@@ -16,10 +16,12 @@ from tests.making.recorded import FUSED, LOSSLESS, enhanced
 from videnhance.errors import InputError
 from videnhance.evidence.document import Record, Weights
 from videnhance.evidence.reading import read_record
-from videnhance.evidence.verify import Line, Places, verify
+from videnhance.evidence.verify import Places, Statement, verify
 from videnhance.evidence.writing import record_path, sealed, write_record
 from videnhance.files import sha256_of
+from videnhance.job.run import detect_tracks, enhance
 from videnhance.models.catalog import BUNDLED
+from videnhance.settings.groups import CleanSettings, FinishSettings, PartSettings
 
 pytestmark = pytest.mark.usefixtures("square_detector")
 
@@ -48,11 +50,11 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def lines(
     folder: Path, name: str = "out.mkv", input: Path | None = None, output: Path | None = None
-) -> list[Line]:
+) -> list[Statement]:
     return list(verify(Places(record_path(folder / name), input, output)))
 
 
-def wrong(found: list[Line]) -> dict[str, str]:
+def wrong(found: list[Statement]) -> dict[str, str]:
     return {line.what: line.said for line in found if line.state != "holds"}
 
 
@@ -95,6 +97,7 @@ def rewritten(path: Path, change: Callable[[int, np.ndarray], np.ndarray]) -> No
                 target.mux(packet)
                 continue
             for frame in packet.decode() if packet.stream is own else ():
+                assert isinstance(frame, av.VideoFrame)
                 planes = frame.to_ndarray()
                 fresh = av.VideoFrame.from_ndarray(change(count, planes), format=frame.format.name)
                 fresh.pts, fresh.time_base = frame.pts, frame.time_base
@@ -218,3 +221,60 @@ def test_masks_are_where_frames_were_painted(folder: Path) -> None:
     """The test of the tests: the frames do differ, but inside the masks only."""
     pairs = zip(decoded(folder / "in.mkv"), decoded(folder / "out.mkv"), strict=True)
     assert all((one[0] != other[0]).any() for one, other in pairs)
+
+
+CHANGED = {
+    "enlarged": replace(LOSSLESS, output=replace(LOSSLESS.output, scale=2)),
+    "sharpened": replace(LOSSLESS, finish=FinishSettings(sharpen=0.5, contrast=1.1)),
+    "cleaned": replace(LOSSLESS, clean=CleanSettings(denoise=0.3, levels="auto")),
+    "fields": replace(LOSSLESS, clean=CleanSettings(deinterlace="bwdif", rate="field")),
+    "box": replace(LOSSLESS, restore=replace(LOSSLESS.restore, mask="box")),
+    "chosen": replace(LOSSLESS, part=PartSettings(skip=(1,))),
+}
+
+
+@pytest.mark.parametrize("how", CHANGED)
+def test_frames_that_are_changed_as_a_whole_are_made_again(made: Path, how: str) -> None:
+    """Outside the masks, every sample is what clean-up, enlargement and grading make of the
+    input."""
+    output = made / f"{how}.mkv"
+    enhanced(made / "in.mkv", output, CHANGED[how])
+    found = lines(made, output.name)
+    assert wrong(found) == {}
+    assert found[-1].said.startswith("outside the masks every sample of ")
+
+
+def test_a_zone_is_outside_of_every_mask(made: Path) -> None:
+    """Where a zone lies in a mask, the frame is the input's, and a change there is found."""
+    detect_tracks(made / "in.mkv", made / "tracks.json", LOSSLESS)
+    text = (made / "tracks.json").read_text()
+    zone = '"zones": [{"x0": 50, "y0": 50, "x1": 70, "y1": 60}]'
+    (made / "tracks.json").write_text(text.replace('"zones": []', zone))
+    enhance(made / "in.mkv", made / "zoned.mkv", LOSSLESS, tracks=made / "tracks.json")
+    assert wrong(lines(made, "zoned.mkv")) == {}
+
+    def change(index: int, planes: np.ndarray) -> np.ndarray:
+        planes[55, 60] ^= index == 5
+        return planes
+
+    rewritten(made / "zoned.mkv", change)
+    assert "1 of 16 frames differ" in wrong(lines(made, "zoned.mkv"))["outside"]
+
+
+def test_a_turned_clip_and_ten_bits_are_compared_too(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    quarter = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    write_rgb(source, square_frames(6), pix_fmt="yuv420p10le", matrix=quarter)
+    enhanced(source, tmp_path / "out.mkv", LOSSLESS)
+    assert wrong(lines(tmp_path)) == {}
+
+
+def test_a_damaged_input_is_examined_as_it_was_then(tmp_path: Path) -> None:
+    source = write_rgb(tmp_path / "in.mp4", square_frames(40), codec="libx264", options={"g": "8"})
+    content = bytearray(source.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(40)
+    source.write_bytes(content)
+    record = enhanced(source, tmp_path / "out.mkv", LOSSLESS)
+    assert record.videos[0].findings
+    assert wrong(lines(tmp_path)) == {}

@@ -16,7 +16,7 @@ from videnhance import detectors, restorers
 from videnhance.errors import InputError, UsageError
 from videnhance.evidence.document import Record
 from videnhance.evidence.reading import read_record
-from videnhance.evidence.verify import Line, Places
+from videnhance.evidence.verify import Places, Statement
 from videnhance.evidence.writing import record_path, write_record
 from videnhance.job.replay import Replay, replay
 from videnhance.job.run import detect_tracks, enhance, make_portraits_of
@@ -42,12 +42,12 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "own"))
 
 
-def lines(folder: Path, again: Path | None = None, tracks: Path | None = None) -> list[Line]:
+def lines(folder: Path, again: Path | None = None, tracks: Path | None = None) -> list[Statement]:
     places = Places(record_path(folder / "out.mp4"), folder / "in.mkv")
     return list(replay(Replay(places, again, tracks)))
 
 
-def said(found: list[Line], what: str) -> str:
+def said(found: list[Statement], what: str) -> str:
     return next(line.said for line in found if line.what == what)
 
 

@@ -18,7 +18,7 @@ from videnhance.errors import CheckError
 
 if TYPE_CHECKING:
     from videnhance.cli.progress import Bars
-    from videnhance.evidence.verify import Line
+    from videnhance.evidence.verify import Statement
 
 RecordFile = Annotated[
     Path, typer.Argument(metavar="RECORD", help="The record beside a result: out.mp4.json.")
@@ -88,7 +88,7 @@ def replay(
             _say_all(run(request, bars.show), bars, quiet=quiet)
 
 
-def _say_all(lines: Iterable[Line], bars: Bars, *, quiet: bool) -> None:
+def _say_all(lines: Iterable[Statement], bars: Bars, *, quiet: bool) -> None:
     """Print them; exits with an error's code where something is not as recorded."""
     wrong = 0
     for line in lines:
@@ -100,6 +100,6 @@ def _say_all(lines: Iterable[Line], bars: Bars, *, quiet: bool) -> None:
         raise typer.Exit(CheckError.exit_code)
 
 
-def line_text(line: Line) -> str:
+def line_text(line: Statement) -> str:
     """A line of what was compared, for a person."""
     return f"{_STATES[line.state]:6} {line.what:8} {line.said}"

@@ -27,7 +27,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Line:
+class Statement:
     """What was found out about one thing."""
 
     what: str
@@ -36,6 +36,11 @@ class Line:
     """unknown: it could not be compared, and says why."""
     said: str
     """One sentence."""
+
+
+def compared(what: str, holds: bool, said: str) -> Statement:
+    """Of something that was compared."""
+    return Statement(what, "holds" if holds else "differs", said)
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,14 @@ class Places:
 Tell = Callable[[str, int, int], None]
 
 
-def verify(places: Places, tell: Tell = lambda step, done, total: None) -> Iterator[Line]:
+def verify(places: Places, tell: Tell = lambda step, done, total: None) -> Iterator[Statement]:
     """Compare all that a record says with what is there, line by line.
 
     `tell` gets (step, done, total). Raises InputError for a record that cannot be read.
     """
     record = read_record(places.record)
     made = record.versions.get("videnhance")
-    yield Line("record", "holds", f"whole; made {record.made} by videnhance {made}")
+    yield Statement("record", "holds", f"whole; made {record.made} by videnhance {made}")
     source = places.of_input(record)
     is_same, line = _input(record, source, tell)
     yield line
@@ -83,7 +88,7 @@ def verify(places: Places, tell: Tell = lambda step, done, total: None) -> Itera
         path = places.of_output(record, output)
         if path is None:
             said = f"{output.name} is not beside the record; put it there, or name it with --output"
-            yield Line("output", "differs", said)
+            yield Statement("output", "differs", said)
             continue
         yield _file("output", output.name, path, output.size, output.sha256, tell)
         yield from _content(record, output, path, tell)
@@ -92,42 +97,44 @@ def verify(places: Places, tell: Tell = lambda step, done, total: None) -> Itera
         yield weights_line(name, known.sha256, dict(places.weights).get(name))
 
 
-def _input(record: Record, path: Path | None, tell: Tell) -> tuple[bool, Line]:
+def _input(record: Record, path: Path | None, tell: Tell) -> tuple[bool, Statement]:
     known = record.input
     if path is None or not path.exists():
         said = f"{known.name if path is None else path} is not there; name it with --input"
-        return False, Line("input", "differs", said)
+        return False, Statement("input", "differs", said)
     try:
         digest = source_sha256(path, lambda done, total: tell("hash", done, total))
     except (OSError, InputError) as error:
-        return False, Line("input", "differs", f"{path.name}: cannot be read ({line_of(error)})")
+        return False, Statement(
+            "input", "differs", f"{path.name}: cannot be read ({line_of(error)})"
+        )
     if digest != known.sha256:
         said = f"{path.name} is another file: its SHA-256 is {digest}, recorded {known.sha256}"
-        return False, Line("input", "differs", said)
+        return False, Statement("input", "differs", said)
     said = f"{path.name}: {known.size} bytes, SHA-256 {digest}, as recorded"
-    return True, Line("input", "holds", said)
+    return True, Statement("input", "holds", said)
 
 
-def _file(what: str, name: str, path: Path, size: int, sha256: str, tell: Tell) -> Line:
+def _file(what: str, name: str, path: Path, size: int, sha256: str, tell: Tell) -> Statement:
     try:
         here = path.stat().st_size
         digest = sha256_of(path, progress=lambda done: tell("hash", done, here))
     except OSError as error:
-        return Line(what, "differs", f"{name}: cannot be read ({line_of(error)})")
+        return Statement(what, "differs", f"{name}: cannot be read ({line_of(error)})")
     if digest == sha256:
-        return Line(what, "holds", f"{name}: {size} bytes, SHA-256 {digest}, as recorded")
+        return Statement(what, "holds", f"{name}: {size} bytes, SHA-256 {digest}, as recorded")
     length = "" if here == size else f" ({here} bytes, recorded {size})"
     said = f"{name} was changed{length}: its SHA-256 is {digest}, recorded {sha256}"
-    return Line(what, "differs", said)
+    return Statement(what, "differs", said)
 
 
-def _content(record: Record, output: Output, path: Path, tell: Tell) -> Iterator[Line]:
+def _content(record: Record, output: Output, path: Path, tell: Tell) -> Iterator[Statement]:
     """What an output holds, as decoded and as coded."""
     if output.pixels is not None:
         picture = read_picture(path)
         same = picture is not None and pixels_sha256(picture) == output.pixels
         said = "are as recorded" if same else "are not those recorded"
-        yield Line("picture", "holds" if same else "differs", f"{output.name}: its pixels {said}")
+        yield compared("picture", same, f"{output.name}: its pixels {said}")
     if not output.streams:
         return
     decoded = [s.index for s in output.streams if s.frames is not None]
@@ -135,45 +142,45 @@ def _content(record: Record, output: Output, path: Path, tell: Tell) -> Iterator
     try:
         found = streams_of(path, decoded, lambda done: tell("decode", done, total))
     except InputError as error:
-        yield Line("video", "differs", str(error))
+        yield Statement("video", "differs", str(error))
         return
     here = {digest.index: digest for digest in found}
     if sorted(here) != [s.index for s in output.streams]:
         said = f"{output.name} holds {len(here)} streams, recorded {len(output.streams)}"
-        yield Line("streams", "differs", said)
+        yield Statement("streams", "differs", said)
     for stream in output.streams:
         if stream.index in here:
             yield _packets(stream, here[stream.index])
             yield from _frames(record, stream, here[stream.index])
 
 
-def _packets(stream: OutputStream, found: StreamDigest) -> Line:
+def _packets(stream: OutputStream, found: StreamDigest) -> Statement:
     known, name = stream.packets, f"stream {stream.index} ({stream.kind}, {stream.codec})"
     what = {"audio": "sound", "video": "video"}.get(stream.kind, stream.kind)
     if (found.packets, found.packets_sha256) == (known.count, known.sha256):
-        return Line(what, "holds", f"{name}: all {known.count} packets are as recorded")
+        return Statement(what, "holds", f"{name}: all {known.count} packets are as recorded")
     count = "" if found.packets == known.count else f"{found.packets} packets, {known.count} "
     said = f"{name} was changed: {count or 'its packets are not those '}recorded"
-    return Line(what, "differs", said)
+    return Statement(what, "differs", said)
 
 
-def _frames(record: Record, stream: OutputStream, digest: StreamDigest) -> Iterator[Line]:
+def _frames(record: Record, stream: OutputStream, digest: StreamDigest) -> Iterator[Statement]:
     known, found = stream.frames, digest.frames
     if known is None or found is None:
         return
     name = f"stream {stream.index}"
     if (len(found.crc32), found.sha256) == (known.count, known.sha256):
         said = f"{name}: all {known.count} frames decode as recorded, SHA-256 {known.sha256}"
-        yield Line("frames", "holds", said)
+        yield Statement("frames", "holds", said)
     else:
-        yield Line(
+        yield Statement(
             "frames", "differs", f"{name}: {differing(known.count, known.crc32, found.crc32)}"
         )
     times = next((v.output_times for v in record.videos if v.output_stream == stream.index), None)
     if times is not None:
         same = (times.time_base, times.pts) == (found.time_base, tuple(found.pts))
         said = f"{name}: every frame is shown when recorded" if same else f"{name}: times differ"
-        yield Line("times", "holds" if same else "differs", said)
+        yield compared("times", same, said)
 
 
 def differing(count: int, known: str, found: Sequence[str]) -> str:
@@ -188,18 +195,22 @@ def differing(count: int, known: str, found: Sequence[str]) -> str:
     return f"{len(away)} of {count} frames are not those recorded: {named}"
 
 
-def _outside(record: Record, source: Path | None, places: Places, tell: Tell) -> Iterator[Line]:
+def _outside(
+    record: Record, source: Path | None, places: Places, tell: Tell
+) -> Iterator[Statement]:
     if record.kind != "enhance":
         return
     output = places.of_output(record, record.output)
     if source is None or output is None:
         missing = "the input" if source is None else "the output"
-        yield Line("outside", "unknown", f"not compared outside the masks: {missing} is not there")
+        yield Statement(
+            "outside", "unknown", f"not compared outside the masks: {missing} is not there"
+        )
         return
     settings = settings_in(record)
     if settings.output.upscaler != "lanczos":
         said = "not compared outside the masks: a network enlarged all of each frame"
-        yield Line("outside", "unknown", said)
+        yield Statement("outside", "unknown", said)
         return
     for video in record.videos:
         name = "outside the masks"
@@ -210,37 +221,37 @@ def _outside(record: Record, source: Path | None, places: Places, tell: Tell) ->
                 source, output, video, settings, lambda done, total: tell("compare", done, total)
             )
         except VidenhanceError as error:
-            yield Line("outside", "differs", f"{name}: cannot be compared ({line_of(error)})")
+            yield Statement("outside", "differs", f"{name}: cannot be compared ({line_of(error)})")
             continue
         yield _outcome(name, video, found)
 
 
-def _outcome(name: str, video: Video, found: Difference) -> Line:
+def _outcome(name: str, video: Video, found: Difference) -> Statement:
     count = video.stop - video.start
     if found.frames != count:
         said = f"{name}: only {found.frames} of {count} frames can be compared"
-        return Line("outside", "differs", said)
+        return Statement("outside", "differs", said)
     if not found.unequal:
         said = f"{name} every sample of {count} frames equals the input's"
-        return Line("outside", "holds", said)
+        return Statement("outside", "holds", said)
     worst = f"frame {found.worst} (of the output): {found.worst_psnr:.1f} dB"
     lossless = video.output_stream is None or (video.encoding or {}).get("encoder") == "ffv1"
     if lossless:
         said = f"{name} {found.unequal} of {count} frames differ from the input, most {worst}"
-        return Line("outside", "differs", said)
+        return Statement("outside", "differs", said)
     holds = found.worst_psnr >= PICTURE and not math.isnan(found.psnr)
     said = f"{name} PSNR {found.psnr:.1f} dB to the input (the codec is lossy), least {worst}"
-    return Line("outside", "holds" if holds else "differs", said)
+    return compared("outside", holds, said)
 
 
-def weights_line(name: str, sha256: str, given: str | None) -> Line:
+def weights_line(name: str, sha256: str, given: str | None) -> Statement:
     """Whether the weights of a name, or the file given for them, are those of this SHA-256."""
     path = Path(given) if given is not None else weights_here(name)
     if path is None or not path.is_file():
         said = f"{name}: not on this machine, so not compared; name them with --weights NAME=FILE"
-        return Line("weights", "unknown", said)
+        return Statement("weights", "unknown", said)
     digest = sha256_of(path)
     if digest == sha256:
-        return Line("weights", "holds", f"{name}: SHA-256 {digest}, as recorded")
+        return Statement("weights", "holds", f"{name}: SHA-256 {digest}, as recorded")
     said = f"{name}: {path.name} is another file: its SHA-256 is {digest}, recorded {sha256}"
-    return Line("weights", "differs", said)
+    return Statement("weights", "differs", said)

@@ -18,7 +18,7 @@ from videnhance.evidence.document import Output, Record
 from videnhance.evidence.levels import levels_between
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.settings import settings_in
-from videnhance.evidence.verify import Line, Places, differing, weights_line
+from videnhance.evidence.verify import Places, Statement, compared, differing, weights_line
 from videnhance.evidence.writing import record_path
 from videnhance.files import sha256_of
 from videnhance.inference.cache import version_of
@@ -44,7 +44,7 @@ class Replay:
     overwrite: bool = False
 
 
-def replay(request: Replay, progress: Progress = silent, stop: Stop = never) -> Iterator[Line]:
+def replay(request: Replay, progress: Progress = silent, stop: Stop = never) -> Iterator[Statement]:
     """Say what is not as it was then, do the work again, and say whether the frames are the same.
 
     `progress` as for `enhance`. Raises InputError for a record or an input that does not fit, and
@@ -110,7 +110,9 @@ def _tracks(record: Record, request: Replay) -> Path | None:
     return given
 
 
-def _setup(record: Record, settings: Settings, request: Replay, *, given: bool) -> Iterator[Line]:
+def _setup(
+    record: Record, settings: Settings, request: Replay, *, given: bool
+) -> Iterator[Statement]:
     """In what this machine, its versions and weights are not those of the record."""
     away = [
         f"{name} {here or 'not installed'}, recorded {known}"
@@ -124,13 +126,13 @@ def _setup(record: Record, settings: Settings, request: Replay, *, given: bool) 
         if libraries.get(name) != known
     ]
     said = f"other versions: {'; '.join(away)}" if away else "of all packages as recorded"
-    yield Line("versions", "unknown" if away else "holds", said)
+    yield Statement("versions", "unknown" if away else "holds", said)
     rows = [*([] if given else detecting_rows(settings))]
     rows += rendering_rows(settings) if record.kind == "enhance" else []
     machine = this_machine(backends_of(rows, settings), settings.compute.devices)
     others = [text for there in record.machines if (text := unlike(there, machine))]
     said = f"another: {others[0]}" if others else "like the one recorded"
-    yield Line("machine", "unknown" if others else "holds", said)
+    yield Statement("machine", "unknown" if others else "holds", said)
     for name, known in record.method.weights.items():
         yield weights_line(name, known.sha256, dict(request.places.weights).get(name))
 
@@ -166,12 +168,14 @@ def _target(record: Record, request: Replay) -> Iterator[Path]:
         yield Path(folder) / name.name
 
 
-def _compared(record: Record, request: Replay, target: Path, progress: Progress) -> Iterator[Line]:
+def _compared(
+    record: Record, request: Replay, target: Path, progress: Progress
+) -> Iterator[Statement]:
     again = read_record(record_path(target))
     for video, anew in zip(record.videos, again.videos, strict=False):
         same = video.tracks_sha256 == anew.tracks_sha256
         said = "were found as recorded" if same else "are not those recorded"
-        yield Line("tracks", "holds" if same else "differs", f"stream {video.stream}: {said}")
+        yield compared("tracks", same, f"stream {video.stream}: {said}")
     there = {Path(output.name).name: output for output in again.outputs}
     for number, output in enumerate(record.outputs):
         name = Path(output.name).name
@@ -179,13 +183,13 @@ def _compared(record: Record, request: Replay, target: Path, progress: Progress)
         is_one = number == 0 or record.kind == "preview"
         other = again.outputs[number] if is_one else there.get(name)
         if other is None:
-            yield Line("output", "differs", f"{name}: was not made again")
+            yield Statement("output", "differs", f"{name}: was not made again")
             continue
         yield from _streams(request, record, output, other, target, progress)
         if output.pixels is not None:
             same = output.pixels == other.pixels
             said = "bit-equal" if same else "not those recorded"
-            yield Line("picture", "holds" if same else "differs", f"{name}: its pixels are {said}")
+            yield compared("picture", same, f"{name}: its pixels are {said}")
 
 
 def _streams(
@@ -195,7 +199,7 @@ def _streams(
     other: Output,
     target: Path,
     progress: Progress,
-) -> Iterator[Line]:
+) -> Iterator[Statement]:
     for stream, anew in zip(output.streams, other.streams, strict=False):
         name = f"stream {stream.index}"
         if stream.frames is None or anew.frames is None:
@@ -204,20 +208,20 @@ def _streams(
                 "its packets are the same" if same else "its packets are not those recorded"
             )
             kind = "sound" if stream.kind == "audio" else stream.kind
-            yield Line(kind, "holds" if same else "differs", said)
+            yield compared(kind, same, said)
             continue
         known, made = stream.frames, anew.frames
         if (known.count, known.sha256) == (made.count, made.sha256):
             said = f"{name}: all {known.count} frames are bit-equal, SHA-256 {known.sha256}"
-            yield Line("frames", "holds", said)
+            yield Statement("frames", "holds", said)
             continue
         each = [made.crc32_of(k) for k in range(made.count)]
         said = f"{name}: {differing(known.count, known.crc32, each)}"
-        yield Line("frames", "differs", said)
+        yield Statement("frames", "differs", said)
         original = request.places.of_output(record, output)
         if original is None:
             said = "by how much is not known: the result is not beside the record (--original)"
-            yield Line("levels", "unknown", said)
+            yield Statement("levels", "unknown", said)
             continue
         try:
             levels = levels_between(
@@ -225,9 +229,9 @@ def _streams(
                 (target, anew.index),
                 lambda done, total: progress("compare", done, total),
             )
-            yield Line("levels", "unknown", f"{name}: {levels.text}")
+            yield Statement("levels", "unknown", f"{name}: {levels.text}")
         except VidenhanceError as error:
-            yield Line("levels", "unknown", line_of(error))
+            yield Statement("levels", "unknown", line_of(error))
     if len(output.streams) != len(other.streams):
         said = f"{len(other.streams)} streams, recorded {len(output.streams)}"
-        yield Line("streams", "differs", said)
+        yield Statement("streams", "differs", said)

@@ -129,6 +129,7 @@ def streams_of(
                     hashes[digest.index].update(bytes(packet))
                 if digest.frames is not None:
                     for picture in packet.decode():
+                        assert isinstance(picture, VideoFrame)
                         digest.frames.add(picture)
                         done += 1
                         tell(done)
