@@ -32,8 +32,8 @@ def read_record(path: Path) -> Record:
         )
     if not is_whole(content):
         raise InputError(
-            f"{path}: does not fit its own digest: it was edited or damaged; take the record as it "
-            "was written"
+            f"{path}: does not fit its own digest: it was probably edited or damaged; take the "
+            "record as it was written"
         )
     try:
         record: Record = msgspec.convert(values, Record)

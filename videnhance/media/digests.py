@@ -173,6 +173,6 @@ def packed_planes(picture: VideoFrame) -> Iterator[memoryview]:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path}: cannot be read to its end ({line_of(error)}); it is damaged or no video: take "
-        "the file as it was written"
+        f"{path}: cannot be read to its end ({line_of(error)}); it is probably damaged, or no "
+        "video: take the file as it was written"
     )
