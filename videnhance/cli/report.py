@@ -10,6 +10,7 @@ from videnhance.job.preview.make import PreviewSummary
 from videnhance.job.status import Status
 from videnhance.job.summary import ESTIMATE, Summary
 from videnhance.media.check.frames import Check
+from videnhance.media.reading.software import hint
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.behind import recordings_in
 from videnhance.media.repair.scan import frame_rate, oddity, plain_timeline, scan
@@ -45,6 +46,7 @@ def probe_facts(path: Path, codec: str = "auto") -> dict[str, Any]:
         "problem": oddity(found),
         "taken_for": info.taken_for,
         "recordings": recordings_in(info),
+        "written_by": list(info.written_by),
         "video": {
             "stream": info.stream,
             "codec": info.codec,
@@ -121,6 +123,8 @@ def probe_text(facts: dict[str, Any]) -> str:
     if facts["taken_for"]:
         name = facts["taken_for"]
         lines.append(f"note      its video is called {name}: read as what its bytes look like")
+    if said := hint(facts["written_by"]):
+        lines.append(f"note      {said}")
     if facts["problem"]:
         lines.append(f"problem   {facts['problem']}")
     return "\n".join(lines)
@@ -232,6 +236,7 @@ def summary_text(summary: Summary) -> str:
         *([f"  {_copied(summary.check)}"] if summary.check and summary.check.untouched else []),
         *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
         *(f"  note: {note}" for note in summary.notes),
+        *([f"  input: {said}"] if (said := hint(summary.written_by)) else []),
         *([f"  job kept in {summary.job}"] if summary.job else []),
         *([f"  {ESTIMATE}"] if summary.faces and changes else []),
     ]

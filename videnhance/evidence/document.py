@@ -47,6 +47,9 @@ class Input:
     container: str
     """FFmpeg's name of the demuxer."""
     streams: tuple[Stream, ...]
+    written_by: tuple[str, ...] = ()
+    """What it says of the software that wrote or coded it: the name of a converter or an editor
+    hints at a copy that was encoded again."""
     path: str | None = None
     """Absolute; only where that was asked for."""
 

@@ -65,6 +65,8 @@ class Summary:
     """What was made of each person, or why nothing was, one line each."""
     check: Check | None = None
     """What was found equal in the output; None where the job ends with the tracks."""
+    written_by: tuple[str, ...] = ()
+    """What the source says of the software that wrote it (media.reading.software.hint)."""
     restored: int | None = None
     """How many of the faces were restored: others were left as recorded. None where that is not
     known, as the job had ended before."""
@@ -117,6 +119,7 @@ def summarize(job: Job) -> Summary:
         left_alone=job.left_alone,
         portraits=job.portraits,
         check=check,
+        written_by=scope.clip.info.written_by,
         restored=job.restored,
         chosen=job.settings.part.persons,
     )

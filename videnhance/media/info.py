@@ -100,6 +100,8 @@ class VideoInfo:
     """Codec of reading.recoding.CODED that FFmpeg is told, where it is not what the file says."""
     taken_for: str | None = None
     """What the file, or else FFmpeg, calls that codec, where this was not asked for."""
+    written_by: tuple[str, ...] = ()
+    """What the file says of the software that wrote or coded it."""
 
     @property
     def upright(self) -> Matrix:

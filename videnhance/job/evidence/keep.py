@@ -114,6 +114,7 @@ def _input(job: Job) -> Input:
             )
             for s in info.streams
         ),
+        written_by=info.written_by,
         path=_path(job, info.path),
     )
 

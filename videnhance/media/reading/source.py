@@ -47,6 +47,7 @@ from videnhance.media.reading.refusals import (
     unreadable,
 )
 from videnhance.media.reading.side_data import declared_tags, display_matrix, first_frame
+from videnhance.media.reading.software import Written
 from videnhance.media.reading.stamps import lacks_pts, take_stored_times
 
 UNTAGGED_FULL = {"tiff"}
@@ -267,7 +268,8 @@ def _probed(path: Path, codec: str | None, index: int | None) -> VideoInfo:
             read_as=codec,
         )
         # Only now: a decoder overwrites the fields above, and may know less than the container.
-        found = first_frame(packets_of(container, stream), context)
+        says = Written(container, stream)
+        found = first_frame(says.heard(packets_of(container, stream)), context)
         if found is None:
             coded = codec_name(stream)
             raise unknown_coding(path, coded, "no frame of it can be decoded", called(path))
@@ -276,7 +278,8 @@ def _probed(path: Path, codec: str | None, index: int | None) -> VideoInfo:
             turned = display_matrix_of(files_of(path)[0])
         else:
             turned = display_matrix(first, says_more)
-        return replace(info, display_matrix=turned, picture=declared_tags(stream, first, says_more))
+        tags = declared_tags(stream, first, says_more)
+        return replace(info, display_matrix=turned, picture=tags, written_by=says.by)
 
 
 def _declared_frames(container: InputContainer, stream: VideoStream) -> int:
