@@ -23,9 +23,10 @@ from videnhance.evidence.writing import record_path, sealed, write_record
 from videnhance.faces.tracklets import CropWindow
 from videnhance.files import sha256_of
 from videnhance.imaging.frames import FloatArray
+from videnhance.job.directory.folder import default_folder
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.replay import Replay, replay
-from videnhance.job.run import enhance
+from videnhance.job.run import enhance, resume
 from videnhance.media.writing.png import write_png
 from videnhance.models.registry import Row
 from videnhance.settings.groups import PartSettings, RecordSettings, Settings, SourceSettings
@@ -191,15 +192,22 @@ def test_a_record_that_could_not_be_written_is_written_by_the_same_command(
     with monkeypatch.context() as patch:
         patch.setattr(keep, "write_record", full)
         with pytest.raises(OutputError, match="no room"):
-            enhance(square_clip, output, FUSED, overwrite=True)
+            enhance(
+                square_clip,
+                output,
+                FUSED,
+                overwrite=True,
+                origins={"restore.restorer": "preset mine"},
+            )
     assert output.exists()
     assert not old.exists()  # no record stands beside what it is not of
     before = output.stat().st_mtime_ns
-    enhance(square_clip, output, FUSED, overwrite=True)
+    resume(default_folder(output))
     assert output.stat().st_mtime_ns == before
     record = read_record(old)
     assert record.output.sha256 == sha256_of(output)
     assert list(unrolled(record.videos[0].tracks[0].strength)) == [1.0] * 40
+    assert record.settings["restore.restorer"].source == "preset mine"
     assert not (tmp_path / "out.mp4.videnhance").exists()
 
 

@@ -210,6 +210,25 @@ def test_what_is_missing_or_another_is_told_with_the_cure(folder: Path, tmp_path
     assert wrong(there) == {}
 
 
+def test_an_input_that_grew_since_is_what_it_was(folder: Path) -> None:
+    """As a recording in progress, which was enhanced as far as it was there."""
+    with (folder / "in.mkv").open("ab") as file:
+        file.write(bytes(1000))
+    found = lines(folder)
+    assert wrong(found) == {}
+    assert "(it grew)" in found[1].said
+
+
+def test_a_record_of_settings_unknown_here_is_compared_as_far_as_it_goes(folder: Path) -> None:
+    path = record_path(folder / "out.mkv")
+    record = read_record(path)
+    fresh = {**record.settings, "restore.new": record.settings["restore.strength"]}
+    write_record(path, replace(record, settings=fresh))
+    found = wrong(lines(folder))
+    assert found.keys() == {"outside"}
+    assert "the record has the setting restore.new" in found["outside"]
+
+
 def test_an_output_cut_short_is_told(folder: Path) -> None:
     path = folder / "out.mkv"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

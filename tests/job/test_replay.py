@@ -16,6 +16,7 @@ from videnhance import detectors, restorers
 from videnhance.errors import InputError, UsageError
 from videnhance.evidence.document import Record
 from videnhance.evidence.reading import read_record
+from videnhance.evidence.settings import settings_in
 from videnhance.evidence.verify import Places, Statement
 from videnhance.evidence.writing import record_path, write_record
 from videnhance.job.replay import Replay, replay
@@ -128,6 +129,13 @@ def test_settings_of_another_version_are_refused(folder: Path) -> None:
     rewritten(folder, settings={**record.settings, "restore.strength": wrong})
     with pytest.raises(InputError, match="settings are not taken by this videnhance"):
         lines(folder)
+
+
+def test_a_licence_is_not_accepted_for_who_replays(folder: Path) -> None:
+    record = read_record(record_path(folder / "out.mp4"))
+    accepted = replace(record.settings["models.accepted"], value=["codeformer"])
+    settings = {**record.settings, "models.accepted": accepted}
+    assert settings_in(replace(record, settings=settings)).models.accepted == ()
 
 
 def test_tracks_that_were_given_must_be_given_again(folder: Path) -> None:

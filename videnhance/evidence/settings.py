@@ -13,8 +13,9 @@ from videnhance.settings.text import FILES, FOLDER
 
 
 def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Settings:
-    """The settings that a result was made with, but for the folders of further pictures. `weights`:
-    the files (name, path) for those that were given.
+    """The settings that a result was made with, but for the folders of further pictures and the
+    licences that were accepted: that is for each to do. `weights`: the files (name, path) for those
+    that were given.
 
     Raises InputError for a setting that this version does not have, or whose value it does not
     take.
@@ -39,7 +40,8 @@ def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Se
             f"the record's settings are not taken by this videnhance ({error}); use videnhance "
             f"{record.versions.get('videnhance', 'that made it')}"
         ) from error
-    return replace(settings, models=replace(settings.models, trust=bool(weights)))
+    models = replace(settings.models, trust=bool(weights), accepted=())
+    return replace(settings, models=models)
 
 
 def _tupled(value: Any) -> Any:

@@ -16,6 +16,7 @@ from videnhance.evidence.settings import settings_in
 from videnhance.evidence.weights import weights_here
 from videnhance.files import sha256_of
 from videnhance.media.digests import StreamDigest, pixels_sha256, source_sha256, streams_of
+from videnhance.media.reading.pictures import files_of
 from videnhance.media.writing.png import read_picture
 
 State = Literal["holds", "differs", "unknown"]
@@ -103,7 +104,7 @@ def _input(record: Record, path: Path | None, tell: Tell) -> tuple[bool, Stateme
         said = f"{known.name if path is None else path} is not there; name it with --input"
         return False, Statement("input", "differs", said)
     try:
-        digest = source_sha256(path, lambda done, total: tell("hash", done, total))
+        digest, has_grown = input_sha256(record, path, tell)
     except (OSError, InputError) as error:
         return False, Statement(
             "input", "differs", f"{path.name}: cannot be read ({line_of(error)})"
@@ -111,8 +112,18 @@ def _input(record: Record, path: Path | None, tell: Tell) -> tuple[bool, Stateme
     if digest != known.sha256:
         said = f"{path.name} is another file: its SHA-256 is {digest}, recorded {known.sha256}"
         return False, Statement("input", "differs", said)
-    said = f"{path.name}: {known.size} bytes, SHA-256 {digest}, as recorded"
+    size = f"{known.size} bytes" if not has_grown else f"its first {known.size} bytes (it grew)"
+    said = f"{path.name}: {size}, SHA-256 {digest}, as recorded"
     return True, Statement("input", "holds", said)
+
+
+def input_sha256(record: Record, path: Path, tell: Tell) -> tuple[str, bool]:
+    """SHA-256 of an input, as far as it was there when the record was made, and whether it is
+    longer by now, as of a recording in progress. Raises OSError, InputError."""
+    size = record.input.size
+    has_grown = files_of(path) == (path,) and path.stat().st_size > size
+    sizes = (size,) if has_grown else None
+    return source_sha256(path, lambda done, total: tell("hash", done, total), sizes), has_grown
 
 
 def _file(what: str, name: str, path: Path, size: int, sha256: str, tell: Tell) -> Statement:
@@ -207,7 +218,11 @@ def _outside(
             "outside", "unknown", f"not compared outside the masks: {missing} is not there"
         )
         return
-    settings = settings_in(record)
+    try:
+        settings = settings_in(record)
+    except InputError as error:
+        yield Statement("outside", "unknown", f"not compared outside the masks: {error}")
+        return
     if settings.output.upscaler != "lanczos":
         said = "not compared outside the masks: a network enlarged all of each frame"
         yield Statement("outside", "unknown", said)

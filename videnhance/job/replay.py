@@ -18,14 +18,20 @@ from videnhance.evidence.document import Output, Record
 from videnhance.evidence.levels import levels_between
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.settings import settings_in
-from videnhance.evidence.verify import Places, Statement, compared, differing, weights_line
+from videnhance.evidence.verify import (
+    Places,
+    Statement,
+    compared,
+    differing,
+    input_sha256,
+    weights_line,
+)
 from videnhance.evidence.writing import record_path
 from videnhance.files import sha256_of
 from videnhance.inference.cache import version_of
 from videnhance.job.directory.machine import this_machine, unlike
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import enhance, make_portraits_of
-from videnhance.media.digests import source_sha256
 from videnhance.render.networks import backends_of, detecting_rows, rendering_rows
 from videnhance.settings.groups import Settings
 
@@ -72,7 +78,7 @@ def _refuse_another(record: Record, source: Path, progress: Progress) -> None:
     if not source.exists():
         raise InputError(f"{source}: is not there; name the input that was enhanced")
     try:
-        digest = source_sha256(source, lambda done, total: progress("hash", done, total))
+        digest, _ = input_sha256(record, source, progress)
     except OSError as error:
         raise InputError(
             f"{source}: cannot be read ({line_of(error)}); name the input that was enhanced"
