@@ -34,6 +34,8 @@ def schema() -> dict[str, Any]:
                 entry["description"] = text
     for part in parts.values():
         part["additionalProperties"] = False
+        # How docstrings are indented depends on the version of msgspec, and of Python.
+        part["description"] = " ".join(part["description"].split())
     record = parts["Record"]
     record["properties"]["format"]["const"] = FORMAT
     record["properties"]["version"]["const"] = VERSION
