@@ -31,7 +31,7 @@ from skimage import data
 from torch import nn
 
 from videnhance.detectors import centerface, retinaface
-from videnhance.inference import CODED, LARGE, Definition, Execution, Traits, compiled
+from videnhance.inference import CODED, STYLED, Definition, Execution, Traits, compiled
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loading import load_state
 from videnhance.render import parsing, upscaling
@@ -89,7 +89,7 @@ def of_gfpgan() -> Subject:
     with tempfile.TemporaryDirectory() as folder:
         write_weights(Path(folder) / "w.pth")
         made = gfpgan.build(load_state(Path(folder) / "w.pth"))
-    return _of_face("gfpgan", made, LARGE)
+    return _of_face("gfpgan", made, STYLED, gfpgan.EXACT)
 
 
 def of_restoreformer() -> Subject:
@@ -138,8 +138,10 @@ def of_realesrgan(scale: int, side: int) -> Subject:
     )
 
 
-def _of_face(name: str, made: nn.Module, traits: Traits = CODED) -> Subject:
-    definition = Definition(name, ((1, 3, 512, 512),), traits, lambda: made)
+def _of_face(
+    name: str, made: nn.Module, traits: Traits = CODED, exact: tuple[str, ...] = ()
+) -> Subject:
+    definition = Definition(name, ((1, 3, 512, 512),), traits, lambda: made, exact=exact)
     return Subject(definition, (picture(512, 512) * 2.0 - 1.0,), 127.5)
 
 

@@ -11,7 +11,15 @@ from videnhance.render.stages import crop_size
 
 @pytest.mark.parametrize("digit", [-1e-6, 0.0, 1e-6])
 @pytest.mark.parametrize(
-    ("side", "scale", "size"), [(256.0, 1, 256), (128.0, 2, 256), (260.0, 1, 512), (900.0, 1, 512)]
+    ("side", "scale", "size"),
+    [
+        (90.0, 1, 256),
+        (256.0, 1, 256),
+        (128.0, 2, 256),
+        (260.0, 1, 320),
+        (395.0, 1, 448),
+        (900.0, 1, 512),
+    ],
 )
 def test_the_size_of_crops_does_not_hang_on_the_last_digit(
     digit: float, side: float, scale: int, size: int

@@ -35,6 +35,7 @@ from videnhance.models.loading import load_state
 from videnhance.models.registry import Row
 from videnhance.render.networks import make_networks
 from videnhance.render.outcome import Outcome
+from videnhance.restorers import clarity
 from videnhance.restorers.clarity import (
     QUANTIZER,
     QUIET,
@@ -203,6 +204,22 @@ def test_auto_leaves_what_is_good_as_it_is_to_fusion(
     restorer = of(untrained(bias=0.02), restorers.AUTO, coding=coding, always=False)
     if noise == 0.0:
         assert (restorer.restore([still])[0] == fused(still)).all() == (strength == 0.0)
+
+
+def test_a_face_that_no_noise_would_bring_to_the_network_is_not_even_prepared_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a large face: ten planes as large as its crop would be made for nothing."""
+    large = window([textured(1, 0.4 * t) for t in range(5)], 2, zoom=0.7)
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    for name in ("observed", "noise_of"):
+        monkeypatch.setattr(clarity, name, never)
+    restorer = of(untrained(bias=0.02), restorers.AUTO, coding=COARSE, always=False)
+    np.testing.assert_array_equal(restorer.restore([large])[0], fused(large))
+    assert restorer.held_back() == [None]
 
 
 @pytest.mark.parametrize("digit", [-1e-6, 0.0, 1e-6])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from videnhance.faces.alignment import eye_distance, fit_poses
 from videnhance.faces.likeness import SIDE, apart, thumbnails_of
+from videnhance.faces.looks import BLOCK, Looks, is_empty, leads
 from videnhance.faces.shots import Signature, is_cut, signature_of
-from videnhance.faces.stillness import Coarse, Part, changed, coarse, glimpse
+from videnhance.faces.stillness import Part, glimpse
 from videnhance.faces.tracklets import Faces
 from videnhance.imaging.choice import reaches, spread
 from videnhance.imaging.color import upright_rgb
@@ -36,13 +37,6 @@ EYES_SEEN = 12.0
 7 (161 faces of 10 clips)."""
 SURVEYED = 12
 """Frames surveyed at full detail before the size is chosen; more would cost more than they help."""
-
-BLOCK = 64
-"""The detector sees at least the first frame that it has to look at of so many: a face that came
-too faintly to be noticed is missed for 2.5 seconds at most. Segments begin where blocks do."""
-_DOUBT = 0.5
-"""Share of the threshold: where the best score in a picture without faces reaches it, pictures like
-it are looked at too. In an empty passage at night it lies below 0.25."""
 
 
 class Detector(Protocol):
@@ -122,10 +116,13 @@ class Detections:
             return Detections(faces, tuple(int(cut) for cut in file["cuts"]), long_side or None)
 
 
-def margins(segment: Segment, frames: int) -> tuple[int, int]:
-    """The frames to read, half-open: from the begin of a BLOCK, and one more on each side, to see
-    cuts at the borders."""
-    return max(segment.start // BLOCK * BLOCK - 1, 0), min(segment.stop + 1, frames)
+def margins(segment: Segment, frames: int, every: int) -> tuple[int, int]:
+    """The frames to read, half-open: from the begin of a BLOCK to a frame that is looked at surely,
+    and one more on each side, to see cuts at the borders."""
+    first, last = segment.start // BLOCK * BLOCK, segment.stop - 1
+    while every > 1 and last + 1 < frames and (last + 1) % BLOCK and not leads(last, every):
+        last += 1
+    return max(first - 1, 0), min(last + 2, frames)
 
 
 def survey_frames(timeline: Timeline) -> tuple[int, ...]:
@@ -199,17 +196,18 @@ def detect(
     which a face may have become another (`likeness.apart`): in a time-lapse one frame does not tell
     what the next one holds.
 
-    Where `every` is more than 1, the detector is spared pictures of a BLOCK that are like an
-    earlier one that held no face and nothing like one: they hold none either. If a small part of a
-    picture differs, it is shown that part first, and the whole only if that has something like a
-    face.
+    Where `every` is more than 1, the detector is spared frames between two that are near in time
+    and show the same faces in the same places, or none (`keep_still`): there is no entry for those.
+    And it is spared pictures of a BLOCK that are like an earlier one that held no face and nothing
+    like one: they hold none either. If a small part of a picture differs, it is shown that part
+    first, and the whole only if that has something like a face.
 
     `frames` are those of `margins`, in order; `total` is the length of the whole video. Whether the
     detector sees a frame depends only on its index, its neighbours and its BLOCK, never on the
     segment.
     """
     cuts: list[int] = []
-    looks = _Looks(
+    looks = Looks(
         segment,
         lambda shown: look_at(shown, detector, upright, upright_size, long_side),
         lambda frame, part: _shows_nothing(
@@ -217,6 +215,7 @@ def detect(
         ),
         detector.batch,
         spares=every > 1,
+        unit=float(time_base) if time_base is not None else 0.0,
     )
     before: tuple[Frame, Signature] | None = None
     for frame in frames:
@@ -233,8 +232,10 @@ def detect(
             cuts.append(frame.index)
         if begins or pause or frame.index == total - 1:
             looks.at(frame, surely=True)
-        elif frame.index % every == 0:
+        elif every == 1 or leads(frame.index, every):
             looks.at(frame, surely=False)
+        elif frame.index % every == 0:
+            looks.between(frame)
         before = (frame, signature)
     return Detections(dict(sorted(looks.all().items())), tuple(cuts), long_side)
 
@@ -245,81 +246,4 @@ def _shows_nothing(
     """Whether there is nothing like a face in and around a part of the frame; False, too, where
     that is not to be known from a small picture."""
     picture = glimpse(frame, part, upright, shrink)
-    return picture is not None and _is_empty(detector.detect([picture])[0])
-
-
-def _is_empty(found: Faces) -> bool:
-    return not len(found) and found.doubt <= _DOUBT
-
-
-class _Looks:
-    """Gives the detector the frames that it has to see, in batches.
-
-    Each frame is compared with an earlier one of its block, which follows from the pictures alone.
-    Whether it is spared follows from that and from what was found in the earlier one.
-    """
-
-    def __init__(
-        self,
-        segment: Segment,
-        look: Callable[[Sequence[Frame]], list[Faces]],
-        shows_nothing: Callable[[Frame, Part], bool],
-        batch: int,
-        *,
-        spares: bool,
-    ) -> None:
-        self._segment, self._look, self._shows_nothing = segment, look, shows_nothing
-        self._batch, self._spares = batch, spares
-        self._first = segment.start // BLOCK * BLOCK
-        self._last: tuple[Frame, Coarse] | None = None
-        """The frame that later ones are compared with."""
-        self._faces: dict[int, Faces] = {}
-        self._seen: set[int] = set()
-        """Those of the frames that the detector has seen whole."""
-        self._waiting: dict[int, Frame] = {}
-        self._undecided: list[tuple[Frame, int, Part | None]] = []
-        """Frames, with the index of the one that each is compared with, and where they differ."""
-
-    def at(self, frame: Frame, *, surely: bool) -> None:
-        """Have a look at a frame, unless it can be spared; `surely`: it must not be."""
-        if frame.index < self._first:
-            return
-        cells = coarse(frame) if self._spares else None
-        last = self._last
-        if last is not None and last[0].index // BLOCK != frame.index // BLOCK:
-            last = None
-        part: Part | None = None
-        if surely or cells is None or last is None:
-            self._undecided = [entry for entry in self._undecided if entry[0] is not frame]
-            if frame.index not in self._seen:
-                self._waiting[frame.index] = frame
-        else:
-            part = changed(last[1], cells)
-            self._undecided.append((frame, last[0].index, part))
-        if cells is not None and (surely or last is None or part is not None):
-            self._last = frame, cells
-        while max(len(self._waiting), len(self._undecided)) >= self._batch:
-            self._flush()
-
-    def all(self) -> dict[int, Faces]:
-        """What was found in the segment's frames, by index."""
-        while self._waiting or self._undecided:
-            self._flush()
-        frames = range(self._segment.start, self._segment.stop)
-        return {index: found for index, found in self._faces.items() if index in frames}
-
-    def _flush(self) -> None:
-        found = self._look([*self._waiting.values()]) if self._waiting else []
-        self._faces.update(zip(self._waiting, found, strict=True))
-        self._seen.update(self._waiting)
-        self._waiting.clear()
-        undecided, self._undecided = self._undecided, []
-        for frame, last, part in undecided:
-            if last not in self._faces or last in self._waiting:
-                self._undecided.append((frame, last, part))
-            elif _is_empty(self._faces[last]) and (
-                part is None or self._shows_nothing(frame, part)
-            ):
-                self._faces[frame.index] = Faces.none()
-            else:
-                self._waiting[frame.index] = frame
+    return picture is not None and is_empty(detector.detect([picture])[0])

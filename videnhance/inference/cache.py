@@ -45,7 +45,7 @@ def place(definition: Definition, way: Way, facts: Sequence[Any]) -> Path | None
     packages = ("videnhance", way.backend, *definition.packages)
     what = [
         [definition.name, definition.weights, definition.inputs, definition.outputs],
-        [definition.also, [str(way), *facts]],
+        [definition.also, definition.exact, [str(way), *facts]],
         {package: version_of(package) for package in packages},
         [
             _digest_of(module)

@@ -51,6 +51,7 @@ class Traits:
 ONNX = Traits(onnx=True, halves=(OPENVINO,))
 PLAIN = Traits(halves=(OPENVINO,))
 LARGE = Traits(halves=(TORCH,), asked=(OPENVINO,))
+STYLED = Traits(halves=(TORCH, OPENVINO))
 CODED = Traits(halves=(TORCH,))
 """Networks that choose among codes. In bf16 several are equally near; the choice is in f32, which
 torch can do amid bf16, but OpenVINO only for the whole network."""
@@ -79,6 +80,8 @@ class Definition:
     """Modules of the package in which `make` defines it."""
     packages: tuple[str, ...] = ()
     """Distributions in which it is defined."""
+    exact: tuple[str, ...] = ()
+    """OpenVINO's names of the kinds of operations that it computes in f32 in any precision."""
     cure: str = "use --backend torch"
     """What a user can do where it cannot be read or compiled."""
     channels_last: bool = False

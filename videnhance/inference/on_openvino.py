@@ -11,7 +11,11 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -21,6 +25,9 @@ from videnhance.inference.contract import Definition, Way
 
 _VARYING = 64
 """Side of the example by which torch shows a network whose sides may vary."""
+
+_ENDS = ("Convolution", "Result")
+"""Kinds of operations that are in half precision, though what they read is not."""
 
 _CONFIG: dict[str, Any] = {
     "PERFORMANCE_HINT": "LATENCY",  # one item at a time, on all cores
@@ -98,7 +105,10 @@ class OpenVinoNetwork:
                 return core.import_model(io.BytesIO(content), "CPU", self._config)
             except RuntimeError:
                 pass  # of another build: compile it again
-        network = core.compile_model(_read(openvino, core, definition), "CPU", self._config)
+        read = _read(openvino, core, definition)
+        if definition.exact and self.way.precision != "f32":
+            read = _partly_exact(openvino, core, read, definition.exact)
+        network = core.compile_model(read, "CPU", self._config)
         if path is not None:
             cache.keep(path, network.export_model().getvalue())
         return network
@@ -124,6 +134,34 @@ def _read(openvino: Any, core: Any, definition: Definition) -> Any:
             return openvino.convert_model(network, example_input=example, input=shapes)
         # nothing is computed, which for large networks would take a minute
         return openvino.convert_model(torch.export.export(network, example), input=shapes)
+
+
+def _partly_exact(openvino: Any, core: Any, model: Any, kinds: Sequence[str]) -> Any:
+    """The model with all operations of these kinds, and what follows from each up to the next
+    convolution, kept in f32 where it is compiled for half precision.
+
+    OpenVINO marks an operation so by an attribute that Python cannot set, but its files can hold.
+    """
+    exact: set[str] = set()
+    for operation in model.get_ordered_ops():
+        kind = operation.get_type_name()
+        sources = (port.get_node().get_friendly_name() for port in operation.input_values())
+        if kind in kinds or (kind not in _ENDS and not exact.isdisjoint(sources)):
+            exact.add(operation.get_friendly_name())
+    with TemporaryDirectory() as folder:
+        written = Path(folder) / "network.xml"
+        openvino.serialize(model, written)
+        document = ElementTree.parse(written)
+        for layer in document.iter("layer"):
+            if layer.get("name") in exact:
+                notes = layer.find("rt_info")
+                if notes is None:
+                    notes = ElementTree.Element("rt_info")
+                    layer.insert(1 if layer.find("data") is not None else 0, notes)
+                ElementTree.SubElement(notes, "attribute", name="precise", version="0")
+        document.write(written)
+        weights = np.fromfile(written.with_suffix(".bin"), np.uint8)
+        return core.read_model(written.read_bytes(), openvino.Tensor(weights))
 
 
 def _version(openvino: Any) -> str:

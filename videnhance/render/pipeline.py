@@ -35,6 +35,8 @@ from videnhance.render.networks import Networks
 from videnhance.render.outcome import Outcome
 from videnhance.render.queues import background, prefetch
 from videnhance.render.stages import (
+    CROP_SIZES,
+    NETWORK_SIZES,
     finish,
     margins,
     overlapping,
@@ -98,7 +100,10 @@ def render_segment(
             write(finished)
 
     frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
-    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, networks.pixels, watch)
+    sides = NETWORK_SIZES if networks.restorer.invents else CROP_SIZES
+    sampled = sample(
+        frames, inputs.tracklets, clip.info.upright, scale, networks.pixels, watch, sides
+    )
     restored = restore(prefetch(sampled, READ_AHEAD, watch), inputs, networks, outcome)
     with background(paint, READ_AHEAD, watch) as put, watch.stage("other"):
         for item in restored:

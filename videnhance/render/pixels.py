@@ -60,7 +60,7 @@ class InMemory:
         return frame
 
     def sample(self, frame: Frame, crop_to_frame: Matrix, side: int) -> Crop:
-        return sample_rgb(frame, crop_to_frame, (side, side))
+        return sample_rgb(frame, crop_to_frame, (side, side), quick=True)
 
     def sharpness(self, crop: Crop, zoom: float) -> float:
         return sharpness(crop, zoom)

@@ -41,18 +41,21 @@ encode    writing the segment, and the pictures of `--frames`
 wait      a thread has nothing to do, or its queue is full
 other     between the stages
 """
-CROP_SIZES = (256, 512)
-"""Sides of a crop in pixels: the smaller one if it holds all detail of the source and the output.
-"""
+CROP_SIZES = (256, 320, 384, 448, 512)
+"""Sides of a crop in pixels, multiples of the cells that faces are compared by: the smallest that
+holds all detail of the source and the output."""
+NETWORK_SIZES = CROP_SIZES[0], CROP_SIZES[-1]
+"""The same for restorers that invent. Their networks work at 512: resampling to that and back costs
+them more than a smaller crop saves."""
 
 _HIDING = gate.RADIUS + steadiness.RADIUS
 """Frames before and after a segment in which a hidden face still affects the segment's result."""
 
 
-def crop_size(tracklet: Tracklet, scale: int) -> int:
+def crop_size(tracklet: Tracklet, scale: int, sizes: Sequence[int] = CROP_SIZES) -> int:
     """The side of a tracklet's crops: one size for all its frames, chosen by its median face."""
     side = float(np.exp(np.median(tracklet.poses[:, 2]))) * scale
-    return next((size for size in CROP_SIZES if reaches(np.array(size), side)), CROP_SIZES[-1])
+    return next((size for size in sizes if reaches(np.array(size), side)), sizes[-1])
 
 
 def reach(restorer: Restorer, settings: RestoreSettings) -> tuple[int, int]:
@@ -82,12 +85,14 @@ def sample(
     scale: int,
     pixels: Pixels = IN_MEMORY,
     watch: Stopwatch | None = None,
+    sides: Sequence[int] = CROP_SIZES,
 ) -> Iterator[Sampled]:
     """Cut every tracked face out of every frame. `upright`: affine from coded to upright pixels;
-    `watch` counts the stages "decode", which is getting a frame, and "crop"."""
+    `watch` counts the stages "decode", which is getting a frame, and "crop"; `sides`: those that
+    crops may have."""
     watch = watch or Stopwatch()
     to_coded = invert(upright)
-    sizes = {t.id: crop_size(t, scale) for t in tracklets}
+    sizes = {t.id: crop_size(t, scale, sides) for t in tracklets}
     for frame in watch.each(frames, "decode"):
         with watch.stage("crop"):
             seen = [t for t in tracklets if t.start <= frame.index < t.stop]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.errors import chosen
-from videnhance.inference import CODED, LARGE, PLAIN, Definition
+from videnhance.inference import CODED, LARGE, PLAIN, STYLED, Definition
 from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ def _clarity(name: str, about: str) -> Row[Restorer]:
 
 def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
     def make(loader: Loader) -> Restorer:
-        from videnhance.restorers.gfpgan import build
+        from videnhance.restorers.gfpgan import EXACT, build
 
-        return _networked(weights, build, loader, code="gfpgan")
+        return _networked(weights, build, loader, code="gfpgan", exact=EXACT)
 
-    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=LARGE)
+    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=STYLED)
 
 
 def _restoreformer(loader: Loader) -> Restorer:
@@ -123,9 +123,11 @@ def _networked(
     *,
     code: str,
     also: tuple[float, ...] = (),
+    exact: tuple[str, ...] = (),
 ) -> Restorer:
     """The restorer around the network that `build`, which is in the module `code`, makes from the
-    weights called `name`; `also`: the settings that it is a function of."""
+    weights called `name`; `also`: the settings that it is a function of; `exact`: as in its
+    Definition."""
     from videnhance.models.loading import load_state
     from videnhance.restorers.network import SIDE, NetworkRestorer
 
@@ -139,6 +141,7 @@ def _networked(
         also=also,
         code=(f"{__name__}.{code}", "videnhance.inference.convolution"),
         packages=row.packages,
+        exact=exact,
     )
     compute = loader.settings.compute
     where = f"{name} {loader.device} {compute.precision}"

@@ -175,7 +175,8 @@ def change_by(prepare: Network, network: Network) -> Change:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A fused crop, the network's input planes, and how much of the correction it gets."""
+    """A fused crop, the network's input planes (none where nothing is corrected), and how much of
+    the correction it gets."""
 
     crop: FloatArray
     planes: FloatArray
@@ -253,13 +254,20 @@ class Clarity:
         return [self._guarded(item, next(changes) if item.strength else None) for item in seen]
 
     def _see(self, window: CropWindow) -> _Seen:
+        side = len(window.crops[window.centre])
+        least, most = (
+            1.0 if self._always else strength_of(side, window.zoom, self._coding, noise)
+            for noise in (0.0, np.inf)
+        )
+        if most == 0.0:  # whatever the noise, as for large faces
+            (crop,) = self._fusion.restore([window])
+            return _Seen(crop, np.empty(0, np.float32), window.zoom, 0.0)
         fused = self._fusion.fuse(window)
         planes = observed(fused)
-        strength = 1.0
-        if not self._always:
+        if least < most:
             noise = float(np.sqrt(np.mean(noise_of(planes, window.zoom))))
-            strength = strength_of(len(fused.crop), window.zoom, self._coding, noise)
-        return _Seen(fused.crop, planes, window.zoom, strength)
+            least = strength_of(side, window.zoom, self._coding, noise)
+        return _Seen(fused.crop, planes, window.zoom, least)
 
     def _guarded(self, seen: _Seen, change: FloatArray | None) -> FloatArray:
         """The fused crop plus as much of the change as the recording supports."""

@@ -60,7 +60,7 @@ _HALF_ZOOM = 4.0
 """From this zoom on, crops are fused at half size, which still has 2 pixels per source pixel; from
 3 on, measured, 0.08 dB would be lost."""
 
-_LARGE, _REACH_LARGE = 512, 2
+_LARGE, _REACH_LARGE = 320, 2
 """Crops fused at LARGE or more use only REACH_LARGE neighbours on each side: the face is large, and
 a third neighbour gains 0.05 dB (measured on four native clips) for a third of the time."""
 

@@ -8,13 +8,20 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
+from av.video.stream import VideoStream
 
 from tests.making.clips import packets, picture
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import ColorTags
 from videnhance.media.reading.decoding import to_frame
-from videnhance.media.writing.codecs import CODECS, encoder_options
+from videnhance.media.writing.codecs import (
+    CODECS,
+    X264_THREADS,
+    encoder_options,
+    repeatable,
+)
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 
 
@@ -60,3 +67,27 @@ def test_what_memory_held_before_tells_in_no_packet(tmp_path: Path, codec: str) 
         written.append(packets(path, "video"))
         leave_behind(255)
     assert all(other == written[0] for other in written)
+
+
+def test_the_number_of_cores_tells_in_no_packet(tmp_path: Path) -> None:
+    """x264 would cut each frame into as many slices as there are cores."""
+    row = CODECS["h264"]
+    options = repeatable(row.encoder, encoder_options(row, None, None))
+    path = tmp_path / "one.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(row.encoder, rate=25, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for k in range(3):
+            frame = picture(k, 320, 240)
+            frame.pts = k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        assert stream.codec_context.thread_count == int(X264_THREADS)
+    for packet in packets(path, "video"):
+        slices, data = 0, bytes(packet)
+        while data:  # units, each after its length
+            length = int.from_bytes(data[:4], "big")
+            slices += data[4] & 31 in (1, 5)
+            data = data[4 + length :]
+        assert slices == 1

@@ -89,7 +89,9 @@ def _detect_segment(
 ) -> Detections:
     """The detections of a segment; `tell` is called for each of its frames."""
     clip = scope.clip
-    frames = prefetch(clip.frames(*margins(segment, len(clip.timeline))), READ_AHEAD)
+    every = scope.settings.detect.every
+    span = margins(segment, len(clip.timeline), every)
+    frames = prefetch(clip.frames(*span), READ_AHEAD)
 
     def counted() -> Iterator[Frame]:
         for frame in frames:
@@ -104,7 +106,7 @@ def _detect_segment(
         detector,
         clip.info.upright,
         clip.info.upright_size,
-        every=scope.settings.detect.every,
+        every=every,
         long_side=long_side,
         time_base=clip.timeline.time_base,
     )
