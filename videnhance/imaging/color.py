@@ -79,10 +79,11 @@ def sample_rgb(
     """The frame resampled through an affine: (height, width, 3) float32 RGB, nominally 0..1.
 
     Values outside 0..1, which limited-range video can hold, are kept. Outside the frame the border
-    pixel is repeated. If `quick`, chroma that has half as many samples as the target has pixels is
-    resampled at half of its size (even, then) and enlarged linearly, for half of the time.
+    pixel is repeated. If `quick`, 4:2:0 chroma that has at most half as many samples as the target
+    has pixels is resampled at half of its size (even, then) and enlarged linearly: half the time.
     """
     layout = frame.layout
+    quick = quick and layout.chroma_shift == (1, 1)
     samples = []
     for k, plane in enumerate(frame.planes[: color_planes(layout)]):
         to_plane = compose(frame_to_plane(layout, k), target_to_frame)
