@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -169,7 +169,7 @@ def _settings(record: Record) -> Settings:
 
 
 def _made(record: Record) -> str:
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"Report made on {now} by videnhance {version_of('videnhance')}, of a result made on "
         f"{record.made.replace('T', ' ').removesuffix('Z')} UTC"
