@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests.making.clips import square_frames, write_rgb
 from tests.making.pages import FEW
+from tests.making.several import write_videos
 from videnhance.cli.commands import app
 from videnhance.faces.track_file import read_tracks
 from videnhance.imaging.color import upright_rgb
@@ -179,6 +180,20 @@ def test_a_record_of_portraits_makes_a_page_too(folder: Path) -> None:
     assert "one picture of each person" in found.sentences[0]
     text = (folder / "p.html").read_text(encoding="utf-8")
     assert person.portraits[0].said[:10].lower() in text.lower()
+
+
+def test_of_several_videos_each_has_a_report(folder: Path) -> None:
+    source = write_videos(folder / "two.mkv", ((192, 128), (64, 48)), count=6)
+    code, _, err = run("enhance", source, "-o", folder / "o.mkv", "--stream", "all", *FEW)
+    assert code == 0, err
+    record, page = folder / "o.mkv.json", folder / "v.html"
+    first = gather.write_report(record, page)
+    second = gather.write_report(record, page, stream=1, overwrite=True)
+    assert first.facts[0] == ("video stream", "0 (reports of their own: 1)")
+    assert ("picture", "192 × 128") in first.facts and ("picture", "64 × 48") in second.facts
+    assert second.choosing is not None and "--stream 1" in second.choosing.options
+    assert not first.persons and "No face was found" in first.sentences[1]
+    assert "there are 0, 1" in refused(record, "-o", folder / "x.html", "--stream", "7")
 
 
 def test_the_default_name_is_that_of_the_result() -> None:

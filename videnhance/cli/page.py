@@ -32,6 +32,9 @@ def report(
     portraits: Annotated[
         Path | None, typer.Option("--portraits", help="The folder of its portraits.")
     ] = None,
+    stream: Annotated[
+        int | None, typer.Option("--stream", help="Of several videos, the index of one.")
+    ] = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -49,6 +52,7 @@ def report(
                 input=input,
                 result=result,
                 portraits=portraits,
+                stream=stream,
                 overwrite=overwrite,
                 progress=bars.show,
                 stop=begun.stop,

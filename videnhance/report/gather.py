@@ -13,7 +13,7 @@ import numpy as np
 from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.errors import InputError, OutputError
 from videnhance.evidence.columns import Track, unrolled
-from videnhance.evidence.document import Record
+from videnhance.evidence.document import Record, Video
 from videnhance.files import written
 from videnhance.inference.cache import version_of
 from videnhance.job import SUFFIX
@@ -38,6 +38,7 @@ def write_report(
     input: Path | str | None = None,
     result: Path | str | None = None,
     portraits: Path | str | None = None,
+    stream: int | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
     stop: Stop = never,
@@ -45,14 +46,15 @@ def write_report(
     """Write the report of a record, or of a job's directory, to `output`; returns what it shows.
 
     `input`, `result`, `portraits` (their folder): where these are not
-    found beside the record. Raises InputError, JobError, UsageError and OutputError.
+    found beside the record. `stream`: of several videos that were enhanced, the index of the one to
+    report on; by default the first. Raises InputError, JobError, UsageError and OutputError.
     """
     page = Path(output)
     if page.exists() and not overwrite:
         raise OutputError(f"{page}: exists already; choose another name or add --overwrite")
     if not page.absolute().parent.is_dir():
         raise OutputError(f"{page}: the folder {page.absolute().parent} does not exist; create it")
-    given = named(Path(path), _path(input), _path(result))
+    given = named(Path(path), _path(input), _path(result), stream)
     monitor = Monitor(progress, stop)
     report = report_of(find(given, _settings, monitor), _path(portraits), monitor)
     with written(page) as part:
@@ -91,7 +93,7 @@ def report_of(found: Found, portraits: Path | None, monitor: Monitor) -> Report:
     used = methods(record.method.detector, record.method.restorer, values, portraits=bool(made))
     return Report(
         source=record.input.name,
-        facts=(("length", clock(duration)), *account.facts(record, video)),
+        facts=(*_which(record, video), ("length", clock(duration)), *account.facts(record, video)),
         sentences=account.sentences(record, video),
         caution=account.cautioned(record),
         invents=record.method.invents,
@@ -106,6 +108,14 @@ def report_of(found: Found, portraits: Path | None, monitor: Monitor) -> Report:
         made=_made(record),
         omitted=omitted,
     )
+
+
+def _which(record: Record, video: Video) -> tuple[tuple[str, str], ...]:
+    """Of several videos, which one this is, and which others there are."""
+    others = [str(other.stream) for other in record.videos if other is not video]
+    if not others:
+        return ()
+    return (("video stream", f"{video.stream} (reports of their own: {', '.join(others)})"),)
 
 
 def judged(track: Track) -> Judged:

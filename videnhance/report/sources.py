@@ -4,7 +4,7 @@ about, which are read again for pictures. All are those of the record, or an err
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videnhance.errors import InputError, JobError, UsageError
@@ -35,6 +35,8 @@ class Named:
     input: Path | None
     output: Path | None
     """Each None where it is looked for."""
+    stream: int | None = None
+    """Of several videos in a file, the index of the one to report on; None: the first."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ class Found:
     tracks: Tracks
 
 
-def named(path: Path, input: Path | None = None, output: Path | None = None) -> Named:
+def named(
+    path: Path,
+    input: Path | None = None,
+    output: Path | None = None,
+    stream: int | None = None,
+) -> Named:
     """What a record, or a job's directory, and options name; raises JobError, InputError."""
     if not path.is_dir():
-        return Named(path, input, output)
+        return Named(path, input, output, stream)
     job = JobDirectory(path)
     own = read_job(job.record)
     made = own.output.parent if own.kind == "portrait" else own.output
@@ -69,7 +76,7 @@ def named(path: Path, input: Path | None = None, output: Path | None = None) -> 
             else f"finish it with: videnhance resume {path}"
         )
         raise JobError(f"{path}: there is no record {record} of this job; {cure}")
-    return Named(record, input or own.source, output)
+    return Named(record, input or own.source, output, stream)
 
 
 def find(named: Named, settings_in: Callable[[Record], Settings], monitor: Monitor) -> Found:
@@ -81,8 +88,11 @@ def find(named: Named, settings_in: Callable[[Record], Settings], monitor: Monit
     record = read_record(named.record)
     if record.kind == "preview":
         raise UsageError(f"{named.record}: is the record of a preview; name that of a whole result")
-    video, folder = record.videos[0], named.record.absolute().parent
+    video, folder = _video(named, record), named.record.absolute().parent
     settings = settings_in(record)
+    if len(record.videos) > 1:
+        own = replace(settings.source, stream=str(video.stream))
+        settings = replace(settings, source=own)
     path = _input(named, record, folder)
     _same_input(path, record, monitor)
     output = named.output or folder / record.output.name
@@ -99,6 +109,18 @@ def find(named: Named, settings_in: Callable[[Record], Settings], monitor: Monit
             f"made it ({record.versions.get('videnhance')})"
         )
     return Found(record, video, settings, source, result, folder, _recorded(video, settings))
+
+
+def _video(named: Named, record: Record) -> Video:
+    if named.stream is None:
+        return record.videos[0]
+    known = [video for video in record.videos if video.stream == named.stream]
+    if not known:
+        there = ", ".join(str(video.stream) for video in record.videos)
+        raise UsageError(
+            f"--stream {named.stream}: no such video is in {named.record}; there are {there}"
+        )
+    return known[0]
 
 
 def _input(named: Named, record: Record, folder: Path) -> Path:
