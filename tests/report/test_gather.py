@@ -97,6 +97,37 @@ def test_the_pictures_are_those_of_the_files(folder: Path) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(
+    ("wish", "scale"),
+    [(("--start", "7f", "--end", "19f"), 1), (("--scale", "2", "--start", "5f"), 2)],
+)
+def test_original_and_result_are_of_the_same_moment(
+    folder: Path, wish: tuple[str, ...], scale: int
+) -> None:
+    """A range begins with another frame of the source; an enlarged result has more pixels."""
+    few = ("--restorer", "identity", *FEW[2:])
+    code, _, err = run("enhance", folder / "in.mkv", "-o", folder / "r.mkv", *few, *wish)
+    assert code == 0, err
+    found = gather.write_report(folder / "r.mkv.json", folder / "r.html")
+    moments = found.persons[0].moments
+    assert moments and found.scale == scale
+    for moment in moments:
+        assert moment.result.width == scale * moment.original.width
+        # Nothing was changed; enlarging by two ways differs a little.
+        assert moment.change.mean <= (0.0 if scale == 1 else 2.0)
+    assert found.span[0] == pytest.approx(int(wish[wish.index("--start") + 1][:-1]) / 25)
+
+
+def test_one_picture_has_a_report(folder: Path) -> None:
+    source = folder / "one.png"
+    (frame,) = square_frames(1)
+    Image.fromarray(frame).save(source)
+    code, _, err = run("enhance", source, "-o", folder / "o.png", *FEW[:4])
+    assert code == 0, err
+    found = gather.write_report(folder / "o.png.json", folder / "r.html")
+    assert found.persons[0].moments and "read back" in found.sentences[3]
+
+
 def _cut(whole: npt.NDArray[np.uint8], left: int, top: int, side: int) -> npt.NDArray[np.uint8]:
     """A square of a picture, black beyond it."""
     padded = np.pad(whole, ((side, side), (side, side), (0, 0)))

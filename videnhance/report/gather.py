@@ -137,7 +137,7 @@ def note_on(track: Track) -> str | None:
     if not alone:
         return None
     most = max(sorted(set(alone)), key=alone.count)
-    where = f"in {len(alone)} of its {len(strengths)} frames"
+    where = f"in {len(alone):,} of its {len(strengths):,} frames"
     if len(alone) == len(strengths):
         where = "in all of its frames"
     return f"Left as recorded {where}. The reason{' in most' * (len(set(alone)) > 1)}: {most}."

@@ -70,12 +70,7 @@ def chart_of(report: Report) -> Chart:
 def _ticks(length: float) -> tuple[tuple[float, str], ...]:
     step = next((s for s in _STEPS if length / s <= _TICKS), 86400.0)
     count = math.floor(length / step)
-    return tuple(
-        (round(100 * k * step / length, 3), clock(k * step, 0))
-        for k in range(count + 1)
-        # One that would reach beyond the edge is left out.
-        if k * step <= 0.97 * length
-    )
+    return tuple((round(100 * k * step / length, 3), clock(k * step, 0)) for k in range(count + 1))
 
 
 def _recording(report: Report, length: float) -> Lane:
