@@ -374,5 +374,5 @@ def test_it_prints_as_a_whole(opened: Any) -> None:
 
 def test_names_do_not_become_markup(opened: Any) -> None:
 
-    assert _text(opened, ".note") == "left alone in 5 frames: <b>small</b>"
+    assert _text(opened, ".note + .note") == "left alone in 5 frames: <b>small</b>"
     assert opened.execute_script("return document.scripts.length") == 2

@@ -247,3 +247,32 @@ def test_the_command_on_the_page_does_it_again(folder: Path) -> None:
     again = json.loads(Path(f"{output}.json").read_text(encoding="utf-8"))
     frames = [r["outputs"][0]["streams"][0]["frames"]["sha256"] for r in (record, again)]
     assert frames[0] == frames[1]
+
+
+def test_invention_maps_stand_with_their_moments(folder: Path) -> None:
+    """As --invention leaves them in the folder of stills."""
+    moment = report(folder).persons[0].moments[0]
+    stills = folder / "stills"
+    stills.mkdir()
+    picture = np.zeros((120, 304, 3), np.uint8)
+    picture[20:, 204:] = (255, 200, 100)
+    Image.fromarray(picture).save(stills / "map.png")
+    document = {
+        "format": "videnhance invention",
+        "restorer": "fusion",
+        "tracks": {"1": 0.63},
+        "moments": [{"track": 1, "frame": moment.frame, "file": "map.png"}],
+    }
+    (stills / "invention.json").write_text(json.dumps(document), encoding="utf-8")
+    (person,) = report(folder, stills=stills).persons
+    assert person.invented == 0.63
+    assert [m.invention is not None for m in person.moments] == [True] + [False] * (
+        len(person.moments) - 1
+    )
+    shown = person.moments[0].invention
+    assert shown is not None and (shown.width, shown.height) == (100, 100)
+    assert "63\u00a0% of this face" in (folder / "page.html").read_text(encoding="utf-8")
+    (stills / "invention.json").unlink()
+    assert "holds no invention map" in refused(
+        folder / "out.mkv.json", "-o", folder / "x.html", "--stills", stills
+    )

@@ -32,6 +32,9 @@ def report(
     portraits: Annotated[
         Path | None, typer.Option("--portraits", help="The folder of its portraits.")
     ] = None,
+    stills: Annotated[
+        Path | None, typer.Option("--stills", help="The folder of its stills and invention maps.")
+    ] = None,
     stream: Annotated[
         int | None, typer.Option("--stream", help="Of several videos, the index of one.")
     ] = None,
@@ -52,6 +55,7 @@ def report(
                 input=input,
                 result=result,
                 portraits=portraits,
+                stills=stills,
                 stream=stream,
                 overwrite=overwrite,
                 progress=bars.show,

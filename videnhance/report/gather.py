@@ -20,6 +20,7 @@ from videnhance.job import SUFFIX
 from videnhance.job.monitor import Monitor
 from videnhance.report import account
 from videnhance.report.again import options_of, settings_in
+from videnhance.report.guesses import guesses_in
 from videnhance.report.methods import methods
 from videnhance.report.model import Choosing, Mark, Report
 from videnhance.report.page import page_of
@@ -38,6 +39,7 @@ def write_report(
     input: Path | str | None = None,
     result: Path | str | None = None,
     portraits: Path | str | None = None,
+    stills: Path | str | None = None,
     stream: int | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -45,9 +47,9 @@ def write_report(
 ) -> Report:
     """Write the report of a record, or of a job's directory, to `output`; returns what it shows.
 
-    `input`, `result`, `portraits` (their folder): where these are not
-    found beside the record. `stream`: of several videos that were enhanced, the index of the one to
-    report on; by default the first. Raises InputError, JobError, UsageError and OutputError.
+    `input`, `result`, `portraits` and `stills` (their folders): where these are not found beside
+    the record. `stream`: of several videos that were enhanced, the index of the one to report on;
+    by default the first. Raises InputError, JobError, UsageError and OutputError.
     """
     page = Path(output)
     if page.exists() and not overwrite:
@@ -56,7 +58,7 @@ def write_report(
         raise OutputError(f"{page}: the folder {page.absolute().parent} does not exist; create it")
     given = named(Path(path), _path(input), _path(result), stream)
     monitor = Monitor(progress, stop)
-    report = report_of(find(given, _settings, monitor), _path(portraits), monitor)
+    report = report_of(find(given, _settings, monitor), _path(portraits), _path(stills), monitor)
     with written(page) as part:
         part.write_text(page_of(report), encoding="utf-8")
     return report
@@ -68,13 +70,16 @@ def page_name(work: Path) -> Path:
     return Path(f"{name.removesuffix('.json').removesuffix(SUFFIX)}.report.html")
 
 
-def report_of(found: Found, portraits: Path | None, monitor: Monitor) -> Report:
+def report_of(
+    found: Found, portraits: Path | None, stills: Path | None, monitor: Monitor
+) -> Report:
     """The report on what was found."""
     record, video, settings, clip = found.record, found.video, found.settings, found.source
     timeline, span = clip.timeline, (video.start, video.stop)
     restorer = record.method.restorer or "identity"
     duration = timeline.end_of(len(timeline) - 1)
     made = portraits_in(portraits, found)
+    guesses = guesses_in(stills, found)
     material = Material(
         source=clip,
         result=found.result,
@@ -85,6 +90,8 @@ def report_of(found: Found, portraits: Path | None, monitor: Monitor) -> Report:
         judged={t.id: judged(t) for t in video.tracks if account.restored_in(t) is not None},
         notes={t.id: note for t in video.tracks if (note := note_on(t))},
         portraits=made,
+        invented=guesses.shares,
+        inventions=guesses.maps,
     )
     persons, views, omitted = persons_of(
         material, lambda done, total: monitor.tell("pictures", done, total)
