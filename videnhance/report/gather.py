@@ -93,9 +93,7 @@ def report_of(
         invented=guesses.shares,
         inventions=guesses.maps,
     )
-    persons, views, omitted = persons_of(
-        material, lambda done, total: monitor.tell("pictures", done, total)
-    )
+    persons, views, omitted = persons_of(material, monitor.tell)
     values = {name: setting.value for name, setting in record.settings.items()}
     used = methods(record.method.detector, record.method.restorer, values, portraits=bool(made))
     return Report(

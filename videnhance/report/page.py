@@ -87,6 +87,7 @@ def _data(report: Report, chart: Chart) -> dict[str, Any]:
             {
                 "name": lane.name,
                 "nothing": NOBODY if lane.person else NOTHING,
+                "curve": [list(point) for point in lane.person.curve] if lane.person else [],
                 "parts": [{"begin": p.begin, "end": p.end, "said": p.said} for p in lane.parts],
             }
             for lane in chart.lanes

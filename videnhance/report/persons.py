@@ -84,11 +84,11 @@ class Material:
 
 
 def persons_of(
-    material: Material, tell: Callable[[int, int], None]
+    material: Material, tell: Callable[[str, int, int], None]
 ) -> tuple[tuple[Person, ...], tuple[View, ...], int]:
     """All tracks in the result, by id; frames in which they are seen; and how many tracks have no
-    pictures. Decodes the range once; `tell` gets (done, total) of the moments. Raises what reading
-    does."""
+    pictures. Decodes the range once; `tell` gets the step's name and (done, total) of frames, then
+    of moments. Raises what reading does."""
     shown, _ = largest_tracks(material.tracks, material.span, PICTURED)
     within = [
         track
@@ -105,8 +105,14 @@ def persons_of(
             count=MOMENTS,
             ease=material.ease,
             scale=material.scale,
+            tell=lambda done, total: tell("look", done, total),
         )
-        moments, faces = _pictured(material, material.result, found, tell)
+        moments, faces = _pictured(
+            material,
+            material.result,
+            found,
+            lambda done, total: tell("pictures", done, total),
+        )
     kept = _kept(moments)
     chosen = {track.id for track in material.tracks.tracklets}
     persons = tuple(

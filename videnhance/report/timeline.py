@@ -125,12 +125,12 @@ def _force(curve: Sequence[tuple[float, float]], length: float) -> str:
 
 
 def told(stretch: Stretch) -> str:
-    """A stretch in words: "0:01.2 to 0:04.8 restored in part (small), at 62 % of its strength"."""
+    """A stretch in words: "0:01.2 to 0:04.8 restored in part (small), strength 62 % on average"."""
     words = f"{clock(stretch.begin)} to {clock(stretch.end)} {STATES[stretch.state]}"
     if stretch.reason:
         words += f" ({stretch.reason})"
     if stretch.strength is not None and stretch.state != "alone":
-        words += f", strength {percent(stretch.strength)}"
+        words += f", strength {percent(stretch.strength)} on average"
     return words
 
 

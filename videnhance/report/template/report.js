@@ -67,15 +67,25 @@
       const lane = data.lanes[plot.parentElement.dataset.lane];
       const off = (part) => Math.max(part.begin - second, second - part.end, 0);
       const found = lane.parts.filter((part) => off(part) <= near).sort((a, b) => off(a) - off(b))[0];
+      const force = strength(lane.curve, second);
+      const here = found && force !== null ? `; ${Math.round(100 * force)}\u00a0% here` : "";
       tip.replaceChildren(Object.assign(document.createElement("b"), {
         textContent: `${lane.name} at ${clock(second)}`,
-      }), found ? found.said : lane.nothing);
+      }), found ? found.said + here : lane.nothing);
       cursor.hidden = tip.hidden = false;
       const x = event.clientX - outer.left;
       cursor.style.left = `${x}px`;
       tip.style.top = `${frame.bottom - outer.top + 6}px`;
       tip.style.left = `${Math.max(0, Math.min(x + 12, outer.width - tip.offsetWidth))}px`;
     });
+  }
+
+  // Between the bends of the course; null beyond it.
+  function strength(curve, second) {
+    const after = curve.findIndex(([time]) => time >= second);
+    if (after < 1) return null;
+    const [[begin, one], [end, other]] = [curve[after - 1], curve[after]];
+    return one + (other - one) * (second - begin) / (end - begin || 1);
   }
 
   function choosing(facts) {
