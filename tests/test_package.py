@@ -17,7 +17,7 @@ PACKAGE = ROOT / "videnhance"
 ROOMS = (
     *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
     *("inference", "models", "detectors", "restorers", "render", "show", "portraits"),
-    *("evidence", "job", "cli"),
+    *("evidence", "job", "report", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {

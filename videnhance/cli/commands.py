@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videnhance.cli import evidence, models, options, portraits
+from videnhance.cli import evidence, models, options, page, portraits
 from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.session import INTERRUPTED, session
@@ -40,6 +40,7 @@ app.add_typer(models.app, name="models")
 app.command()(portraits.portrait)
 app.command()(evidence.verify)
 app.command()(evidence.replay)
+app.command()(page.report)
 
 
 @app.command()

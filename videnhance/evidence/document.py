@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from videnhance.evidence.columns import Times, Track
+from videnhance.evidence.packed import PackedTrack
 
 FORMAT = "videnhance record"
 VERSION = 1
@@ -249,6 +250,8 @@ class Video:
     """Whether it was given with --tracks."""
     zones: tuple[tuple[float, float, float, float], ...]
     """x0, y0, x1, y1 in which nothing may be changed, upright pixels."""
+    tracks_file: tuple[PackedTrack, ...]
+    """All that the tracks.json held besides, of the whole input: enough to make it again."""
     tracks: tuple[Track, ...]
 
 

@@ -159,12 +159,13 @@ def sightings(
     count: int,
     ease: float,
     scale: int,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[int, list[Sighting]]:
     """Up to `count` of each track's best moments in a range, by frame; decodes the range once.
 
     Moments at which the result is not yet, or no longer, at its full strength (`ease`, seconds)
     are taken only where there are no others. `everyone`: all tracks that may hide one of these.
-    `scale` is the result's.
+    `scale` is the result's. `tell` gets (done, total) of the frames.
     """
     visible = _visible(clip, tracklets, everyone, span)
     rows = {track.id: _rows_to_show(clip, track, span, ease) for track in tracklets}
@@ -178,6 +179,7 @@ def sightings(
                 marks = track.landmarks[[row]]
                 (value,) = seen_scores(frame, clip.info.upright, marks, score, share)
                 values[track.id][frame.index] = float(value)
+        tell(frame.index + 1 - span[0], span[1] - span[0])
     found: dict[int, list[Sighting]] = {}
     for track in tracklets:
         chosen = best_moments(clip.timeline, values[track.id], count, APART)

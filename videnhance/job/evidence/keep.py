@@ -30,6 +30,7 @@ from videnhance.evidence.document import (
     Stream,
     Video,
 )
+from videnhance.evidence.packed import packed
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.weights import weights_used
 from videnhance.evidence.writing import write_record
@@ -163,6 +164,7 @@ def _video(job: Job, digest: StreamDigest | None) -> Video:
         tracks_sha256=sha256_of(job.directory.tracks),
         tracks_given=job.tracks_file is not None,
         zones=tuple((z.x0, z.y0, z.x1, z.y1) for z in job.tracks.zones),
+        tracks_file=packed(job.tracks.everyone, clip.timeline),
         tracks=columns_of(job),
     )
 

@@ -1,0 +1,78 @@
+"""What of each face is a guess, where `--invention` measured it: read from the folder of stills."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from videnhance.errors import InputError
+from videnhance.imaging.frames import Array
+from videnhance.media.writing.png import read_picture
+from videnhance.report.model import Picture
+from videnhance.report.pictures import eight_bits, lossless, shrunk
+from videnhance.report.sources import Found
+
+FORMAT, FILE = "videnhance invention", "invention.json"
+_SIDE = 256
+"""Pixels of a map's side on the page."""
+_GAPS = 4
+"""White pixels between the three pictures of a file, the last of which is the map."""
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """What was measured."""
+
+    shares: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of its restored detail that is a guess, 0..1."""
+    maps: Mapping[tuple[int, int], Picture] = field(default_factory=dict)
+    """By track id and frame: how far the variations of that face lie apart."""
+
+
+def guesses_in(folder: Path | None, found: Found) -> Guesses:
+    """`folder`: the stills; else they are looked for beside the record. Raises InputError where a
+    folder that was named holds no maps of this result."""
+    for place in [folder] if folder else _places(found):
+        document = _document(place, found)
+        if document is not None:
+            return Guesses(
+                {int(track): float(share) for track, share in document["tracks"].items()},
+                dict(_maps(place, document)),
+            )
+    if folder is not None:
+        raise InputError(f"{folder}: holds no invention map of {found.record.output.name}")
+    return Guesses()
+
+
+def _places(found: Found) -> list[Path]:
+    wish = found.settings.output.stills
+    return [Path(wish), found.folder / Path(wish).name] if wish else []
+
+
+def _document(folder: Path, found: Found) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return None
+    made_by = (found.record.method.restorer or "").partition(" + ")[0]
+    return document if document["restorer"] == made_by else None
+
+
+def _maps(folder: Path, document: Mapping[str, Any]) -> Iterator[tuple[tuple[int, int], Picture]]:
+    for entry in document["moments"]:
+        path = folder / entry["file"]
+        picture = read_picture(path) if path.exists() else None
+        if picture is not None:
+            shown = lossless(shrunk(eight_bits(map_in(picture)), _SIDE))
+            yield (int(entry["track"]), int(entry["frame"])), shown
+
+
+def map_in(picture: Array) -> Array:
+    """The map of a file that shows, below a line of text, a face as recorded, restored, and it."""
+    side = (picture.shape[1] - _GAPS) // 3
+    return picture[-side:, -side:]
