@@ -43,7 +43,10 @@ def guesses_in(folder: Path | None, found: Found) -> Guesses:
                 dict(_maps(place, document)),
             )
     if folder is not None:
-        raise InputError(f"{folder}: holds no invention map of {found.record.output.name}")
+        raise InputError(
+            f"{folder}: holds no invention map of {found.record.output.name}; name the folder that "
+            "--stills made with --invention"
+        )
     return Guesses()
 
 

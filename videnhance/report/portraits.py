@@ -37,7 +37,10 @@ def portraits_in(folder: Path | None, found: Found) -> dict[int, tuple[Portrait,
             made[track] = (*made.get(track, ()), _portrait(place, entry))
         return made
     if folder is not None:
-        raise InputError(f"{folder}: holds no portraits of {found.record.input.name}")
+        raise InputError(
+            f"{folder}: holds no portraits of {found.record.input.name}; name the folder that "
+            "videnhance portrait made of it"
+        )
     return {}
 
 
