@@ -239,7 +239,10 @@ def test_broken_records_are_told_in_one_line_with_the_cure(
         (b"[]", "is no record of videnhance"),
         (content.replace(b'"version": 1', b'"version": 2'), "is a record of version 2.*update to"),
         (content.replace(b'"version": 1', b'"version": 0'), "version 0.*read it with videnhance"),
-        (content.replace(b'"fusion"', b'"identy"'), "its own digest: it was probably edited"),
+        (
+            content.replace(b'"fusion"', b'"identy"'),
+            "does not fit its own digest: it was probably edited",
+        ),
         (sealed(body.replace(b'"size": ', b'"size": "a", "b": ')), r"no valid record.*size"),
     ]
     for bad, said in cases:

@@ -17,7 +17,7 @@ from videnhance.errors import InputError, UsageError
 from videnhance.evidence.document import Record
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.settings import settings_in
-from videnhance.evidence.verify import Places, Statement
+from videnhance.evidence.verify import Places, Statement, verify
 from videnhance.evidence.writing import record_path, write_record
 from videnhance.job.replay import Replay, replay
 from videnhance.job.run import detect_tracks, enhance, make_portraits_of
@@ -153,6 +153,7 @@ def test_tracks_that_were_given_must_be_given_again(folder: Path) -> None:
 def test_portraits_are_replayed_too(folder: Path) -> None:
     make_portraits_of(folder / "in.mkv", folder / "faces", FUSED)
     places = Places(folder / "faces.json", folder / "in.mkv")
+    assert {line.state for line in verify(places)} == {"holds"}
     found = list(replay(Replay(places)))
     assert {line.state for line in found} == {"holds"}
     assert "track001_view1_x2.png: its pixels are bit-equal" in [line.said for line in found]
