@@ -118,6 +118,9 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("portrait.views", 2, set()),
     ("record.keep", False, set()),
     ("record.paths", True, set()),
+    ("evidence.label", False, set()),  # of restorers that invent
+    ("evidence.label_size", 5.0, set()),
+    ("evidence.label_place", "top-left", set()),
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
 ]

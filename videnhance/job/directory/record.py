@@ -21,6 +21,8 @@
     untouched               [start, stop] frames of each stretch that is copied from the source,
                             once that is known
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
+    mark                    what the result says of itself (writing/marks.py), the label and where
+                            it is, once that is known; null before
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
@@ -69,6 +71,7 @@ _NOT_COMPARED = {
         "looks",
         "segments",
         "untouched",
+        "mark",
         "check",
         "condition",
     ),
@@ -164,6 +167,10 @@ class Record:
         own = [[s.start, s.stop] for s in segments]
         copied = [[start, stop] for start, stop in untouched]
         return Record({**self.document, "segments": own, "untouched": copied})
+
+    def marked(self, mark: Mapping[str, Any]) -> Record:
+        """This record with what the result says of itself."""
+        return Record({**self.document, "mark": dict(mark)})
 
     @property
     def check(self) -> Mapping[str, Any] | None:
@@ -298,6 +305,7 @@ def make_record(
             "decoded by": clip.recorded.hwaccel,
             "cleaned up": asdict(clip.cleaning) if clip.cleaning else None,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
+            "mark": None,
             "check": None,
         }
     )

@@ -94,6 +94,7 @@ def mux(job: Job) -> Job:
                 complete=complete,
                 keep_origin=job.settings.output.keep_origin,
                 untouched=job.plan.untouched,
+                mark=job.mark,
             )
     return replace(job, check=check)
 

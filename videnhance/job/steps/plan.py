@@ -13,6 +13,7 @@ from videnhance.job.source import SourceFiles
 from videnhance.job.steps.record_file import require_record
 from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.marks import UNMARKED, marks_in
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.png import require_folder
@@ -32,6 +33,8 @@ def plan(
     with monitor.step("plan"):
         scope, planned = _planned(request, monitor, examined, is_finished)
     monitor.notes.extend(scope.clip.notes)
+    found = marks_in(scope.clip.info) if request.kind != "detect" else UNMARKED
+    monitor.notes.extend(found.notes())
     loader = _loader(request, scope, monitor)
     job = Job(
         request=request,
@@ -42,6 +45,7 @@ def plan(
         source=SourceFiles.of(scope.clip.info.path),
         loader=loader,
         was_begun=request.directory.record.exists(),
+        found=found,
     )
     require_stills(job)
     if not is_finished and request.kind != "detect":

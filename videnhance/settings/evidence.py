@@ -1,0 +1,37 @@
+"""Settings of what says that, and how, a result was enhanced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from videnhance.settings.table import setting
+
+CORNERS = ("bottom-left", "bottom-right", "top-right", "top-left")
+"""In the order in which one takes the place of another that a zone covers."""
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """What says that, and how, a result was enhanced (imaging.label, media.writing.marks)."""
+
+    label: bool = setting(
+        True,
+        "--label",
+        "AI: write into a corner of every frame that the faces are AI-restored.",
+        may_remake=("render",),
+    )
+    """Only for restorers and upscalers that invent, and where there is something for them to do."""
+    label_size: float = setting(
+        3.0,
+        "--label-size",
+        "AI: height of the label's capitals, in percent of the picture's shorter side.",
+        within=(1, 20),
+        may_remake=("render",),
+    )
+    label_place: str = setting(
+        "bottom-left",
+        "--label-place",
+        "AI: the label's corner: {choices}; the next one where a zone is.",
+        choices=CORNERS,
+        may_remake=("render",),
+    )
