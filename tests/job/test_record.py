@@ -70,6 +70,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("track.smoothness", 0.2, {"track"}),
     ("track.min_eyes", 7.0, LOOKS),  # the detection size is chosen by it
     ("restore.restorer", "identity", {"render"}),
+    ("restore.no_ai", True, set()),  # what restores then is another setting
     ("restore.strength", 0.5, {"render"}),
     ("restore.ease", 0.3, {"render"}),
     ("restore.fidelity", 0.9, {"render"}),
