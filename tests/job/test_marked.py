@@ -13,6 +13,9 @@ from tests.making.clips import decoded, square_frames, write_rgb
 from tests.making.restorers import Darken
 from videnhance import restorers
 from videnhance.cli.report import summary_text
+from videnhance.evidence.reading import read_record
+from videnhance.evidence.verify import Places, verify
+from videnhance.evidence.writing import record_path, write_record
 from videnhance.job.run import enhance
 from videnhance.media.reading.marks import TERMS, marks_in
 from videnhance.media.reading.source import probe
@@ -168,3 +171,22 @@ def test_a_frame_as_png_says_it(tmp_path: Path, clip: Path, wish: Settings) -> N
     out = tmp_path / "out.png"
     enhance(clip, out, replace(wish, part=PartSettings("3f", "4f")))
     assert marks_in(probe(out)).terms == (INVENTED,)
+
+
+@pytest.mark.parametrize("corner", ["top-right", "bottom-left"])
+def test_verify_knows_the_label_and_nothing_beside_it(
+    tmp_path: Path, clip: Path, wish: Settings, corner: str
+) -> None:
+    output = tmp_path / "out.mkv"
+    enhance(clip, output, replace(wish, evidence=EvidenceSettings(label_place=corner)))
+    path = record_path(output)
+    found = {line.what: line for line in verify(Places(path, clip, None))}
+    assert found["outside"].state == "holds", found["outside"]
+    record = read_record(path)
+    (video,) = record.videos
+    assert video.mark is not None and video.mark["label"]["text"] == "AI-restored faces"
+    x0, y0, x1, y1 = video.mark["label"]["box"]
+    smaller = {**video.mark, "label": {"text": "", "box": [x0, y0, x1, y1 - 4]}}
+    write_record(path, replace(record, videos=(replace(video, mark=smaller),)))
+    found = {line.what: line for line in verify(Places(path, clip, None))}
+    assert found["outside"].state != "holds"

@@ -250,6 +250,10 @@ class Video:
     zones: tuple[tuple[float, float, float, float], ...]
     """x0, y0, x1, y1 in which nothing may be changed, upright pixels."""
     tracks: tuple[Track, ...]
+    mark: dict[str, Any] | None = None
+    """What the output says of itself: IPTC's digital source type, and the label with its box (x0,
+    y0, x1, y1 in pixels of the output as coded), the one place outside of faces that is written
+    over."""
 
 
 @dataclass(frozen=True)

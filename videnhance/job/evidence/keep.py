@@ -164,6 +164,7 @@ def _video(job: Job, digest: StreamDigest | None) -> Video:
         tracks_given=job.tracks_file is not None,
         zones=tuple((z.x0, z.y0, z.x1, z.y1) for z in job.tracks.zones),
         tracks=columns_of(job),
+        mark=document.get("mark"),
     )
 
 
