@@ -20,6 +20,7 @@ from videnhance.media.check.frames import Check
 from videnhance.media.reading.marks import UNMARKED, FoundMarks
 from videnhance.media.timeline import Segment
 from videnhance.media.writing.marks import ENHANCED, INVENTED, Mark
+from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.fates import Fates
 from videnhance.render.networks import Networks, backends_of, detecting_rows, rendering_rows
@@ -71,6 +72,8 @@ class Job:
     """Whether the source is longer by now than the work on it."""
     found: FoundMarks = UNMARKED
     """What the source says of itself."""
+    signatory: Signatory | None = None
+    """Who signs the output."""
     check: Check | None = None
     """What was found equal in the output."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from videnhance.settings.panels import SIGNING
 from videnhance.settings.table import setting
+from videnhance.settings.text import FILE_PAIR
 
 CORNERS = ("bottom-left", "bottom-right", "top-right", "top-left")
 """In the order in which one takes the place of another that a zone covers."""
@@ -35,3 +37,12 @@ class EvidenceSettings:
         choices=CORNERS,
         may_remake=("render",),
     )
+    sign: tuple[str, str] | None = setting(
+        None,
+        "--sign",
+        "Sign the result (C2PA) with a certificate chain and its key, both PEM.",
+        form=FILE_PAIR,
+        metavar="CERT KEY",
+        panel=SIGNING,
+    )
+    """Needs the extra c2pa (media.writing.signing)."""

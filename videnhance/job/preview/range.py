@@ -106,7 +106,12 @@ def enhanced_range(
     job = JobRequest(
         request.source,
         folder / f"result{suffix}",
-        replace(settings, part=part, output=replace(settings.output, keep_origin=False)),
+        replace(
+            settings,
+            part=part,
+            output=replace(settings.output, keep_origin=False),
+            evidence=replace(settings.evidence, sign=None),
+        ),
         job_dir=folder / "job",
         keep_job=True,
         tracks=request.tracks,

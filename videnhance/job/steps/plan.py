@@ -17,6 +17,7 @@ from videnhance.media.reading.marks import UNMARKED, marks_in
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.png import require_folder
+from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import AUTO, is_learned
@@ -34,7 +35,9 @@ def plan(
         scope, planned = _planned(request, monitor, examined, is_finished)
     monitor.notes.extend(scope.clip.notes)
     found = marks_in(scope.clip.info) if request.kind != "detect" else UNMARKED
-    monitor.notes.extend(found.notes())
+    pair = scope.settings.evidence.sign if request.kind == "enhance" and not is_finished else None
+    signatory = Signatory.of(pair, request.output) if pair is not None else None
+    monitor.notes.extend(found.notes(signs=signatory is not None))
     loader = _loader(request, scope, monitor)
     job = Job(
         request=request,
@@ -46,6 +49,7 @@ def plan(
         loader=loader,
         was_begun=request.directory.record.exists(),
         found=found,
+        signatory=signatory,
     )
     require_stills(job)
     if not is_finished and request.kind != "detect":

@@ -25,6 +25,7 @@ XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 _C2PA_BOX = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes
 """That of the one that holds a manifest (C2PA specification, A.5)."""
 _TERM = re.compile(rb"https?://cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,60})")
+_XMP = re.compile(rb"<x:xmpmeta.*?</x:xmpmeta>", re.DOTALL)
 _C2PA_CHUNKS = (b"caBX", b"JUMBF", b"c2pa.assertions")
 """What a PNG, a JPEG or an AVI with a manifest holds."""
 _HEAD = 1 << 20
@@ -42,14 +43,14 @@ class FoundMarks:
     is_signed: bool = False
     """Whether it holds a manifest of C2PA."""
 
-    def notes(self) -> tuple[str, ...]:
-        """What the user is to know of them, one sentence each."""
+    def notes(self, *, signs: bool = False) -> tuple[str, ...]:
+        """What the user is to know of them, one sentence each; `signs`: whether the output is."""
         terms = ", ".join(self.terms)
         marked = f"the input is marked {terms} (IPTC); the output carries that on"
-        signed = (
-            "the input holds a signed C2PA manifest, which speaks of the input alone and is not in "
-            "the output"
-        )
+        kept = "is not in the output, which is not signed"
+        if signs:
+            kept = "is in the output's own as that of its ingredient"
+        signed = f"the input holds a signed C2PA manifest, which speaks of it alone and {kept}"
         return (*([marked] if terms else []), *([signed] if self.is_signed else []))
 
 
@@ -81,7 +82,7 @@ def _found(texts: list[bytes], is_signed: bool) -> FoundMarks:
 def _of_picture(path: Path) -> tuple[list[bytes], bool]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    return [head], any(name in head for name in _C2PA_CHUNKS)
+    return _XMP.findall(head), any(name in head for name in _C2PA_CHUNKS)
 
 
 def _of_boxes(path: Path) -> tuple[list[bytes], bool]:

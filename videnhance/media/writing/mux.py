@@ -73,6 +73,7 @@ def mux(
     keep_origin: bool = False,
     untouched: Untouched | None = None,
     mark: Mark | None = None,
+    seal: Callable[[Path], None] = lambda part: None,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
@@ -81,7 +82,8 @@ def mux(
     it was not there when its frames were read. What was written is compared with the source
     (check/frames.py); `complete` is called with the checked file before it is renamed. The frames
     that are `untouched` are in no segment: the source's own packets of them are copied. `mark`:
-    what the output says of itself; without one, what its source does.
+    what the output says of itself; without one, what its source does. `seal` is called with the
+    file when all is written, and may write it anew; what is checked is what it leaves.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: the dts stored in the segments
@@ -137,6 +139,7 @@ def mux(
             if muxer == "matroska":
                 acm.name_tracks(part)
             mark.append(part, muxer)
+            seal(part)
             found = checked(output, part, expected, checking)
             lost = lost_from(info, part, output.suffix, window, copying.kept)
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
