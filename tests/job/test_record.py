@@ -122,6 +122,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("evidence.label", False, set()),  # of restorers that invent
     ("evidence.label_size", 5.0, set()),
     ("evidence.label_place", "top-left", set()),
+    ("evidence.invention", 4, set()),  # it is looked at when all else is done
     ("evidence.sign", ("cert.pem", "key.pem"), set()),  # it is signed when all else is done
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),

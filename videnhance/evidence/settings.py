@@ -41,7 +41,7 @@ def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Se
             f"{record.versions.get('videnhance', 'that made it')}"
         ) from error
     models = replace(settings.models, trust=bool(weights), accepted=())
-    return replace(settings, models=models)
+    return replace(settings, models=models, evidence=replace(settings.evidence, invention=0))
 
 
 def _tupled(value: Any) -> Any:

@@ -66,6 +66,8 @@ class Job:
     """What became of each face in each frame."""
     left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
     """By track id, those of whose faces some were left as recorded."""
+    invention: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of what was restored that is a guess, where that was measured."""
     portraits: tuple[str, ...] = ()
     """What was made of each person, or why nothing was, one line each."""
     has_grown: bool = False

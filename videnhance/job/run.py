@@ -26,6 +26,7 @@ from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.detect import detect
 from videnhance.job.steps.divide import divide
+from videnhance.job.steps.invention import save_inventions
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.portraits import RECORD, make_portraits, save_portraits
@@ -235,6 +236,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
             recall_finished,
             choose_persons,
             save_best_moments,
+            save_inventions,
             save_portraits,
             keep_record,
         )
@@ -248,6 +250,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         refuse_changed_source,
         mux,
         save_best_moments,
+        save_inventions,
         save_portraits,
         keep_record,
     )

@@ -75,6 +75,9 @@ class Summary:
     """Index of the video stream in its source, where every one of several was enhanced."""
     others: tuple[Summary, ...] = ()
     """Those of the videos enhanced before this one, if several were."""
+    invention: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of the restored detail that is a guess (render/invention.py), where
+    that was asked for."""
     label: str | None = None
     """What is written into every frame of the output; None where nothing is."""
     mark: str | None = None
@@ -137,6 +140,7 @@ def summarize(job: Job) -> Summary:
         check=check,
         written_by=scope.clip.info.written_by,
         restored=job.restored,
+        invention=job.invention,
         label=label.text if label is not None else None,
         mark=job.mark.strongest if job.restorer else None,
         chosen=job.settings.part.persons,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videnhance.settings.panels import SIGNING
+from videnhance.settings.panels import PICTURES, SIGNING
 from videnhance.settings.table import setting
 from videnhance.settings.text import FILE_PAIR
 
@@ -46,3 +46,12 @@ class EvidenceSettings:
         panel=SIGNING,
     )
     """Needs the extra c2pa (media.writing.signing)."""
+    invention: int = setting(
+        0,
+        "--invention",
+        "AI: show beside the stills how far so many variations of each face spread (2 to 64).",
+        within=(2, 64),
+        or_else=(0,),
+        panel=PICTURES,
+    )
+    """0 is none (render.invention)."""

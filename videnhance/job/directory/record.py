@@ -21,8 +21,9 @@
     untouched               [start, stop] frames of each stretch that is copied from the source,
                             once that is known
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
-    mark                    what the result says of itself (writing/marks.py), the label and where
-                            it is, once that is known; null before
+    mark                    what the result says of itself and where its label is (steps/divide.py)
+    invention               with --invention, the share of each track's restored detail that is a
+                            guess (steps/invention.py), once that is known; else null
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
@@ -72,6 +73,7 @@ _NOT_COMPARED = {
         "segments",
         "untouched",
         "mark",
+        "invention",
         "check",
         "condition",
     ),
@@ -168,9 +170,9 @@ class Record:
         copied = [[start, stop] for start, stop in untouched]
         return Record({**self.document, "segments": own, "untouched": copied})
 
-    def marked(self, mark: Mapping[str, Any]) -> Record:
-        """This record with what the result says of itself."""
-        return Record({**self.document, "mark": dict(mark)})
+    def noted(self, **entries: Any) -> Record:
+        """This record with these entries."""
+        return Record({**self.document, **entries})
 
     @property
     def check(self) -> Mapping[str, Any] | None:
@@ -306,6 +308,7 @@ def make_record(
             "cleaned up": asdict(clip.cleaning) if clip.cleaning else None,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
             "mark": None,
+            "invention": None,
             "check": None,
         }
     )

@@ -165,6 +165,7 @@ def _video(job: Job, digest: StreamDigest | None) -> Video:
         zones=tuple((z.x0, z.y0, z.x1, z.y1) for z in job.tracks.zones),
         tracks=columns_of(job),
         mark=document.get("mark"),
+        invention=document.get("invention"),
     )
 
 

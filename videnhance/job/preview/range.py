@@ -110,7 +110,7 @@ def enhanced_range(
             settings,
             part=part,
             output=replace(settings.output, keep_origin=False),
-            evidence=replace(settings.evidence, sign=None),
+            evidence=replace(settings.evidence, sign=None, invention=0),
         ),
         job_dir=folder / "job",
         keep_job=True,

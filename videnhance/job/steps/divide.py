@@ -48,7 +48,7 @@ def divide(job: Job) -> Job:
         job.monitor.notes.append(f"frames without faces are encoded again, not copied: {why}")
     copied = plan.untouched.runs if plan.untouched is not None else ()
     record = job.record.divided(plan.segments, [(run.start, run.stop) for run in copied])
-    record = record.marked({**job.mark.as_json(), "label": _as_json(job, label)})
+    record = record.noted(mark={**job.mark.as_json(), "label": _as_json(job, label)})
     if record != job.record:
         with written(job.directory.record) as part:
             record.write(part)

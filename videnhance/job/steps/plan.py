@@ -10,6 +10,7 @@ from videnhance.job.monitor import Monitor
 from videnhance.job.plan import Plan, Scope, check_output, make_plan, make_scope
 from videnhance.job.request import JobRequest, TracksFile
 from videnhance.job.source import SourceFiles
+from videnhance.job.steps.invention import require_invention
 from videnhance.job.steps.record_file import require_record
 from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
@@ -52,6 +53,7 @@ def plan(
         signatory=signatory,
     )
     require_stills(job)
+    require_invention(job)
     if not is_finished and request.kind != "detect":
         require_record(job)
     return job
