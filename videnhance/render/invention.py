@@ -26,7 +26,7 @@ from videnhance.imaging.compositing import ellipse_mask
 from videnhance.imaging.frames import FloatArray, Frame, Matrix
 from videnhance.media.clip import Clip
 from videnhance.models.loader import Loader
-from videnhance.render.stages import crop_size
+from videnhance.render.stages import NETWORK_SIZES, crop_size
 
 _SHIFT = 64
 """A crop's side over the pixels by which it is moved: 4 of 256, 8 of 512. Detectors miss landmarks
@@ -202,7 +202,7 @@ class _Face:
 def _cut(
     clip: Clip, moment: Moment, radius: int, scale: int, pix_fmt: str, *, limited: bool
 ) -> _Face:
-    track, size = moment.track, crop_size(moment.track, scale)
+    track, size = moment.track, crop_size(moment.track, scale, NETWORK_SIZES)
     start = max(moment.frame - radius, track.start)
     stop = min(moment.frame + radius + 1, track.stop)
     to_coded = invert(clip.info.upright)
