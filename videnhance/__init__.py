@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from videnhance.settings.groups import (
         ComputeSettings,
         DetectSettings,
+        EvidenceSettings,
         GateLimits,
         ModelSettings,
         OutputSettings,
@@ -59,6 +60,7 @@ __all__ = [
     "ContainerError",
     "DamagedError",
     "DetectSettings",
+    "EvidenceSettings",
     "FinishSettings",
     "GateLimits",
     "InputError",
@@ -131,6 +133,7 @@ _LAZY = {
     "FinishSettings": "settings.clean_up",
     "ComputeSettings": "settings.groups",
     "DetectSettings": "settings.groups",
+    "EvidenceSettings": "settings.groups",
     "GateLimits": "settings.groups",
     "ModelSettings": "settings.groups",
     "OutputSettings": "settings.groups",

@@ -22,6 +22,7 @@ from videnhance.faces.alignment import TEMPLATE, fit_poses
 from videnhance.faces.track_file import write_tracks
 from videnhance.faces.tracklets import Tracklet, Tracks
 from videnhance.imaging.color import upright_rgb
+from videnhance.imaging.lettering import Picture
 from videnhance.job.preview import make
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
@@ -31,6 +32,7 @@ from videnhance.models.registry import Row
 from videnhance.render.outcome import NO_GAIN
 from videnhance.settings.groups import (
     DetectSettings,
+    EvidenceSettings,
     GateLimits,
     OutputSettings,
     PartSettings,
@@ -39,7 +41,7 @@ from videnhance.settings.groups import (
     TrackSettings,
 )
 from videnhance.show import sheet as sheets
-from videnhance.show.compare import Layout, Picture
+from videnhance.show.compare import Layout
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
 from videnhance.show.pairs import shown_size
 
@@ -59,6 +61,7 @@ def darken(monkeypatch: pytest.MonkeyPatch) -> Settings:
         WISH,
         restore=RestoreSettings(restorer="darken", steady=0.0, match_color=False),
         gate=GateLimits(None, None, None, None, None),
+        evidence=EvidenceSettings(label=False),  # it would hide the frames' numbers
     )
 
 

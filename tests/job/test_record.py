@@ -70,6 +70,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("track.smoothness", 0.2, {"track"}),
     ("track.min_eyes", 7.0, LOOKS),  # the detection size is chosen by it
     ("restore.restorer", "identity", {"render"}),
+    ("restore.no_ai", True, set()),  # what restores then is another setting
     ("restore.strength", 0.5, {"render"}),
     ("restore.ease", 0.3, {"render"}),
     ("restore.fidelity", 0.9, {"render"}),
@@ -118,6 +119,11 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("portrait.views", 2, set()),
     ("record.keep", False, set()),
     ("record.paths", True, set()),
+    ("evidence.label", False, set()),  # of restorers that invent
+    ("evidence.label_size", 5.0, set()),
+    ("evidence.label_place", "top-left", set()),
+    ("evidence.invention", 4, set()),  # it is looked at when all else is done
+    ("evidence.sign", ("cert.pem", "key.pem"), set()),  # it is signed when all else is done
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
 ]

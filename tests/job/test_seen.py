@@ -22,6 +22,7 @@ from videnhance.media.opening import open_clip
 from videnhance.models.registry import Row
 from videnhance.settings.groups import (
     DetectSettings,
+    EvidenceSettings,
     GateLimits,
     OutputSettings,
     PartSettings,
@@ -41,6 +42,7 @@ def wish(
         restore=RestoreSettings(restorer="darken", match_color=False, steady=0.0),
         gate=GateLimits(sharpness=None),
         output=OutputSettings(codec="ffv1"),
+        evidence=EvidenceSettings(label=False),  # nothing but faces may differ
     )
 
 

@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "models.accepted": ((), ("a", "b")),
     "clean.lens": (None, (-0.1, 0.025)),
     "output.frames": (None, "/frames"),
+    "evidence.sign": (None, ("/chain.pem", "/key.pem")),
     "part.only": ((), (1, 3)),
 }
 """Values of settings that are written in a form of their own."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from videnhance.imaging.lettering import fitted, plain, text_width
 from videnhance.show.compare import (
     SWING,
     Layout,
     capital_for,
     compose,
-    fitted,
     labels_of,
-    plain,
     shown_at,
-    text_width,
     wipe_border,
 )
 

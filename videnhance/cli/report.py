@@ -235,6 +235,7 @@ def summary_text(summary: Summary) -> str:
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *([f"  {_copied(summary.check)}"] if summary.check and summary.check.untouched else []),
         *([f"  checked: {_checked(summary.check)}"] if summary.check else []),
+        *([f"  marked: {summary.marked}"] if summary.marked else []),
         *(f"  note: {note}" for note in summary.notes),
         *([f"  input: {said}"] if (said := hint(summary.written_by)) else []),
         *([f"  job kept in {summary.job}"] if summary.job else []),

@@ -253,6 +253,13 @@ class Video:
     tracks_file: tuple[PackedTrack, ...]
     """All that the tracks.json held besides, of the whole input: enough to make it again."""
     tracks: tuple[Track, ...]
+    mark: dict[str, Any] | None = None
+    """What the output says of itself: IPTC's digital source type, and the label with its box (x0,
+    y0, x1, y1 in pixels of the output as coded), the one place outside of faces that is written
+    over."""
+    invention: dict[str, Any] | None = None
+    """Of restorers that invent, where it was asked for: how many variations of each face were
+    compared, and by track the share of the restored detail that differs among them, 0..1."""
 
 
 @dataclass(frozen=True)

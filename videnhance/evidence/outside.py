@@ -146,10 +146,13 @@ class _Region:
         self._is_ellipse = settings.restore.mask == "ellipse"
         self._reach = _REACH + (_SOFT if settings.finish.sharpen else 0)
         self._zones = video.zones
+        label = (video.mark or {}).get("label")
+        self._label = label["box"] if label else None
         self._tracks = [(track, list(unrolled(track.strength))) for track in video.tracks]
 
     def of(self, frame: Frame, plane: int, shape: tuple[int, int]) -> np.ndarray:
-        """(H, W) bool of a plane's samples: True where a face may have been painted."""
+        """(H, W) bool of a plane's samples: True where a face may have been painted, or the label
+        is."""
         found = np.zeros(shape, np.uint8)
         to_plane = compose(frame_to_plane(frame.layout, plane), self._to_frame)
         for track, strengths in self._tracks:
@@ -161,6 +164,10 @@ class _Region:
             low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
             left, top, right, bottom = (int(max(n, 0)) for n in (*low, *high))
             found[top:bottom, left:right] = 0
+        if self._label is not None:
+            x, y = frame.layout.chroma_shift if plane in (1, 2) else (0, 0)
+            left, top, right, bottom = self._label
+            found[top >> y : -(-bottom >> y), left >> x : -(-right >> x)] = 1
         return found.astype(bool)
 
     def _add(self, found: np.ndarray, track: Track, k: int, to_plane: Matrix) -> None:

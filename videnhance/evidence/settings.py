@@ -9,13 +9,13 @@ from typing import Any
 from videnhance.errors import InputError, UsageError
 from videnhance.evidence.document import Record
 from videnhance.settings.groups import SETTINGS, Settings, settings_with
-from videnhance.settings.text import FILES, FOLDER
+from videnhance.settings.text import FILE_PAIR, FILES, FOLDER
 
 
 def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Settings:
-    """The settings that a result was made with, but for the folders of further pictures and the
-    licences that were accepted: that is for each to do. `weights`: the files (name, path) for those
-    that were given.
+    """The settings that a result was made with, but for its signature, the folders of further
+    pictures and the licences that were accepted: that is for each to do. `weights`: the files
+    (name, path) for those that were given.
 
     Raises InputError for a setting that this version does not have, or whose value it does not
     take.
@@ -29,7 +29,7 @@ def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Se
     values = {name: _tupled(setting.value) for name, setting in record.settings.items()}
     for name in values:
         form = SETTINGS[name].form
-        if form is FOLDER:
+        if form in (FOLDER, FILE_PAIR):
             values[name] = None
         elif form is FILES:
             values[name] = tuple((name, str(Path(file).absolute())) for name, file in weights)
@@ -41,7 +41,7 @@ def settings_in(record: Record, weights: tuple[tuple[str, str], ...] = ()) -> Se
             f"{record.versions.get('videnhance', 'that made it')}"
         ) from error
     models = replace(settings.models, trust=bool(weights), accepted=())
-    return replace(settings, models=models)
+    return replace(settings, models=models, evidence=replace(settings.evidence, invention=0))
 
 
 def _tupled(value: Any) -> Any:

@@ -174,7 +174,7 @@ def layered(patches: Sequence[Patch]) -> list[tuple[Patch, bool]]:
     ordered = [named[k] for k in best_first(sizes, share=ALIKE)][::-1]
     boxes = [bounds(p.crop_to_frame, p.before.shape[:2]) for p in ordered]
     return [
-        (patch, any(_overlap(boxes[k], other) for other in boxes[:k]))
+        (patch, any(overlap(boxes[k], other) for other in boxes[:k]))
         for k, patch in enumerate(ordered)
     ]
 
@@ -248,5 +248,6 @@ def _span(low: float, high: float, length: int) -> slice:
     return slice(start, max(min(int(np.ceil(high)), length), start))
 
 
-def _overlap(one: Box, other: Box) -> bool:
+def overlap(one: Box, other: Box) -> bool:
+    """Whether two boxes have a part in common."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videnhance.faces.tracklets import Tracks
+from videnhance.imaging.label import Label, reference_white
+from videnhance.inference.cache import version_of
 from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.machine import Machine, this_machine
 from videnhance.job.directory.record import Record, make_record
@@ -15,16 +17,22 @@ from videnhance.job.plan import Plan, Scope
 from videnhance.job.request import JobRequest, TracksFile
 from videnhance.job.source import SourceFiles
 from videnhance.media.check.frames import Check
+from videnhance.media.reading.marks import UNMARKED, FoundMarks
 from videnhance.media.timeline import Segment
+from videnhance.media.writing.marks import ENHANCED, INVENTED, Mark
+from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.fates import Fates
 from videnhance.render.networks import Networks, backends_of, detecting_rows, rendering_rows
 from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
-from videnhance.settings.groups import Settings
+from videnhance.settings.groups import AI_UPSCALERS, Settings
+from videnhance.show.compare import labels_of
 from videnhance.show.stills import Provenance
 
 NO_TRACKS = Tracks(())
+RESTORED, ENLARGED = "AI-restored faces", "AI-enlarged picture"
+"""What a label says."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +66,16 @@ class Job:
     """What became of each face in each frame."""
     left_alone: Mapping[int, LeftAlone] = field(default_factory=dict)
     """By track id, those of whose faces some were left as recorded."""
+    invention: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of what was restored that is a guess, where that was measured."""
     portraits: tuple[str, ...] = ()
     """What was made of each person, or why nothing was, one line each."""
     has_grown: bool = False
     """Whether the source is longer by now than the work on it."""
+    found: FoundMarks = UNMARKED
+    """What the source says of itself."""
+    signatory: Signatory | None = None
+    """Who signs the output."""
     check: Check | None = None
     """What was found equal in the output."""
 
@@ -97,12 +111,47 @@ class Job:
         return self.request.overwrite or self.was_begun
 
     @property
+    def has_faces(self) -> bool:
+        """Whether there is a face to work on in the range."""
+        start, stop = self.scope.start, self.scope.stop
+        return any(t.start < stop and start < t.stop for t in self.tracks.tracklets)
+
+    @property
+    def label(self) -> Label | None:
+        """What is written into every frame of a result that shows what the clip does not hold; None
+        where nothing is."""
+        assert self.restorer is not None
+        wish, upscaler = self.settings.evidence, self.settings.output.upscaler
+        texts = [RESTORED] if self.restorer.invents and self.has_faces else []
+        texts += [ENLARGED] if upscaler in AI_UPSCALERS else []
+        if not (wish.label and texts):
+            return None
+        white = reference_white(self.scope.clip.info.color.transfer)
+        return Label(", ".join(texts), wish.label_size, wish.label_place, white)
+
+    @property
+    def mark(self) -> Mark:
+        """What the result says of itself."""
+        assert self.restorer is not None
+        wish, clip = self.settings, self.scope.clip
+        name, invents = method_of(wish, self.restorer)
+        made_up = invents and (self.has_faces or wish.output.upscaler in AI_UPSCALERS)
+        seen = self.has_faces and self.restorer.name != "identity"
+        changes = seen or clip.cleaning or wish.finish.changes or wish.output.scale != 1
+        about = labels_of(name, invents)[1] if seen or made_up else "no face restored"
+        return self.mark_as(INVENTED if made_up else ENHANCED if changes else None, about)
+
+    def mark_as(self, term: str | None, about: str) -> Mark:
+        """The mark of something that was made from the source."""
+        return Mark(term, about, f"videnhance {version_of('videnhance')}", self.found)
+
+    @property
     def provenance(self) -> Provenance:
         """What the frames of the result are made with."""
         assert self.restorer is not None
         name, invents = method_of(self.settings, self.restorer)
         models = {name: used.sha256 for name, used in self.loader.obtained.items()}
-        return Provenance(name, invents, models)
+        return Provenance(name, invents, models, self.mark)
 
     @property
     def machine(self) -> Machine:

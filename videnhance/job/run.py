@@ -26,6 +26,7 @@ from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.detect import detect
 from videnhance.job.steps.divide import divide
+from videnhance.job.steps.invention import save_inventions
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.portraits import RECORD, make_portraits, save_portraits
@@ -43,6 +44,7 @@ from videnhance.media.check.frames import Check
 from videnhance.media.repair.examination import Examination
 from videnhance.media.repair.recording import examination_in
 from videnhance.media.writing.codecs import completed
+from videnhance.restorers import AUTO, ai_forbidden_by, without_ai
 from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.settings.reading import EVERY
 
@@ -190,6 +192,7 @@ def run(request: JobRequest, monitor: Monitor) -> Summary:
 def run_once(request: JobRequest, monitor: Monitor, examined: Examination | None = None) -> Summary:
     """Do a job, of whose source `examined` is known; raises DamagedError where that is not enough,
     else as `enhance`."""
+    request = _without_ai(request, monitor)
     request.refuse_inside()
     finished = not request.restart and is_finished(request.directory, request.output)
     job = plan(request, monitor, examined, is_finished=finished)
@@ -204,6 +207,17 @@ def run_once(request: JobRequest, monitor: Monitor, examined: Examination | None
         if not request.keep_job:
             directory.remove()
     return summary
+
+
+def _without_ai(request: JobRequest, monitor: Monitor) -> JobRequest:
+    """The request as it may be done where networks must not restore, which is noted; raises
+    UsageError."""
+    settings, order = without_ai(request.settings), ai_forbidden_by(request.settings)
+    if order and request.kind != "detect":
+        auto = "auto is fusion, " if request.settings.restore.restorer == AUTO else ""
+        finds = "" if request.tracks is not None else "; the detector is one, and only finds faces"
+        monitor.notes.append(f"{order}: {auto}no network restores or enlarges anything{finds}")
+    return replace(request, settings=settings)
 
 
 def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
@@ -222,6 +236,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
             recall_finished,
             choose_persons,
             save_best_moments,
+            save_inventions,
             save_portraits,
             keep_record,
         )
@@ -235,6 +250,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         refuse_changed_source,
         mux,
         save_best_moments,
+        save_inventions,
         save_portraits,
         keep_record,
     )

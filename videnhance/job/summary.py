@@ -13,6 +13,7 @@ from videnhance.job.directory.machine import machine_text
 from videnhance.job.directory.record import Record
 from videnhance.job.job import Job, method_of
 from videnhance.media.check.frames import Check
+from videnhance.media.writing.marks import INVENTED
 from videnhance.render.outcome import LeftAlone
 
 ESTIMATE = "Enhanced faces are estimates: compare them with the original before you rely on them."
@@ -74,14 +75,32 @@ class Summary:
     """Index of the video stream in its source, where every one of several was enhanced."""
     others: tuple[Summary, ...] = ()
     """Those of the videos enhanced before this one, if several were."""
+    invention: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of the restored detail that is a guess (render/invention.py), where
+    that was asked for."""
+    label: str | None = None
+    """What is written into every frame of the output; None where nothing is."""
+    mark: str | None = None
+    """What the output's metadata says of it: IPTC's term (media/writing/marks.py)."""
     chosen: bool = False
     """Whether only some tracks were chosen: then the numbers of faces and tracks are theirs."""
+
+    @property
+    def marked(self) -> str:
+        """How the output says that it shows what was not recorded; empty where it does not."""
+        if self.mark != INVENTED:
+            return ""
+        label = "no label in its frames"
+        if self.label is not None:
+            label = f'"{self.label}" in a corner of every frame'
+        return f"{label}; its metadata say {self.mark} (IPTC)"
 
 
 def summarize(job: Job) -> Summary:
     """The summary of a job that is done."""
     scope, monitor, check = job.scope, job.monitor, job.check
     name, invents = method_of(job.settings, job.restorer) if job.restorer else (None, False)
+    label = job.label if job.restorer else None
     spans = [
         range(max(t.start, scope.start), min(t.stop, scope.stop))
         for t in job.tracks.tracklets
@@ -121,6 +140,9 @@ def summarize(job: Job) -> Summary:
         check=check,
         written_by=scope.clip.info.written_by,
         restored=job.restored,
+        invention=job.invention,
+        label=label.text if label is not None else None,
+        mark=job.mark.strongest if job.restorer else None,
         chosen=job.settings.part.persons,
     )
 

@@ -38,6 +38,9 @@ class Loader:
     batches: dict[str, int] = field(default_factory=dict)
     """Batch sizes found by trying, if the settings give none, by network, device and precision: in
     an earlier run (job/directory/folder.py keeps them), or in this one."""
+    variation: int = 0
+    """Above 0, restorers that invent are made so that they would invent something else: of their
+    weights, with other noise, or with another fidelity (render.invention)."""
     watch: Stopwatch = field(default_factory=Stopwatch)
     """Counts how long the stages of rendering take."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from videnhance.imaging.frames import Array
-from videnhance.show.compare import Picture, fitted, line_height, write
+from videnhance.imaging.lettering import Picture, fitted, line_height, write
 
 CELL = 288
 """Side of a picture on the sheet, in its pixels."""

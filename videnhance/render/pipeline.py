@@ -19,6 +19,7 @@ from videnhance.faces.visibility import visible_in
 from videnhance.imaging.compositing import frame_boxes
 from videnhance.imaging.frames import Frame
 from videnhance.imaging.grading import graded
+from videnhance.imaging.label import Label
 from videnhance.media.clip import Clip
 from videnhance.media.timeline import Segment
 from videnhance.render.batches import (
@@ -66,6 +67,8 @@ class SegmentInput:
     """Whether to convert full range to limited range."""
     grey: frozenset[int] = frozenset()
     """Ids of the tracks without colours."""
+    label: Label | None = None
+    """What is written into every frame."""
 
     @property
     def tracklets(self) -> Sequence[Tracklet]:
@@ -88,7 +91,8 @@ def render_segment(
     """
     clip, settings, scale = inputs.clip, inputs.settings, inputs.settings.output.scale
     span = margins(inputs.segment, len(clip.timeline), networks.restorer, settings.restore)
-    keep_out = frame_boxes(inputs.tracks.zones, upright_to_output(clip.info.upright, scale))
+    to_output = upright_to_output(clip.info.upright, scale)
+    keep_out = frame_boxes(inputs.tracks.zones, to_output)
 
     watch = networks.watch
 
@@ -96,6 +100,8 @@ def render_segment(
         with watch.stage("paint"):
             frame = finish(item, scale, keep_out, networks.upscaler, networks.pixels)
             finished = graded(frame, settings.finish) if settings.finish.changes else frame
+            if inputs.label is not None:
+                finished = inputs.label.on(finished, to_output, keep_out)
         with watch.stage("encode"):
             write(finished)
 

@@ -6,13 +6,16 @@ the user follow from the row.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from videnhance.errors import chosen
+from videnhance.errors import UsageError, chosen
 from videnhance.inference import CODED, LARGE, PLAIN, STYLED, Definition
 from videnhance.models.registry import Row
+from videnhance.settings.groups import AI_UPSCALERS, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +59,9 @@ class Guarded(Protocol):
         ...
 
 
-AUTO = "auto"
+AUTO, FUSION = "auto", "fusion"
+NO_AI = "VIDENHANCE_NO_AI"
+"""The variable that forbids AI, for all who use a machine; not set, empty or 0, it does not."""
 
 
 def _identity(loader: Loader) -> Restorer:
@@ -92,7 +97,15 @@ def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
     def make(loader: Loader) -> Restorer:
         from videnhance.restorers.gfpgan import EXACT, build
 
-        return _networked(weights, build, loader, code="gfpgan", exact=EXACT)
+        seed = loader.variation
+        return _networked(
+            weights,
+            lambda state, path: build(state, path, seed),
+            loader,
+            code="gfpgan",
+            also=(float(seed),) if seed else (),
+            exact=EXACT,
+        )
 
     return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=STYLED)
 
@@ -106,7 +119,7 @@ def _restoreformer(loader: Loader) -> Restorer:
 def _codeformer(loader: Loader) -> Restorer:
     from videnhance.restorers.codeformer import build
 
-    fidelity = loader.settings.restore.fidelity
+    fidelity = varied_fidelity(loader.settings.restore.fidelity, loader.variation)
     return _networked(
         "codeformer",
         lambda state, path: build(state, fidelity, path),
@@ -114,6 +127,12 @@ def _codeformer(loader: Loader) -> Restorer:
         code="codeformer",
         also=(fidelity,),
     )
+
+
+def varied_fidelity(fidelity: float, variation: int) -> float:
+    """CodeFormer's w for a variation: 0.1 more, 0.1 less, 0.2 more... within 0..1."""
+    step = 0.1 * ((variation + 1) // 2)
+    return min(max(fidelity + (step if variation % 2 else -step), 0.0), 1.0)
 
 
 def _networked(
@@ -154,7 +173,7 @@ def _networked(
 
 RESTORERS: dict[str, Row[Restorer]] = {
     AUTO: _clarity(AUTO, "clarity where that measures nearer to the truth, else fusion"),
-    "fusion": Row(_fusion, about="only what the clip itself holds"),
+    FUSION: Row(_fusion, about="only what the clip itself holds"),
     "clarity": _clarity("clarity", "that, corrected by a network that comes with videnhance"),
     "identity": Row(_identity, about="change nothing"),
     "gfpgan": _gfpgan("gfpgan-1.4", "that is 1.4"),
@@ -198,6 +217,43 @@ def more_than(name: str) -> str:
 def create(loader: Loader) -> Restorer:
     """The restorer named in the settings, on the loader's device.
 
-    Raises UsageError, listing the known names, and ModelError.
+    Raises UsageError, listing the known names, or for one that is not allowed (`without_ai`), and
+    ModelError.
     """
-    return chosen("--restorer", loader.settings.restore.restorer, RESTORERS).make(loader)
+    without_ai(loader.settings)
+    name = loader.settings.restore.restorer
+    made = chosen("--restorer", name, RESTORERS).make(loader)
+    if made.invents and (order := ai_forbidden_by(loader.settings)):
+        raise _refused("--restorer", name, order, FUSION)
+    return made
+
+
+def ai_forbidden_by(settings: Settings) -> str:
+    """What forbids that a network restores or enlarges: an option or a variable; empty where
+    nothing does."""
+    if settings.restore.no_ai:
+        return "--no-ai"
+    return NO_AI if os.environ.get(NO_AI, "0") not in ("", "0") else ""
+
+
+def without_ai(settings: Settings) -> Settings:
+    """The settings; where AI is forbidden, with fusion in place of auto, and saying so themselves.
+
+    Raises UsageError where they name a restorer or an upscaler that is a network.
+    """
+    order = ai_forbidden_by(settings)
+    if not order:
+        return settings
+    restore, upscaler = settings.restore, settings.output.upscaler
+    row = RESTORERS.get(restore.restorer)
+    if restore.restorer == AUTO:
+        restore = replace(restore, restorer=FUSION)
+    elif row is not None and (row.learned or row.invents):
+        raise _refused("--restorer", restore.restorer, order, FUSION)
+    if upscaler in AI_UPSCALERS:
+        raise _refused("--upscaler", upscaler, order, "lanczos")
+    return replace(settings, restore=replace(restore, no_ai=True))
+
+
+def _refused(option: str, name: str, order: str, instead: str) -> UsageError:
+    return UsageError(f"{option} {name}: is a network, which {order} forbids; name {instead}")

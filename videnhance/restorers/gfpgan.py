@@ -37,10 +37,11 @@ _PAINTED = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 
 _READ = {side: channels // 2 for side, channels in _PAINTED.items()}
 
 
-def build(state: Mapping[str, Tensor], path: Path = Path("gfpgan")) -> nn.Module:
+def build(state: Mapping[str, Tensor], path: Path = Path("gfpgan"), seed: int = 0) -> nn.Module:
     """The network with the published weights `state`, float32 on the CPU, for inference.
 
-    It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, float32, not clamped.
+    It takes (B, 3, 512, 512) RGB in [-1, 1] and returns the same shape, float32, not clamped. Its
+    noise is the one stored with the weights; a `seed` above 0 draws another.
     Raises ModelError if keys are missing, unknown or of another shape, naming them and `path`, the
     file they came from.
     """
@@ -48,6 +49,10 @@ def build(state: Mapping[str, Tensor], path: Path = Path("gfpgan")) -> nn.Module
         network = GFPGAN()
     check_state(network, state, path)
     copies = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
+    if seed:
+        draw = torch.Generator().manual_seed(seed)
+        for key in (key for key in copies if ".noises." in key):
+            copies[key] = torch.randn(copies[key].shape, generator=draw)
     network.load_state_dict(copies, assign=True)
     network.settle()
     return network.requires_grad_(False).eval()

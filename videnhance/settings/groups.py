@@ -8,9 +8,11 @@ from typing import Any
 
 from videnhance.settings.clean_up import CleanSettings, FinishSettings
 from videnhance.settings.detecting import DetectSettings, TrackSettings
+from videnhance.settings.evidence import EvidenceSettings
 from videnhance.settings.panels import (
     CLEANING,
     DETECTING,
+    EVIDENCE,
     FINISHING,
     NETWORKS,
     PART,
@@ -32,6 +34,7 @@ __all__ = [
     "ComputeSettings",
     "DEFAULTS",
     "DetectSettings",
+    "EvidenceSettings",
     "FinishSettings",
     "GateLimits",
     "Limit",
@@ -283,6 +286,7 @@ class Settings:
     portrait: PortraitSettings = group(PortraitSettings(), PORTRAITS)
     record: RecordSettings = group(RecordSettings(), RECORD)
     part: PartSettings = group(PartSettings(), PART)
+    evidence: EvidenceSettings = group(EvidenceSettings(), EVIDENCE)
 
     def __post_init__(self) -> None:
         self.check()

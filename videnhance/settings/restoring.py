@@ -19,6 +19,15 @@ class RestoreSettings:
     """What is done to a face (restorers, render)."""
 
     restorer: str = setting("auto", "--restorer", "{table}", table="restorers")
+    no_ai: bool = setting(
+        False,
+        "--no-ai",
+        "Let no network restore or enlarge: auto is fusion then, others are refused by name.",
+        remakes=(),
+        may_remake=("render",),
+    )
+    """So does the variable VIDENHANCE_NO_AI (restorers.without_ai). Networks that only find faces
+    stay."""
     strength: float = setting(
         1.0, "--strength", "Blend of source (0) and restored face (1).", within=(0, 1)
     )

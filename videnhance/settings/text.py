@@ -15,7 +15,7 @@ class TextForm:
     """A way to write a value."""
 
     kind: Any
-    """The type in which it is given: str, Path or list[str]."""
+    """The type in which it is given: str, Path, list[str] or a tuple."""
     shape: str
     """What may be written, in words, for messages and docs/settings.md."""
     parse: Callable[[Any], Any]
@@ -68,6 +68,13 @@ LIMIT = TextForm(
 )
 PAIR = TextForm(str, "K1,K2 such as -0.2,0", _pair, _pair_text)
 DEVICES = TextForm(str, "different names such as cuda:0,cuda:1", _different, ",".join)
+FILE_PAIR = TextForm(
+    tuple[Path, Path],
+    "two files",
+    lambda pair: tuple(str(Path(file).absolute()) for file in pair),
+    lambda pair: None if pair is None else tuple(map(Path, pair)),
+)
+"""Absolute, as the files are."""
 COUNT = TextForm(
     str, "auto or a number from 1", _count, lambda value: str(value) if value else "auto"
 )

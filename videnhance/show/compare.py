@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, TypeVar, get_args
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from videnhance.imaging.lettering import LEAST, Picture, fitted, line_height, text_width, write
 from videnhance.restorers import is_learned
 
-Picture = npt.NDArray[np.uint8]
-"""(H, W, 3) uint8 RGB."""
+Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
 Layout = Literal["side", "stack", "wipe"]
 LAYOUTS: dict[str, Layout] = {name: name for name in get_args(Layout)}
 """Original left of the result, above it, or left of a line that moves over one picture."""
@@ -22,14 +22,8 @@ SWING = 0.35
 SWING_SECONDS = 4.0
 """How long the line takes to swing to both sides and back: slow enough to follow with the eyes."""
 
-_FONT = cv2.FONT_HERSHEY_DUPLEX
-_CAPITAL = 22.0
-"""Height in pixels of this font's capitals at scale 1, with the stroke's width."""
-_LEAST = 9
-"""Pixels of a capital's height below which this font is no longer legible."""
 _SHARE = 1 / 40
 """A capital's height as a share of the picture's."""
-_INK = (240, 240, 240)
 _BAR = (24, 24, 24)
 _GAP = 2
 """Pixels of black between two pictures."""
@@ -73,6 +67,18 @@ def compose(
     return np.hstack([one, np.zeros((one.shape[0], _GAP, 3), np.uint8), other])
 
 
+def captioned(pictures: Sequence[Pixels], texts: tuple[str, str]) -> list[Pixels]:
+    """One or two pictures, (H, W, 3) RGB of one height, each under a bar with its text; the bars
+    are as high as each other."""
+    width, height = pictures[0].shape[1], pictures[0].shape[0]
+    bars = _bars(texts, (width, pictures[-1].shape[1]), height)
+    unit = 257 if pictures[0].dtype == np.uint16 else 1
+    return [
+        np.vstack([bar.astype(picture.dtype) * picture.dtype.type(unit), picture])
+        for picture, bar in zip(pictures, bars, strict=False)
+    ]
+
+
 def _wiped(before: Picture, after: Picture, border: int) -> Picture:
     """The original left of column `border`, the result from there on, a white line between."""
     both: Picture = after.copy()
@@ -113,47 +119,7 @@ def _bars(
 
 def capital_for(height: int) -> float:
     """Height of a label's capitals for a picture `height` pixels high."""
-    return max(height * _SHARE, float(_LEAST))
-
-
-def fitted(text: str, width: int, capital: float) -> tuple[list[str], float]:
-    """The text in lines no wider than `width`, and the height of capitals at which they are."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", capital) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    widest = max((text_width(line, capital) for line in lines), default=0)
-    return lines, capital * min(1.0, max(width, 1) / max(widest, 1))
-
-
-def text_width(text: str, capital: float) -> int:
-    (width, _), _ = cv2.getTextSize(plain(text), _FONT, capital / _CAPITAL, _stroke(capital))
-    return int(width)
-
-
-def line_height(capital: float) -> int:
-    """From one line of text to the next."""
-    return math.ceil(capital * 1.75)
-
-
-def write(
-    picture: Picture,
-    text: str,
-    corner: tuple[int, int],
-    capital: float,
-    ink: tuple[int, int, int] = _INK,
-) -> None:
-    """Draw one line of text into the picture, the top left of its capitals at `corner` (x, y)."""
-    at = (corner[0], corner[1] + round(capital))
-    stroke = _stroke(capital)
-    cv2.putText(picture, plain(text), at, _FONT, capital / _CAPITAL, ink, stroke, cv2.LINE_AA)
-
-
-def plain(text: str) -> str:
-    """The text in the signs that OpenCV's fonts have: printable ASCII; others become ?."""
-    return "".join(sign if " " <= sign <= "~" else "?" for sign in text)
+    return max(height * _SHARE, float(LEAST))
 
 
 def shown_at(seconds: float) -> str:
@@ -163,7 +129,3 @@ def shown_at(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
     return f"{sign}{clock}:{thousandths // 1000:02d}.{thousandths % 1000:03d}"
-
-
-def _stroke(capital: float) -> int:
-    return max(round(capital / 14), 1)

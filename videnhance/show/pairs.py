@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from videnhance.errors import ContainerError
 from videnhance.imaging.color import upright_rgb
 from videnhance.imaging.frames import Frame
+from videnhance.imaging.lettering import Picture
 from videnhance.media.clip import Clip
 from videnhance.media.info import ColorTags, PictureTags, VideoInfo
 from videnhance.media.reading.decoding import layout_of, planes_of
@@ -23,7 +24,7 @@ from videnhance.media.writing.codecs import CONTAINERS, container_for
 from videnhance.media.writing.mux import mux
 from videnhance.media.writing.segment import Encoding, SegmentWriter
 from videnhance.media.writing.streams import Copying, plan_copying
-from videnhance.show.compare import Layout, Picture
+from videnhance.show.compare import Layout
 
 LARGEST = 3840
 """Longest side in pixels of two pictures as one: with its labels below 4096, which is what players

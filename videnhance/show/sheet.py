@@ -11,7 +11,8 @@ from videnhance.imaging.affine import compose, invert, scaling, translation
 from videnhance.imaging.affine import place as place_points
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.frames import Frame, Matrix
-from videnhance.show.compare import Picture, fitted, line_height, shown_at, text_width, write
+from videnhance.imaging.lettering import Picture, fitted, line_height, text_width, write
+from videnhance.show.compare import shown_at
 
 AROUND = 1.2
 """Side of what is shown of a face, in sides of its crop (4.1 distances between the eyes): the head

@@ -11,9 +11,10 @@ import numpy as np
 from videnhance.faces.tracklets import Tracks
 from videnhance.media.clip import Clip
 from videnhance.media.opening import open_clip
+from videnhance.media.writing.marks import NO_MARK, Mark
 from videnhance.media.writing.png import write_png
 from videnhance.settings.groups import Settings
-from videnhance.show.compare import labels_of
+from videnhance.show.compare import captioned, labels_of
 from videnhance.show.highlights import Span, largest_tracks, sightings
 from videnhance.show.sheet import cell
 
@@ -31,12 +32,15 @@ class Provenance:
     invents: bool
     models: Mapping[str, str]
     """SHA-256 of the weights, by name."""
+    mark: Mark = NO_MARK
+    """What the pictures say of themselves."""
 
     @property
     def text(self) -> dict[str, str]:
         """For every picture."""
         what = labels_of(self.restorer, self.invents)[1]
-        return {"Result": what, **{f"Weights {name}": sha for name, sha in self.models.items()}}
+        weights = {f"Weights {name}": sha for name, sha in self.models.items()}
+        return {"Result": what, **weights, **self.mark.text}
 
 
 def save_stills(
@@ -80,6 +84,8 @@ def save_stills(
         for sighting in found[index]:
             left = cell(before, source.info.upright, sighting.place)
             right = cell(after, enhanced.info.upright, sighting.place, scale)
+            if provenance.invents and settings.evidence.label:
+                left, right = captioned((left, right), (original, label))
             gap = np.full((len(left), _GAP, 3), 255, np.uint8)
             mark = "-AI" if provenance.invents else ""
             name = (

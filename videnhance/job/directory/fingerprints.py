@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.imaging.label import Label
 from videnhance.job.directory.record import PACKAGES, Record, digest_of
 from videnhance.media.timeline import Segment
 from videnhance.models.registry import Row
@@ -49,8 +50,11 @@ def tracks_fingerprint(record: Record) -> str:
     return digest_of("track by thumbnails", detections, _chosen(record, "track"))
 
 
-def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
-    """Of one rendered segment: of the tracks that are seen in it or may hide one of those."""
+def render_fingerprint(
+    record: Record, segment: Segment, tracks: Tracks, label: Label | None = None
+) -> str:
+    """Of one rendered segment: of the tracks that are seen in it or may hide one of those, and of
+    what is written into its frames."""
     rows = rendering_rows(record.settings)
     faces = [
         [t.id, t.start, t.opens_shot, t.closes_shot, poses_digest(t)]
@@ -66,6 +70,7 @@ def render_fingerprint(record: Record, segment: Segment, tracks: Tracks) -> str:
         faces,
         others,
         [asdict(zone) for zone in tracks.zones],
+        *([asdict(label)] if label is not None else []),
     )
 
 

@@ -21,6 +21,9 @@
     untouched               [start, stop] frames of each stretch that is copied from the source,
                             once that is known
     pix_fmt, encoding       how frames are looked at, and how the result is encoded
+    mark                    what the result says of itself and where its label is (steps/divide.py)
+    invention               with --invention, the share of each track's restored detail that is a
+                            guess (steps/invention.py), once that is known; else null
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
@@ -69,6 +72,8 @@ _NOT_COMPARED = {
         "looks",
         "segments",
         "untouched",
+        "mark",
+        "invention",
         "check",
         "condition",
     ),
@@ -164,6 +169,10 @@ class Record:
         own = [[s.start, s.stop] for s in segments]
         copied = [[start, stop] for start, stop in untouched]
         return Record({**self.document, "segments": own, "untouched": copied})
+
+    def noted(self, **entries: Any) -> Record:
+        """This record with these entries."""
+        return Record({**self.document, **entries})
 
     @property
     def check(self) -> Mapping[str, Any] | None:
@@ -298,6 +307,8 @@ def make_record(
             "decoded by": clip.recorded.hwaccel,
             "cleaned up": asdict(clip.cleaning) if clip.cleaning else None,
             "encoding": _plain(asdict(plan.encoding)) if plan else None,
+            "mark": None,
+            "invention": None,
             "check": None,
         }
     )

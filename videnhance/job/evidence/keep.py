@@ -47,7 +47,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.decoding import layout_of
 from videnhance.settings.groups import DEFAULTS, SETTINGS
 from videnhance.settings.table import Setting as Declared
-from videnhance.settings.text import FILES, FOLDER
+from videnhance.settings.text import FILE_PAIR, FILES, FOLDER
 
 _FOLDERS = re.compile(r"(?<![\w:/.~])~?/(?:[^\s/:;,()']+/)+")
 """The folders of an absolute path in a sentence; no URL has them."""
@@ -166,6 +166,8 @@ def _video(job: Job, digest: StreamDigest | None) -> Video:
         zones=tuple((z.x0, z.y0, z.x1, z.y1) for z in job.tracks.zones),
         tracks_file=packed(job.tracks.everyone, clip.timeline),
         tracks=columns_of(job),
+        mark=document.get("mark"),
+        invention=document.get("invention"),
     )
 
 
@@ -225,6 +227,8 @@ def _names_of(declared: Declared, value: Any) -> Any:
         return Path(value).name
     if declared.form is FILES:
         return [[name, Path(file).name] for name, file in value]
+    if declared.form is FILE_PAIR and value is not None:
+        return [Path(file).name for file in value]
     return value
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import ContainerError, UsageError, chosen
+from videnhance.imaging.lettering import Picture
 from videnhance.job.monitor import Monitor
 from videnhance.job.preview.range import (
     EnhancedRange,
@@ -33,7 +34,7 @@ from videnhance.render.outcome import NO_GAIN
 from videnhance.render.queues import prefetch
 from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.settings.reading import EVERY
-from videnhance.show.compare import LAYOUTS, Picture, compose, shown_at
+from videnhance.show.compare import LAYOUTS, compose, shown_at
 from videnhance.show.highlights import largest_tracks, range_to_show, sightings
 from videnhance.show.pairs import PictureVideo, read_pairs
 from videnhance.show.sheet import Moment, Row, cell, contact_sheet

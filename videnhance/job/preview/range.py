@@ -13,6 +13,7 @@ from videnhance.evidence.writing import record_path
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracks
+from videnhance.imaging.lettering import Picture
 from videnhance.job.monitor import Monitor
 from videnhance.job.plan import check_output
 from videnhance.job.preview.estimate import Pace
@@ -24,7 +25,7 @@ from videnhance.media.clip import Clip
 from videnhance.media.opening import open_clip
 from videnhance.media.repair.examination import Examination
 from videnhance.settings.groups import Settings
-from videnhance.show.compare import SWING_SECONDS, Layout, Picture, compose, labels_of
+from videnhance.show.compare import SWING_SECONDS, Layout, compose, labels_of
 from videnhance.show.highlights import Span
 from videnhance.show.pairs import Pair, container_that_fits, shown_size
 
@@ -105,7 +106,12 @@ def enhanced_range(
     job = JobRequest(
         request.source,
         folder / f"result{suffix}",
-        replace(settings, part=part, output=replace(settings.output, keep_origin=False)),
+        replace(
+            settings,
+            part=part,
+            output=replace(settings.output, keep_origin=False),
+            evidence=replace(settings.evidence, sign=None, invention=0),
+        ),
         job_dir=folder / "job",
         keep_job=True,
         tracks=request.tracks,

@@ -20,6 +20,7 @@ from videnhance.job.steps.stills import embedded_of
 from videnhance.media.check.frames import Check
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.decoding import layout_of
+from videnhance.media.reading.pictures import files_of
 from videnhance.media.writing.codecs import CODECS, PICTURE
 from videnhance.media.writing.mux import Cut
 from videnhance.media.writing.mux import mux as mux_segments
@@ -64,7 +65,8 @@ def mux(job: Job) -> Job:
     beside = output.absolute().parent
     with job.monitor.step("mux"):
         size = sum(path.stat().st_size for _, path in job.segments)
-        require_room(beside, size, output.name)
+        # What is signed is written anew.
+        require_room(beside, size * (2 if job.signatory is not None else 1), output.name)
         # A rename needs one file system: the job's own, so that nothing strange lies about, or
         # else the output's.
         same = directory.folder.stat().st_dev == beside.stat().st_dev
@@ -77,8 +79,15 @@ def mux(job: Job) -> Job:
             note_finished(directory, path, output, overwrite=request.overwrite)
             forget_record(job)
 
+        def seal(path: Path) -> None:
+            if job.signatory is not None:
+                source = files_of(scope.clip.info.path)[0]
+                sha256 = job.record.document["source"]["sha256"]
+                job.signatory.sign(path, output, job.mark, source, sha256)
+                job.monitor.notes.append(f"signed (C2PA) by {job.signatory.name}")
+
         if job.plan.muxer == PICTURE:
-            check = _deliver_picture(job, part, complete)
+            check = _deliver_picture(job, part, seal, complete)
         else:
             check = mux_segments(
                 output,
@@ -94,11 +103,18 @@ def mux(job: Job) -> Job:
                 complete=complete,
                 keep_origin=job.settings.output.keep_origin,
                 untouched=job.plan.untouched,
+                mark=job.mark,
+                seal=seal,
             )
     return replace(job, check=check)
 
 
-def _deliver_picture(job: Job, part: Path, complete: Callable[[Path, Check], None]) -> Check:
+def _deliver_picture(
+    job: Job,
+    part: Path,
+    seal: Callable[[Path], None],
+    complete: Callable[[Path, Check], None],
+) -> Check:
     """The one frame of the only segment, as PNG, read back before it is put in place.
 
     Raises OutputError, where it is not read as it was written too.
@@ -122,6 +138,7 @@ def _deliver_picture(job: Job, part: Path, complete: Callable[[Path, Check], Non
     picture = picture_of(replace(frame, layout=layout))
     with written(output, part):
         part.write_bytes(encoded_png(output, picture, text, embedded_of(clip.info)))
+        seal(part)
         found = read_picture(part)
         if found is None or not np.array_equal(found, picture):
             raise OutputError(

@@ -10,12 +10,15 @@ from videnhance.job.monitor import Monitor
 from videnhance.job.plan import Plan, Scope, check_output, make_plan, make_scope
 from videnhance.job.request import JobRequest, TracksFile
 from videnhance.job.source import SourceFiles
+from videnhance.job.steps.invention import require_invention
 from videnhance.job.steps.record_file import require_record
 from videnhance.job.steps.stills import require_stills
 from videnhance.media.reading.coding import coding_of
+from videnhance.media.reading.marks import UNMARKED, marks_in
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.png import require_folder
+from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.networks import detecting_weights, rendering_weights
 from videnhance.restorers import AUTO, is_learned
@@ -32,6 +35,10 @@ def plan(
     with monitor.step("plan"):
         scope, planned = _planned(request, monitor, examined, is_finished)
     monitor.notes.extend(scope.clip.notes)
+    found = marks_in(scope.clip.info) if request.kind != "detect" else UNMARKED
+    pair = scope.settings.evidence.sign if request.kind == "enhance" and not is_finished else None
+    signatory = Signatory.of(pair, request.output) if pair is not None else None
+    monitor.notes.extend(found.notes(signs=signatory is not None))
     loader = _loader(request, scope, monitor)
     job = Job(
         request=request,
@@ -42,8 +49,11 @@ def plan(
         source=SourceFiles.of(scope.clip.info.path),
         loader=loader,
         was_begun=request.directory.record.exists(),
+        found=found,
+        signatory=signatory,
     )
     require_stills(job)
+    require_invention(job)
     if not is_finished and request.kind != "detect":
         require_record(job)
     return job

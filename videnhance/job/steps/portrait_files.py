@@ -14,8 +14,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from videnhance.imaging.frames import Array, FloatArray
+from videnhance.media.writing.marks import Mark
 from videnhance.media.writing.png import read_picture, read_text, write_png
 from videnhance.portraits.integrate import Integrated
 from videnhance.portraits.support import support_picture
@@ -48,8 +50,10 @@ def save(
     entry: Mapping[str, Any],
     fingerprint: str,
     source: str,
+    mark: Mark,
 ) -> None:
-    """Write them all; raises OutputError. `source`: the video's name."""
+    """Write them all; raises OutputError. `source`: the video's name; `mark`: what the portrait
+    says of itself."""
     text = {
         "Title": entry["said"],
         "Source": source,
@@ -60,7 +64,7 @@ def save(
     side = len(made.picture)
     support = cv2.resize(made.support, (side, side), interpolation=cv2.INTER_LINEAR)
     mapped = support_picture(np.asarray(support, np.float32), most)
-    beside = {
+    beside: dict[str, Array] = {
         "recorded": deep(made.original),
         "bicubic": deep(made.bicubic),
         "support": np.rint(mapped * 255).astype(np.uint8),
@@ -69,6 +73,7 @@ def save(
         path = files.beside(what)
         write_png(path, picture, {**text, "Title": what}, part_of(path))
     own = {**text, "Method": METHOD, "Portrait": fingerprint, "Record": json.dumps(entry)}
+    own |= mark.text
     write_png(files.picture, deep(made.picture), own, part_of(files.picture))
 
 
@@ -86,7 +91,7 @@ def kept(files: PortraitFiles, fingerprint: str) -> dict[str, Any] | None:
     return entry
 
 
-def deep(picture: FloatArray) -> Array:
+def deep(picture: FloatArray) -> npt.NDArray[np.uint16]:
     """(N, N, 3) uint16 of RGB 0..1."""
     return np.asarray(np.clip(np.rint(picture * 65535.0), 0, 65535).astype(np.uint16))
 

@@ -34,6 +34,7 @@ from videnhance.job.steps.portrait_files import (
 )
 from videnhance.job.steps.record_file import forget_record
 from videnhance.media.reading.coding import coding_of
+from videnhance.media.writing.marks import ENHANCED, INVENTED
 from videnhance.media.writing.png import write_png
 from videnhance.portraits.integrate import Integrated
 from videnhance.portraits.noise import quantizer_for
@@ -52,7 +53,7 @@ from videnhance.portraits.restored import restored
 from videnhance.portraits.sheet import SheetRow, pdf_of, sheet_pages, whole_sheet
 from videnhance.portraits.views import View
 from videnhance.restorers import AUTO, Restorer
-from videnhance.show.compare import labels_of, shown_at
+from videnhance.show.compare import captioned, labels_of, shown_at
 
 FORMAT, VERSION = "videnhance portraits", 1
 RECORD = "portraits.json"
@@ -184,7 +185,8 @@ def _one(
         if not isinstance(found.made, Integrated):
             return _refused(track.id, number, found.made.reason, found.frames), None
         entry = _entry(job, found, found.made, files)
-        save(files, found.made, entry, fingerprint, clip.info.path.name)
+        mark = job.mark_as(ENHANCED, f"portrait: {entry['said']}")
+        save(files, found.made, entry, fingerprint, clip.info.path.name, mark)
     return entry, _sheet_row(job, files, track, entry, restorer)
 
 
@@ -233,10 +235,16 @@ def _sheet_row(
         levels = np.asarray(picture.astype(np.float32) / np.float32(65535))
         pose, square = track.poses[frame - track.start], Square(**entry["square"])
         made = deep(restored(levels, square, pose, restorer, frame))
-        mark = "-AI" if restorer.invents else ""
-        path = files.beside(f"{restorer.name}{mark}")
+        end = "-AI" if restorer.invents else ""
+        path = files.beside(f"{restorer.name}{end}")
         label = labels_of(restorer.name, restorer.invents)[1]
-        write_png(path, made, {"Title": label, "Portrait": files.picture.name}, part_of(path))
+        mark = job.mark_as(INVENTED if restorer.invents else ENHANCED, label)
+        text = {"Title": label, "Portrait": files.picture.name, **mark.text}
+        if restorer.invents and job.settings.evidence.label:
+            (shown,) = captioned((made,), (label, ""))
+        else:
+            shown = made
+        write_png(path, shown, text, part_of(path))
         cells.append((label, made))
     most = entry["support"]["most"]
     label = f"what carries it: black 0, white {most:.0f} frames"

@@ -42,11 +42,11 @@ def load_networks(job: Job) -> Job:
 def render(job: Job) -> Job:
     """With the file of every segment; each device renders one at a time, beside the others."""
     directory, monitor, form = job.directory, job.monitor, job.plan.encoding.segment_format
-    pictures = frame_files(job)
+    pictures, label = frame_files(job), job.label
     with monitor.step("render"):
         files = [
             SegmentFile(
-                s, directory.segment(s, form), render_fingerprint(job.record, s, job.tracks)
+                s, directory.segment(s, form), render_fingerprint(job.record, s, job.tracks, label)
             )
             for s in job.plan.segments
         ]
@@ -144,6 +144,7 @@ class _Renderer:
             segment=segment,
             tracks=job.tracks,
             grey=self._grey,
+            label=job.label,
             settings=job.settings,
             pix_fmt=encoding.pix_fmt,
             limited=(clip.info.color.range, encoding.color.range) == (2, 1),

@@ -16,6 +16,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.names import as_file
 from videnhance.media.reading.source import open_source
 from videnhance.media.sound.cutting import Window
+from videnhance.media.writing.marks import TAGS
 from videnhance.media.writing.timecode import later
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 _WRITTEN_ANEW = {
     *("major_brand", "minor_version", "compatible_brands", "encoder", "duration"),
     *("vendor_id", "number_of_bytes", "number_of_frames", "bps", "alpha_mode"),
+    *(name.lower() for name in TAGS),
 }
-"""Metadata that describes the container or the old encoding, not the content."""
+"""Metadata that describes the container, the old encoding, or how the source was made, and not the
+content."""
 _ALPHA_BESIDE = ("vp8", "vp9")
 """Codecs whose alpha WebM keeps in separate packets; FFmpeg's own decoders ignore these."""
 

@@ -22,6 +22,7 @@ from videnhance.media.clip import Clip
 from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.names import as_file
 from videnhance.media.reading.groups import Untouched
+from videnhance.media.reading.marks import marks_in
 from videnhance.media.reading.matroska import FILLER, with_tags, write_aspect
 from videnhance.media.reading.source import codec_name, open_source
 from videnhance.media.sound import acm
@@ -30,6 +31,7 @@ from videnhance.media.sound.encoding import Decoded, add_encoded, encoded_packet
 from videnhance.media.timeline import Segment
 from videnhance.media.writing import avi
 from videnhance.media.writing.formats import color_written, tags_written
+from videnhance.media.writing.marks import Mark
 from videnhance.media.writing.metadata import (
     chapters_within,
     content_metadata,
@@ -70,6 +72,8 @@ def mux(
     ends_with_picture: bool = False,
     keep_origin: bool = False,
     untouched: Untouched | None = None,
+    mark: Mark | None = None,
+    seal: Callable[[Path], None] = lambda part: None,
 ) -> Check:
     """Write finished segments and the source's other streams to `part`, then rename it to `output`.
 
@@ -77,7 +81,9 @@ def mux(
     either way. `ends_with_picture`: what the source holds after the last frame is left out, since
     it was not there when its frames were read. What was written is compared with the source
     (check/frames.py); `complete` is called with the checked file before it is renamed. The frames
-    that are `untouched` are in no segment: the source's own packets of them are copied.
+    that are `untouched` are in no segment: the source's own packets of them are copied. `mark`:
+    what the output says of itself; without one, what its source does. `seal` is called with the
+    file when all is written, and may write it anew; what is checked is what it leaves.
 
     Every video packet gets the pts of its frame in the source. As dts, the n-th packet of the
     whole stream gets the n-th smallest pts minus one common delay: the dts stored in the segments
@@ -97,6 +103,7 @@ def mux(
     CheckError if it does not agree with the source: it is then kept under another name.
     """
     info, timeline = clip.info, clip.timeline
+    mark = mark if mark is not None else Mark(found=marks_in(info))
     cut = cut if cut is not None else Cut(0, len(timeline))
     span = (cut.start, cut.stop)
     begin = from_first(clip, (*copying.kept, *copying.encoded))
@@ -114,7 +121,7 @@ def mux(
     with written(output, part):
         try:
             decoded, begun = _write(
-                part, muxer, clip, segments, copying, progress, window, untouched
+                part, muxer, clip, segments, copying, progress, window, untouched, mark
             )
             place = _place(info, copying, begun if muxer in ("mp4", "mov") else copying.kept)
             expected = Expected(clip, window, span, copying.kept, decoded, untouched, place)
@@ -124,13 +131,15 @@ def mux(
             if early and not passes(part, expected):
                 window = moved_to_zero(window, clip)
                 decoded, begun = _write(
-                    part, muxer, clip, segments, copying, progress, window, untouched
+                    part, muxer, clip, segments, copying, progress, window, untouched, mark
                 )
                 expected = replace(expected, window=window, decoded=decoded)
             if _lacks_aspect(info, muxer):
                 write_aspect(part, info.sample_aspect_ratio, ratio=muxer != "webm")
             if muxer == "matroska":
                 acm.name_tracks(part)
+            mark.append(part, muxer)
+            seal(part)
             found = checked(output, part, expected, checking)
             lost = lost_from(info, part, output.suffix, window, copying.kept)
             silent = [k for k, (begin, end) in decoded.items() if begin == end]
@@ -153,6 +162,7 @@ def _write(
     progress: Callable[[int], None],
     window: Window,
     untouched: Untouched | None,
+    mark: Mark,
 ) -> tuple[dict[int, Decoded], dict[int, Fraction | None]]:
     """Write the file. Returns, by the source's index, the decoded spans of the audio streams that
     are re-encoded, and when each stream begins in the output, if something of it is in it."""
@@ -179,6 +189,7 @@ def _write(
             first = stack.enter_context(av.open(as_file(segments[0][1]))).streams.video[0]
         assert isinstance(first, VideoStream)
         routes = _add_streams(target, source, first, clip, copying, window)
+        target.metadata.update(mark.tags(muxer, target.metadata))
         video = routes[info.stream]
         if untouched is not None and untouched.runs:
             own = first.codec_context.extradata if segments else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from videnhance.files import written
 from videnhance.imaging.color import color_planes, sample_rgb
 from videnhance.imaging.frames import Array, Frame
 from videnhance.media.reading.pictures import NOTHING, Embedded
+from videnhance.media.writing.marks import PNG_KEYWORD
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = 8 + 25
@@ -170,12 +172,12 @@ def require_folder(folder: Path, option: str, *, ours: bool) -> None:
 
 
 def _text_chunk(keyword: str, text: str) -> bytes:
-    """A tEXt chunk, or iTXt if Latin-1 lacks some of the letters."""
+    """A tEXt chunk, or iTXt if Latin-1 lacks some of the letters, and for XMP, which is UTF-8."""
     name = keyword.encode("latin-1")
-    try:
-        kind, body = b"tEXt", name + b"\0" + text.encode("latin-1")
-    except UnicodeEncodeError:
-        kind, body = b"iTXt", name + b"\0\0\0\0\0" + text.encode()
+    kind, body = b"iTXt", name + b"\0\0\0\0\0" + text.encode()
+    if keyword != PNG_KEYWORD:
+        with suppress(UnicodeEncodeError):
+            kind, body = b"tEXt", name + b"\0" + text.encode("latin-1")
     return _chunk(kind, body)
 
 
