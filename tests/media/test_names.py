@@ -59,6 +59,7 @@ def test_every_opening_is_of_memory_or_of_a_name_that_can_only_be_a_file() -> No
     assert files == {
         "media/reading/source.py": 2,
         "media/reading/joined.py": 3,
+        "media/digests.py": 2,
         "media/check/frames.py": 1,
         "media/check/untouched.py": 1,
         "media/check/witness.py": 2,

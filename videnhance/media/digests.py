@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from videnhance.errors import InputError, line_of
 from videnhance.files import sha256_of
 from videnhance.imaging.frames import Array
-from videnhance.media.names import as_file
+from videnhance.media.names import as_file, lone
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.reading.source import codec_name, is_cover
 
@@ -110,7 +110,7 @@ def streams_of(
     or decoded to its end.
     """
     try:
-        with av.open(as_file(path)) as container:
+        with lone(path) as name, av.open(as_file(name)) as container:
             found = {
                 s.index: StreamDigest(s.index, s.type or "data", codec_name(s))
                 for s in container.streams
@@ -144,7 +144,7 @@ def video_of(path: Path, place: int) -> int:
     """The index of the video stream of number `place`, of those that are no cover pictures; raises
     InputError."""
     try:
-        with av.open(as_file(path)) as container:
+        with lone(path) as name, av.open(as_file(name)) as container:
             indices: list[int] = [s.index for s in container.streams.video if not is_cover(s)]
             return indices[place]
     except (av.error.FFmpegError, OSError, IndexError) as error:
