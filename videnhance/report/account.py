@@ -235,6 +235,7 @@ def _recording(record: Record, video: Video) -> Table:
             (f"Stream {s.index}", ", ".join(x for x in (s.kind, s.codec, s.detail) if x))
             for s in record.input.streams
         ),
+        *(("Written by", software) for software in record.input.written_by),
         ("Picture", f"{picture.codec}, {picture.pix_fmt}, turned by {picture.rotation}°"),
         (
             "Times",

@@ -51,8 +51,8 @@ def guesses_in(folder: Path | None, found: Found) -> Guesses:
 
 
 def _places(found: Found) -> list[Path]:
-    wish = found.settings.output.stills
-    return [Path(wish), found.folder / Path(wish).name] if wish else []
+    wish = found.folder_of("output.stills")
+    return [wish, found.folder / wish.name] if wish else []
 
 
 def _document(folder: Path, found: Found) -> Mapping[str, Any] | None:
