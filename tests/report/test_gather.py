@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from typer.testing import CliRunner
 from tests.making.clips import square_frames, write_rgb
 from tests.making.pages import FEW
 from tests.making.several import write_videos
+from videnhance import restorers
 from videnhance.cli.commands import app
 from videnhance.faces.track_file import read_tracks
+from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.color import upright_rgb
+from videnhance.imaging.frames import FloatArray
 from videnhance.media.opening import open_clip
+from videnhance.models.loader import Loader
+from videnhance.models.registry import Row
 from videnhance.report import gather
 from videnhance.report.model import Report
 
@@ -249,30 +255,50 @@ def test_the_command_on_the_page_does_it_again(folder: Path) -> None:
     assert frames[0] == frames[1]
 
 
-def test_invention_maps_stand_with_their_moments(folder: Path) -> None:
-    """As --invention leaves them in the folder of stills."""
-    moment = report(folder).persons[0].moments[0]
-    stills = folder / "stills"
-    stills.mkdir()
-    picture = np.zeros((120, 304, 3), np.uint8)
-    picture[20:, 204:] = (255, 200, 100)
-    Image.fromarray(picture).save(stills / "map.png")
-    document = {
-        "format": "videnhance invention",
-        "restorer": "fusion",
-        "tracks": {"1": 0.63},
-        "moments": [{"track": 1, "frame": moment.frame, "file": "map.png"}],
-    }
-    (stills / "invention.json").write_text(json.dumps(document), encoding="utf-8")
-    (person,) = report(folder, stills=stills).persons
-    assert person.invented == 0.63
-    assert [m.invention is not None for m in person.moments] == [True] + [False] * (
-        len(person.moments) - 1
+def test_invention_maps_stand_with_their_moments(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(restorers.RESTORERS, "noise", Row(Noise, invents=True))
+    wish = ("--restorer", "noise", "--stills", folder / "stills", "--invention", "3")
+    gates = ("--gate-eyes", "off", "--gate-sharpness", "off", "--gate-turned", "off")
+    code, _, err = run(
+        *("enhance", folder / "in.mkv", "-o", folder / "ai.mkv", *wish, *gates, *FEW[2:])
     )
+    assert code == 0, err
+    record, page = folder / "ai.mkv.json", folder / "ai.html"
+    found = gather.write_report(record, page)
+    (person,) = found.persons
+    assert person.invented is not None and person.invented > 0.5
+    assert person.moments and all(moment.invention is not None for moment in person.moments)
     shown = person.moments[0].invention
-    assert shown is not None and (shown.width, shown.height) == (100, 100)
-    assert "63\u00a0% of this face" in (folder / "page.html").read_text(encoding="utf-8")
-    (stills / "invention.json").unlink()
+    assert shown is not None and shown.width == shown.height
+    text = page.read_text(encoding="utf-8")
+    assert "of this face's restored detail is a guess" in text.replace("&#39;", "'")
+    assert found.invents and "never as evidence" in found.caution
+    says = next(t for t in found.tables if t.name == "What the result says of itself")
+    assert "compositeWithTrainedAlgorithmicMedia" in says.rows[0][1]
+    assert says.rows[1][1].startswith("AI-restored faces: in every frame")
+    assert "and of the label that says what was done" in found.sentences[3]
+    (folder / "stills" / "invention.json").unlink()
+    again = gather.write_report(record, page, overwrite=True)
+    assert again.persons[0].invented == person.invented  # the record has it
+    assert again.persons[0].moments[0].invention is None
     assert "holds no invention map" in refused(
-        folder / "out.mkv.json", "-o", folder / "x.html", "--stills", stills
+        record, "-o", folder / "x.html", "--stills", folder / "stills"
     )
+
+
+class Noise:
+    """Adds noise that each variation draws anew."""
+
+    name, radius, batch, invents = "noise", 0, 1, True
+
+    def __init__(self, loader: Loader) -> None:
+        self._seed = loader.variation
+
+    def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
+        def drawn(crop: FloatArray) -> FloatArray:
+            values = np.random.default_rng(self._seed).normal(0, 0.1, crop.shape)
+            return np.asarray(crop + values, np.float32)
+
+        return [drawn(window.crops[window.centre]) for window in windows]

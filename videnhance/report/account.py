@@ -66,6 +66,7 @@ def tables(record: Record, video: Video) -> tuple[Table, ...]:
     found = (
         _files(record),
         _checks(video),
+        _says(video),
         _recording(record, video),
         _models(record),
         Table("Notes", ("", "said when it was made"), _numbered(record.notes)),
@@ -154,10 +155,12 @@ def _rest(record: Record, video: Video) -> str:
     whole = list(_whole_frames(record, video))
     if whole:
         return f"{kept}; the whole picture was changed as well: it was {listed(whole)}."
-    encoder = (video.encoding or {}).get("encoder")
-    if encoder in _LOSSLESS:
-        return f"{kept}; outside the faces every pixel is the recording's."
-    return f"{kept}; outside the faces only encoding changed the picture."
+    outside = "outside the faces"
+    if _mark(video).get("label"):
+        outside += ", and of the label that says what was done,"
+    if (video.encoding or {}).get("encoder") in _LOSSLESS:
+        return f"{kept}; {outside} every pixel is the recording's."
+    return f"{kept}; {outside} only encoding changed the picture."
 
 
 def _whole_frames(record: Record, video: Video) -> Iterator[str]:
@@ -227,6 +230,29 @@ def _checks(video: Video) -> Table:
     return Table("Checked when it was written", ("what", "found"), tuple(rows()))
 
 
+def _says(video: Video) -> Table:
+    """What the result says of itself."""
+    mark = _mark(video)
+    label, sources = mark.get("label"), mark.get("of the source") or []
+    rows = [("In its metadata", f"{mark['says']} ({mark['digital source type']})")] if mark else []
+    if label:
+        left, top, right, bottom = label["box"]
+        where = f"in every frame, at {left}, {top} to {right}, {bottom}"
+        rows.append(("In its picture", f"{label['text']}: {where}"))
+    elif mark:
+        rows.append(("In its picture", "no label"))
+    rows += [("Carried on from the input", str(source)) for source in sources]
+    if mark.get("source is signed"):
+        rows.append(("The input", "is signed (C2PA)"))
+    return Table("What the result says of itself", ("where", "what"), tuple(rows))
+
+
+def _mark(video: Video) -> Mapping[str, Any]:
+    """The mark, where the result has one."""
+    mark = video.mark or {}
+    return mark if mark.get("digital source type") else {}
+
+
 def _recording(record: Record, video: Video) -> Table:
     picture, decoding, times = video.picture, video.decoding, video.source_times
     rows = [
@@ -235,6 +261,7 @@ def _recording(record: Record, video: Video) -> Table:
             (f"Stream {s.index}", ", ".join(x for x in (s.kind, s.codec, s.detail) if x))
             for s in record.input.streams
         ),
+        *(("Written by", software) for software in record.input.written_by),
         ("Picture", f"{picture.codec}, {picture.pix_fmt}, turned by {picture.rotation}°"),
         (
             "Times",

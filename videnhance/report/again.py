@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from videnhance.settings.groups import SETTINGS, Settings
 from videnhance.settings.table import Setting
 
-_NOT_AGAIN = (
-    *("part.only", "part.skip"),
-    *("output.frames", "output.stills", "output.portraits", "models.files"),
-)
-"""What the page chooses anew, and what names a folder or a file of the machine it was made on."""
-
-
-def settings_in(recorded: Mapping[str, Any]) -> Settings:
-    """Settings from values by name, as a record holds them; those that this version does not know
-    are left out. Raises KeyError or TypeError where a value is of another kind, and UsageError."""
-    groups: dict[str, dict[str, Any]] = Settings().as_json()
-    for name, value in recorded.items():
-        if name in SETTINGS:
-            groups[SETTINGS[name].group][SETTINGS[name].field] = value
-    return Settings.from_json(groups)
+_NOT_AGAIN = ("part.only", "part.skip", "models.files", "models.trust")
+"""What the page chooses anew, and what names a file of the machine it was made on."""
 
 
 def options_of(settings: Settings) -> str:

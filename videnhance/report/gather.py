@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 
 from videnhance.callbacks import Progress, Stop, never, silent
-from videnhance.errors import InputError, OutputError
+from videnhance.errors import OutputError
 from videnhance.evidence.columns import Track, unrolled
 from videnhance.evidence.document import Record, Video
 from videnhance.files import written
@@ -19,16 +18,15 @@ from videnhance.inference.cache import version_of
 from videnhance.job import SUFFIX
 from videnhance.job.monitor import Monitor
 from videnhance.report import account
-from videnhance.report.again import options_of, settings_in
+from videnhance.report.again import options_of
 from videnhance.report.guesses import guesses_in
 from videnhance.report.methods import methods
-from videnhance.report.model import Choosing, Mark, Report
+from videnhance.report.model import Choosing, Mark, Report, Table, View
 from videnhance.report.page import page_of
-from videnhance.report.persons import Judged, Material, persons_of
+from videnhance.report.persons import Judged, Material, Values, persons_of
 from videnhance.report.portraits import portraits_in
 from videnhance.report.sources import Found, find, named
 from videnhance.report.words import clock
-from videnhance.settings.groups import Settings
 from videnhance.show.compare import labels_of
 
 
@@ -58,7 +56,7 @@ def write_report(
         raise OutputError(f"{page}: the folder {page.absolute().parent} does not exist; create it")
     given = named(Path(path), _path(input), _path(result), stream)
     monitor = Monitor(progress, stop)
-    report = report_of(find(given, _settings, monitor), _path(portraits), _path(stills), monitor)
+    report = report_of(find(given, monitor), _path(portraits), _path(stills), monitor)
     with written(page) as part:
         part.write_text(page_of(report), encoding="utf-8")
     return report
@@ -108,7 +106,7 @@ def report_of(
         duration=duration,
         persons=persons,
         marks=tuple(Mark(f.kind, f.text, f.start, f.end) for f in video.findings),
-        tables=(*_ordered(account.tables(record, video), used),),
+        tables=_ordered(account.tables(record, video), used),
         choosing=_choosing(found, views),
         made=_made(record),
         omitted=omitted,
@@ -148,7 +146,7 @@ def note_on(track: Track) -> str | None:
     return f"Left as recorded {where}. The reason{' in most' * (len(set(alone)) > 1)}: {most}."
 
 
-def _choosing(found: Found, views: Any) -> Choosing:
+def _choosing(found: Found, views: tuple[View, ...]) -> Choosing:
     name = found.record.input.name
     suffix = PurePath(found.record.output.name).suffix
     stem = PurePath(name).stem
@@ -165,22 +163,11 @@ def _choosing(found: Found, views: Any) -> Choosing:
     )
 
 
-def _ordered(tables: Any, used: Any) -> list[Any]:
+def _ordered(tables: tuple[Table, ...], used: Table) -> tuple[Table, ...]:
     """With the methods after the models."""
     names = [table.name for table in tables]
     at = names.index("Models and licences") + 1 if "Models and licences" in names else len(names)
-    return [*tables[:at], used, *tables[at:]]
-
-
-def _settings(record: Record) -> Settings:
-    values: Mapping[str, Any] = {name: one.value for name, one in record.settings.items()}
-    try:
-        return settings_in(values)
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"the record's settings are not those of this version ({error}); use videnhance "
-            f"{record.versions.get('videnhance')}"
-        ) from error
+    return (*tables[:at], used, *tables[at:])
 
 
 def _made(record: Record) -> str:
@@ -191,7 +178,8 @@ def _made(record: Record) -> str:
     )
 
 
-def _floats(values: Any) -> Any:
+def _floats(values: Iterable[float | None]) -> Values:
+    """With NaN for what is not known."""
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 

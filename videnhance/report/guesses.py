@@ -1,4 +1,5 @@
-"""What of each face is a guess, where `--invention` measured it: read from the folder of stills."""
+"""What of each face is a guess, where `--invention` measured it: the record has the shares, the
+folder of stills the maps."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any
 
 from videnhance.errors import InputError
 from videnhance.imaging.frames import Array
+from videnhance.job.steps.invention import FILE, FORMAT
 from videnhance.media.writing.png import read_picture
 from videnhance.report.model import Picture
 from videnhance.report.pictures import eight_bits, lossless, shrunk
 from videnhance.report.sources import Found
 
-FORMAT, FILE = "videnhance invention", "invention.json"
 _SIDE = 256
 """Pixels of a map's side on the page."""
 _GAPS = 4
@@ -35,35 +36,32 @@ class Guesses:
 def guesses_in(folder: Path | None, found: Found) -> Guesses:
     """`folder`: the stills; else they are looked for beside the record. Raises InputError where a
     folder that was named holds no maps of this result."""
+    known = (found.video.invention or {}).get("tracks", {})
+    shares = {int(track): float(share) for track, share in known.items()}
     for place in [folder] if folder else _places(found):
-        document = _document(place, found)
-        if document is not None:
-            return Guesses(
-                {int(track): float(share) for track, share in document["tracks"].items()},
-                dict(_maps(place, document)),
-            )
+        document = _document(place)
+        if document is not None and known and document["tracks"] == known:
+            return Guesses(shares, dict(_maps(place, document)))
     if folder is not None:
         raise InputError(
             f"{folder}: holds no invention map of {found.record.output.name}; name the folder that "
             "--stills made with --invention"
         )
-    return Guesses()
+    return Guesses(shares)
 
 
 def _places(found: Found) -> list[Path]:
-    wish = found.settings.output.stills
-    return [Path(wish), found.folder / Path(wish).name] if wish else []
+    wish = found.folder_of("output.stills")
+    return [wish, found.folder / wish.name] if wish else []
 
 
-def _document(folder: Path, found: Found) -> Mapping[str, Any] | None:
+def _document(folder: Path) -> Mapping[str, Any] | None:
     try:
         document = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        return None
-    made_by = (found.record.method.restorer or "").partition(" + ")[0]
-    return document if document["restorer"] == made_by else None
+    known = isinstance(document, dict) and document.get("format") == FORMAT
+    return document if known else None
 
 
 def _maps(folder: Path, document: Mapping[str, Any]) -> Iterator[tuple[tuple[int, int], Picture]]:

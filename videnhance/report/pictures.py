@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from videnhance.imaging.frames import Array, Frame
+from videnhance.imaging.lettering import Picture as Pixels
 from videnhance.media.clip import Clip
 from videnhance.report.model import Change, Moment, Picture, View
-from videnhance.show.compare import Picture as Pixels
 from videnhance.show.pairs import upright_at
 from videnhance.show.sheet import Place, cell
 

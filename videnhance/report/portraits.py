@@ -47,10 +47,10 @@ def portraits_in(folder: Path | None, found: Found) -> dict[int, tuple[Portrait,
 def _places(found: Found) -> list[Path]:
     if found.record.kind == "portrait":
         return [(found.folder / found.record.output.name).parent]
-    wish = found.settings.output.portraits
+    wish = found.folder_of("output.portraits")
     if wish is None:
         return []
-    return [Path(wish), found.folder / Path(wish).name]
+    return [wish, found.folder / wish.name]
 
 
 def _document(folder: Path) -> Mapping[str, Any] | None:

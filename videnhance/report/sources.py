@@ -3,7 +3,6 @@ about, which are read again for pictures. All are those of the record, or an err
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from videnhance.errors import InputError, JobError, UsageError
 from videnhance.evidence.document import Output, Record, Video
 from videnhance.evidence.packed import unpacked
 from videnhance.evidence.reading import read_record
+from videnhance.evidence.settings import settings_in
+from videnhance.evidence.verify import input_sha256
 from videnhance.evidence.writing import record_path
 from videnhance.faces.tracking import choose
 from videnhance.faces.tracklets import Tracks
@@ -20,7 +21,6 @@ from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.record import read_record as read_job
 from videnhance.job.monitor import Monitor
 from videnhance.job.retry import after_damage
-from videnhance.job.source import SourceFiles
 from videnhance.media.clip import Clip
 from videnhance.media.opening import open_clip
 from videnhance.media.reading.source import probe
@@ -53,6 +53,11 @@ class Found:
     """Where the record lies, and its outputs."""
     tracks: Tracks
 
+    def folder_of(self, setting: str) -> Path | None:
+        """The folder that a setting names, as the record has it: often only its name."""
+        known = self.record.settings.get(setting)
+        return Path(known.value) if known is not None and known.value else None
+
 
 def named(
     path: Path,
@@ -79,7 +84,7 @@ def named(
     return Named(record, input or own.source, output, stream)
 
 
-def find(named: Named, settings_in: Callable[[Record], Settings], monitor: Monitor) -> Found:
+def find(named: Named, monitor: Monitor) -> Found:
     """Open everything and compare it with the record.
 
     Raises InputError naming the file that is missing, or that is another one than the record says,
@@ -140,7 +145,7 @@ def _input(named: Named, record: Record, folder: Path) -> Path:
 def _same_input(path: Path, record: Record, monitor: Monitor) -> None:
     if not path.exists():
         raise InputError(f"{path}: there is no such file; name the record's input with --input")
-    found = SourceFiles.of(path).sha256(lambda done, total: monitor.tell("hash", done, total))
+    found, _ = input_sha256(record, path, monitor.tell)
     if found != record.input.sha256:
         raise InputError(
             f"{path}: is another file than the record's input {record.input.name} (its SHA-256 "
