@@ -18,7 +18,7 @@ from videnhance.settings.groups import SourceSettings
 SOURCE, OUTPUT, TRACKS = Path("in.mp4"), Path("out.mp4"), Path("t.json")
 END = (
     *("choose_persons", "divide", "render", "refuse_changed_source"),
-    *("mux", "save_best_moments", "save_portraits"),
+    *("mux", "save_best_moments", "save_inventions", "save_portraits", "keep_record"),
 )
 
 
@@ -43,7 +43,9 @@ END = (
                 "recall_finished",
                 "choose_persons",
                 "save_best_moments",
+                "save_inventions",
                 "save_portraits",
+                "keep_record",
             ),
         ),
         (

@@ -33,6 +33,7 @@ from videnhance.render.outcome import Outcome
 from videnhance.settings.groups import (
     ComputeSettings,
     DetectSettings,
+    EvidenceSettings,
     GateLimits,
     OutputSettings,
     RestoreSettings,
@@ -243,6 +244,7 @@ def wish(monkeypatch: pytest.MonkeyPatch, square_detector: str) -> Settings:
         restore=RestoreSettings(restorer="paint"),
         gate=OPEN,
         output=OutputSettings(codec="ffv1"),
+        evidence=EvidenceSettings(label=False),  # it changes pixels of every frame
     )
 
 
