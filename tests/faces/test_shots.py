@@ -47,6 +47,13 @@ def test_signature_is_small_and_the_same_at_every_depth() -> None:
     assert difference(signature, signature) == 0.0
 
 
+def test_the_signature_of_a_large_picture_is_that_of_a_small_one() -> None:
+    small = signature_of(frame(scene(3)))
+    for times in (2, 5, 6):
+        large = np.repeat(np.repeat(scene(3), times, axis=0), times, axis=1)
+        assert np.abs(signature_of(frame(large)) - small).max() <= 1.0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_another_scene_is_a_cut_both_ways(seed: int) -> None:
     a, b = scene(seed)[:, :320], scene(seed + 100)[:, :320]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -383,3 +385,14 @@ def test_the_arguments_are_left_as_they_were() -> None:
         np.testing.assert_array_equal(looks[k].landmarks, landmarks)
     np.testing.assert_array_equal(first[0].poses, second[0].poses)
     assert first[0].id == second[0].id == 1
+
+
+def test_what_tracking_computes_with_is_imported_when_it_is_needed() -> None:
+    """It takes half a second, which can pass beside detection (`prepare`)."""
+    script = (
+        "import sys, videnhance.job.run\nfrom videnhance.faces.tracking import prepare\n"
+        "def there(): print(*(name in sys.modules for name in ('scipy', 'filterpy')))\n"
+        "there(); prepare(); there()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "True", "True"], done.stderr

@@ -183,6 +183,8 @@ def test_sound_that_does_not_fit_is_left_out_and_named(tmp_path: Path) -> None:
     again = make_preview(clip, tmp_path / "again.mov", WISH, seconds=0.5)
     assert packets(tmp_path / "again.mov", "audio")
     assert again.notes == ()
+    # Nothing is said of the sound of a picture.
+    assert preview_frame(clip, tmp_path / "at.png", "3f", WISH).notes == ()
 
 
 @pytest.mark.usefixtures("square_detector")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import shlex
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,24 @@ def _is_begun(job: Path | None) -> bool:
         return False
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Parameters of glibc's mallopt(3)."""
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep freed memory for what comes next.
+
+    glibc gives arrays of a few MB back to the system as soon as they are freed, and gets them again
+    for the next frame, page by page: 5 % of the processor time of a job, and more memory at the
+    peak by 1 %. Elsewhere nothing is done.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+            mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+
+
 @contextmanager
 def session(verbose: bool, *, patient: bool = False) -> Iterator[Session]:
     """The one place where errors become a line on stderr and an exit code.
@@ -62,6 +82,8 @@ def session(verbose: bool, *, patient: bool = False) -> Iterator[Session]:
     in hand that it can finish.
     """
     work = Session()
+    if patient:
+        keep_freed_memory()
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -16,9 +16,13 @@ side of the crop, so a face twice as large is smoothed by the same amount.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-from filterpy.kalman import KalmanFilter
+
+if TYPE_CHECKING:
+    from filterpy.kalman import KalmanFilter
 
 Vector = npt.NDArray[np.float64]
 
@@ -175,6 +179,8 @@ def _diagonal(variance: Vector) -> Vector:
 
 def _filter(pose: Vector, side: float) -> KalmanFilter:
     """The filter before the first measurement."""
+    from filterpy.kalman import KalmanFilter  # takes half a second (tracking.prepare)
+
     kf = KalmanFilter(dim_x=8, dim_z=4)
     kf.x = np.concatenate([pose, np.zeros(4)])
     spread = _FIRST_GUESS * np.array([side, side, 1.0, 1.0])

@@ -17,6 +17,9 @@ Signature = npt.NDArray[np.float32]
 CELLS = 16
 _SHIFT = 1
 """Cells that the picture may have moved, each way, and still count as the same."""
+_HALVED = 16 * CELLS
+"""Pictures with both sides from here on are halved first: rounding moves a cell by a level at most.
+"""
 _FLAT = 9.0
 """Variance of cells, in grey levels squared, below which a picture is noise on a flat ground. It
 keeps the noise of a camera at night from looking like cuts."""
@@ -42,6 +45,11 @@ are frames 0.1 s apart in a fast gesture. All pairs of consecutive frames lie be
 def signature_of(frame: Frame) -> Signature:
     """The signature of a frame. Cost: one area-averaging of its first plane."""
     plane = np.ascontiguousarray(frame.planes[0])
+    while min(plane.shape) >= _HALVED:
+        # OpenCV is four times as fast at halving as at averaging so many samples at once.
+        height, width = (n // 2 for n in plane.shape)
+        even = plane[: 2 * height, : 2 * width]
+        plane = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
     cells = cv2.resize(plane, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
     return np.asarray(cells / float(1 << (frame.layout.depth - 8)), np.float32)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from videnhance.errors import UsageError
 from videnhance.faces.alignment import TEMPLATE, eye_distance, fit_poses
@@ -92,6 +92,12 @@ class _Path:
         """points (7, 2) as last seen, moved by the motion predicted until `time`, MOVES at most."""
         at = self.predictor.at(min(time, self.time + MOVES))
         return _carry(self.points, self.pose, at)
+
+
+def prepare() -> None:
+    """Import what tracking computes with: half a second that can pass while faces are found."""
+    for name in ("filterpy.kalman", "scipy.optimize"):
+        import_module(name)
 
 
 def track(
@@ -212,6 +218,8 @@ def _pair(
     """
     if not paths or not len(points):
         return
+    from scipy.optimize import linear_sum_assignment
+
     expected = np.stack([p.expected(now) for p in paths])
     side = np.sqrt(np.prod(np.maximum(expected[:, 6] - expected[:, 5], 1.0), axis=1))
     distance = np.linalg.norm(expected[:, None] - points[None], axis=-1).mean(axis=-1)

@@ -71,16 +71,19 @@ def shown_size(whole: tuple[int, int], layout: Layout) -> tuple[int, int]:
     return max(round(height * shrink), 1), max(round(width * shrink), 1)
 
 
-def container_that_fits(info: VideoInfo, codec: str, suffix: str) -> tuple[str, tuple[str, ...]]:
+def container_that_fits(
+    info: VideoInfo, codec: str, suffix: str, audio: str = "copy"
+) -> tuple[str, tuple[str, ...]]:
     """The suffix of a container that takes this video in `codec` and its sound, `suffix` if it
-    does; and what is said of the other streams, which it does not take.
+    does; and what is said of the other streams, which it does not take. `audio`: what is to be done
+    with sound, as in the settings.
 
     Raises ContainerError where there is none.
     """
     refusals: list[ContainerError] = []
     for trial in dict.fromkeys((suffix, ".mov", ".mkv")):
         try:
-            return trial, plan_copying(info, CONTAINERS[trial], codec).dropped
+            return trial, plan_copying(info, CONTAINERS[trial], codec, audio).dropped
         except ContainerError as error:
             refusals.append(error)
     raise refusals[-1]

@@ -100,7 +100,11 @@ def enhanced_range(
 ) -> EnhancedRange:
     """Enhance the range into the folder; only a `still` may be larger than players can show."""
     settings = request.settings
-    suffix, dropped = container_that_fits(clip.info, settings.output.codec, suffix)
+    output = replace(settings.output, keep_origin=False)
+    sound = "copy"
+    if still:  # nobody hears a picture
+        sound, output = "none", replace(output, audio="none")
+    suffix, dropped = container_that_fits(clip.info, output.codec, suffix, sound)
     part = replace(settings.part, start=f"{span[0]}f", end=f"{span[1]}f")
     pace = Pace(request.monitor.progress)
     job = JobRequest(
@@ -109,7 +113,7 @@ def enhanced_range(
         replace(
             settings,
             part=part,
-            output=replace(settings.output, keep_origin=False),
+            output=output,
             evidence=replace(settings.evidence, sign=None, invention=0),
         ),
         job_dir=folder / "job",
