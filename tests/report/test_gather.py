@@ -204,6 +204,10 @@ def test_a_job_without_a_record_says_how_to_get_one(folder: Path) -> None:
     (folder / "b.mkv.json").unlink()
     said = refused(folder / "b.mkv.videnhance", "-o", folder / "x.html")
     assert "there is no record" in said and "videnhance resume" in said
+    wish = ("-o", folder / "t.json", "--detector", "square", "--keep-job")
+    code, _, err = run("detect", folder / "in.mkv", *wish)
+    assert code == 0, err
+    assert "ends with tracks" in refused(folder / "t.json.videnhance", "-o", folder / "x.html")
 
 
 def test_a_record_of_portraits_makes_a_page_too(folder: Path) -> None:

@@ -70,6 +70,8 @@ def named(
         return Named(path, input, output, stream)
     job = JobDirectory(path)
     own = read_job(job.record)
+    if own.kind == "detect":
+        raise JobError(f"{path}: is a job that ends with tracks; name one of enhance or portrait")
     made = own.output.parent if own.kind == "portrait" else own.output
     # A job and its result may have been moved together.
     places = [record_path(output)] if output else [path.parent / record_path(made).name]
