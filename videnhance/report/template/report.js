@@ -114,12 +114,12 @@
 
     function draw(canvas) {
       const svg = canvas.querySelector("svg");
+      const size = Math.max(width / 40, 13 * width / (svg.getBoundingClientRect().width || width));
       svg.replaceChildren();
       for (const [track, x, y, w, h] of JSON.parse(svg.dataset.boxes)) {
         const on = ticks.some((tick) => Number(tick.value) === track && tick.checked);
         make("rect", { class: "under", x, y, width: w, height: h }, svg);
         make("rect", { class: on ? "box" : "box off", "data-track": track, x, y, width: w, height: h }, svg);
-        const size = width / 40;
         const text = make("text", { x: x + size / 3, y: y > 1.4 * size ? y - size / 3 : y + h + size }, svg);
         text.style.fontSize = `${size}px`;
         text.textContent = `${on ? "✓ " : ""}${track}`;
@@ -214,6 +214,7 @@
     const pick = part.querySelector("[data-views]");
     if (pick) pick.addEventListener("change", (event) => {
       for (const canvas of canvases) canvas.hidden = canvas.dataset.view !== event.target.value;
+      canvases.forEach(draw);
     });
     for (const tick of ticks) tick.addEventListener("change", tell);
     part.querySelector("[data-add]").addEventListener("click", () => {
