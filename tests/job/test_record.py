@@ -17,6 +17,7 @@ from videnhance.detectors import DETECTORS
 from videnhance.errors import JobError
 from videnhance.faces.tracklets import Tracks
 from videnhance.imaging.frames import Zone
+from videnhance.imaging.label import Label
 from videnhance.inference import LARGE, processor
 from videnhance.job.directory.entering import entered
 from videnhance.job.directory.fingerprints import (
@@ -347,6 +348,14 @@ def test_a_segment_is_rendered_anew_for_its_own_tracks_only(clip: Path) -> None:
     # A zone may lie anywhere in any frame.
     apart = both(replace(TRACKS, zones=(Zone(0, 0, 8, 9),)))
     assert apart[0] != here and apart[1] != there
+
+
+def test_a_label_is_in_the_fingerprint_of_every_segment(clip: Path) -> None:
+    """A result that goes on must not be labelled in half of its frames."""
+    record = recorded(clip)
+    labels = (None, Label("AI", 3.0, "top-left"), Label("AI", 4.0, "top-left"))
+    found = [render_fingerprint(record, record.segments[0], TRACKS, one) for one in labels]
+    assert len(set(found)) == 3
 
 
 def test_differences_are_named_by_option(clip: Path) -> None:

@@ -21,6 +21,7 @@ from videnhance.job.request import JobRequest
 from videnhance.job.steps.record_file import refuse_taken
 from videnhance.job.summary import Summary
 from videnhance.media.info import VideoInfo
+from videnhance.media.reading.marks import MARKED
 from videnhance.media.reading.source import probe
 from videnhance.media.writing.codecs import PICTURE
 from videnhance.media.writing.streams import BESIDE
@@ -69,6 +70,8 @@ def run_every(request: JobRequest, monitor: Monitor, run: Run) -> Summary:
             error.job = None  # going on with that alone would not make the output
             raise
         notes = tuple(note for note in done.notes if BESIDE not in note)
+        if number:  # what it was made from is marked by the one before
+            notes = tuple(note for note in notes if not note.startswith(MARKED))
         job = folder if request.keep_job else None
         found.append(replace(done, output=request.output, video=stream, notes=notes, job=job))
         source = one.output
@@ -95,6 +98,7 @@ def _refuse_what_is_for_one(request: JobRequest) -> None:
         "--only and --skip": settings.part.persons,
         "--frames": settings.output.frames is not None,
         "--stills": settings.output.stills is not None,
+        "--sign": settings.evidence.sign is not None,
         f".{PICTURE}": request.output.suffix.lower() == f".{PICTURE}",
     }
     for name, is_asked in meant_for_one.items():

@@ -20,7 +20,7 @@ RESTORING = Panel("What is done to a face, and how the result is encoded", comma
 DETECTING = Panel("Where faces are looked for, and how they are followed")
 CLEANING = Panel("What whole frames go through before anything looks at them")
 FINISHING = Panel("What whole frames go through at the end", commands=_RESULT)
-EVIDENCE = Panel("What says how a result was made", commands=_RESULT)
+EVIDENCE = Panel("What says how a result was made", commands=_PERSONS)
 SIGNING = Panel("The signature of a result (C2PA)", in_files=False, commands=("enhance",))
 NETWORKS = Panel("What networks are computed with")
 

@@ -18,7 +18,14 @@ from videnhance import Settings, detect_tracks, enhance, make_preview
 from videnhance.cli.report import summary_text
 from videnhance.errors import Stopped, UsageError
 from videnhance.media.reading.source import probe
-from videnhance.settings.groups import OutputSettings, PartSettings, SourceSettings
+from videnhance.media.writing.marks import ENHANCED
+from videnhance.settings.groups import (
+    EvidenceSettings,
+    FinishSettings,
+    OutputSettings,
+    PartSettings,
+    SourceSettings,
+)
 
 SMALL, LARGE = (64, 48), (96, 64)
 
@@ -127,6 +134,15 @@ def test_every_one_of_them(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.usefixtures("square_detector")
+def test_the_mark_of_the_first_is_not_told_as_the_input_s(tmp_path: Path) -> None:
+    source = write_videos(tmp_path / "in.mp4", [SMALL, LARGE], count=5)
+    graded = replace(of_stream("all"), finish=FinishSettings(brightness=0.1))
+    summary = enhance(source, tmp_path / "out.mkv", graded)
+    assert summary.mark == ENHANCED
+    assert not any("is marked" in n for one in (*summary.others, summary) for n in one.notes)
+
+
+@pytest.mark.usefixtures("square_detector")
 def test_every_one_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     source = write_videos(tmp_path / "in.mp4", [SMALL, LARGE])
     out = tmp_path / "out.mkv"
@@ -152,6 +168,7 @@ def test_what_is_of_one_video_is_refused_for_every_one(tmp_path: Path) -> None:
         replace(wish, part=PartSettings(start="1f")),
         replace(wish, part=PartSettings(only=(1,))),
         replace(wish, output=OutputSettings(stills=str(tmp_path / "stills"))),
+        replace(wish, evidence=EvidenceSettings(sign=("chain.pem", "key.pem"))),
     ):
         with pytest.raises(UsageError, match=r"--stream all: .* is of one video"):
             enhance(source, tmp_path / "out.mkv", other)

@@ -11,12 +11,12 @@ import pytest
 
 from tests.making.certificates import chain
 from tests.making.clips import decoded, write_clip
-from videnhance.errors import ContainerError, OutputError, UsageError
+from videnhance.errors import CheckError, ContainerError, OutputError, UsageError
 from videnhance.media.reading.marks import TERMS, FoundMarks, marks_in
 from videnhance.media.reading.source import probe
 from videnhance.media.writing.marks import INVENTED, Mark
 from videnhance.media.writing.png import write_png
-from videnhance.media.writing.signing import FITTING, Signatory
+from videnhance.media.writing.signing import FITTING, Signatory, require_valid
 
 MARK = Mark(INVENTED, "AI (net): an estimate, not evidence", "videnhance 1.2")
 
@@ -79,6 +79,8 @@ def test_a_changed_byte_is_found_by_the_library(tmp_path: Path) -> None:
     content[content.rindex(b"mdat") + 40] ^= 1
     output.write_bytes(content)
     assert "assertion.bmffHash.mismatch" in manifest(output)[1]
+    with pytest.raises(CheckError, match=r"out\.mp4: its C2PA manifest does not hold \(assertion"):
+        require_valid(tmp_path / "out.mp4", output, "video/mp4")
 
 
 def test_the_manifest_of_the_input_goes_into_the_output_s(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from videnhance.media.reading.boxes import boxes
 from videnhance.media.reading.pictures import DEMUXER, files_of
 from videnhance.media.reading.source import open_source
 
+MARKED = "the input is marked"
+"""How the note about its marks begins."""
 TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 """Type of the uuid box that holds XMP."""
@@ -46,7 +48,7 @@ class FoundMarks:
     def notes(self, *, signs: bool = False) -> tuple[str, ...]:
         """What the user is to know of them, one sentence each; `signs`: whether the output is."""
         terms = ", ".join(self.terms)
-        marked = f"the input is marked {terms} (IPTC); the output carries that on"
+        marked = f"{MARKED} {terms} (IPTC); the output carries that on"
         kept = "is not in the output, which is not signed"
         if signs:
             kept = "is in the output's own as that of its ingredient"

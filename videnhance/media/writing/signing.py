@@ -92,7 +92,7 @@ class Signatory:
                     manifest = _manifest(output.name, mark)
                     self._sign(manifest, mime, before, after, (source, sha256))
                     os.fsync(after.fileno())
-                _require_valid(output, signed, mime)
+                require_valid(output, signed, mime)
         except (CheckError, OutputError):
             raise
         except Exception as error:
@@ -210,7 +210,7 @@ def _examined(pair: tuple[str, str], chain: bytes, key: bytes) -> tuple[str, str
     raise UsageError(f"{OPTION} {pair[1]}: C2PA takes no such key; name an EC, RSA or Ed25519 key")
 
 
-def _require_valid(output: Path, signed: Path, mime: str) -> None:
+def require_valid(output: Path, signed: Path, mime: str) -> None:
     """Raises CheckError where the manifest is not found or its hashes do not fit the file."""
     import c2pa
 
