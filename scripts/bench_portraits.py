@@ -43,7 +43,7 @@ from videnhance.media.opening import open_clip
 from videnhance.media.reading.coding import coding_of
 from videnhance.models.loader import Loader
 from videnhance.portraits.integrate import Integrated
-from videnhance.portraits.noise import quantizer_for
+from videnhance.portraits.noise import coding_noise
 from videnhance.portraits.persons import Portrait, Wish, portrait, views_of, worths
 from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings, TrackSettings
 
@@ -157,10 +157,10 @@ def judge(
 
 def portrait_of(clip: Clip, track: Tracklet) -> Portrait:
     """The best view of a track, integrated."""
-    quantizer = quantizer_for(coding_of(clip.info, clip.recorded.timeline), clip.info.codec)
+    coded = coding_noise(clip.info, clip.recorded.timeline).variance
     worth = worths(clip, [track], [track], (0, len(clip.timeline)), lambda: None)[track.id]
     (view,) = views_of(track, worth, 1)
-    return portrait(clip, track, view, 1, Wish(scale=SCALE), quantizer)
+    return portrait(clip, track, view, 1, Wish(scale=SCALE), coded)
 
 
 def on_crop(found: Portrait, pose: np.ndarray, size: int) -> FloatArray:

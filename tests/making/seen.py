@@ -17,6 +17,8 @@ SIDE = 48
 FINE = 8
 """Pixels of the truth per source pixel."""
 _AROUND = 16
+CENTRE = 2, 2
+"""Chroma sites between the samples of luma, where the mean of four lies."""
 
 
 def truth(seed: int = 3, period: float = 1.2) -> FloatArray:
@@ -48,8 +50,11 @@ def patch(
     noise: float = 2.0,
     depth: int = 8,
     zoom: float = 1.0,
+    color: bool = False,
 ) -> Patch:
-    """What a camera sees of the truth after it moved by `shift` source pixels, grown by `zoom`."""
+    """What a camera sees of the truth after it moved by `shift` source pixels, grown by `zoom`;
+    with `color` in 4:2:0, its Cb the darker where the luma is the brighter, its Cr everywhere 90.
+    """
     size = SIDE + 2 * _AROUND
     middle = FINE * size / 2
     to_truth = np.array(
@@ -70,9 +75,15 @@ def patch(
     unit = 1 << (depth - 8)
     kind = np.uint8 if depth == 8 else np.uint16
     samples: Array = np.clip(np.rint(small * unit), 0, 256 * unit - 1).astype(kind)
+    deep = "" if depth == 8 else f"{depth}le"
+    shift_of, name = ((1, 1), "yuv420p") if color else ((0, 0), "gray")
     layout = PixelLayout(
-        "gray" if depth == 8 else f"gray{depth}le", "gray", depth, (0, 0), True, (0.299, 0.114)
+        f"{name}{deep}", "yuv" if color else "gray", depth, shift_of, True, (0.299, 0.114), CENTRE
     )
+    planes = [samples]
+    if color:
+        half = cv2.resize(255 - small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        planes += [np.clip(np.rint(p * unit), 0, None).astype(kind) for p in (half, half * 0 + 90)]
     # As a track would have it: right within a pixel, not better.
     rough = np.random.default_rng(200 + index).normal(0, 0.3, 2) if index else np.zeros(2)
     there = translation(_AROUND + shift[0] + rough[0], _AROUND + shift[1] + rough[1])
@@ -80,24 +91,30 @@ def patch(
         half = SIDE / 2
         there = np.array([[zoom, 0, there[0, 2]], [0, zoom, there[1, 2]]])
         there[:, 2] += half - zoom * half
-    return Patch(Frame(index, index, (samples,), layout), there, key=index == 0)
+    return Patch(Frame(index, index, tuple(planes), layout), there, key=index == 0)
 
 
 def walking(
-    picture: FloatArray, frames: int, *, depth: int = 8, noise: float = 2.0, far: float = 4.0
+    picture: FloatArray,
+    frames: int,
+    *,
+    depth: int = 8,
+    noise: float = 2.0,
+    far: float = 4.0,
+    color: bool = False,
 ) -> list[Patch]:
     """Patches of a picture that moves by parts of a pixel; the first is not moved."""
     steps = np.random.default_rng(7).uniform(-far, far, (frames, 2))
     steps[0] = 0
     return [
-        patch(picture, k, (float(x), float(y)), depth=depth, noise=noise)
+        patch(picture, k, (float(x), float(y)), depth=depth, noise=noise, color=color)
         for k, (x, y) in enumerate(steps)
     ]
 
 
-def still(picture: FloatArray, frames: int) -> Sequence[Patch]:
+def still(picture: FloatArray, frames: int, *, color: bool = False) -> Sequence[Patch]:
     """Patches of a picture that does not move at all, as a poster before a fixed camera."""
-    return [patch(picture, k, (0.0, 0.0)) for k in range(frames)]
+    return [patch(picture, k, (0.0, 0.0), color=color) for k in range(frames)]
 
 
 def decibels(made: FloatArray, wanted: FloatArray) -> float:

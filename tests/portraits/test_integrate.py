@@ -53,6 +53,25 @@ def test_ten_bits_are_integrated_as_eight_are() -> None:
     assert abs(found.picture - eight.picture).mean() < 1 / 255
 
 
+def test_ten_bits_in_color_are_integrated_with_their_chroma() -> None:
+    picture = truth()
+
+    found = made(walking(picture, 12, depth=10, color=True), 2)
+
+    flat = made(walking(picture, 12), 2)
+    assert abs(found.picture @ [0.299, 0.587, 0.114] - grey(flat.picture) / 255).mean() < 1 / 255
+    redness = 255 * (found.picture[..., 0] - found.picture @ [0.299, 0.587, 0.114]) / 1.402
+    assert abs(redness + 38)[8:-8, 8:-8].max() < 3  # Cr is 90 everywhere
+
+
+def test_a_poster_in_color_is_averaged_with_its_chroma() -> None:
+    found = made(list(still(truth(), 12, color=True)), 2)
+
+    assert found.still
+    redness = 255 * (found.picture[..., 0] - found.picture @ [0.299, 0.587, 0.114]) / 1.402
+    assert abs(redness + 38).max() < 3
+
+
 def test_a_poster_is_only_averaged_and_said_to_be_so() -> None:
     picture = truth()
     wanted = inner(picture, 4)
@@ -143,8 +162,17 @@ def test_the_same_frames_give_the_same_bits() -> None:
     assert np.array_equal(made(patches).picture, made(patches).picture)
 
 
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    patches = walking(truth(), 8, color=True)
+    one = made(patches)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("videnhance.portraits.superres._BAND", 1 << 12)  # and bands of other sizes
+
+    assert np.array_equal(made(patches).picture, one.picture)
+
+
 def test_a_face_too_large_for_the_scale_is_refused() -> None:
     found = integrate(walking(truth(), 6), 0, 700, 4)
 
     assert isinstance(found, Refusal)
-    assert "--scale 3 is the most" in found.reason
+    assert "--portrait-scale 3 is the most" in found.reason

@@ -1,9 +1,7 @@
 """One portrait: the frames of a view, registered, weighted and integrated on a finer grid.
 
 No learned prior: every pixel is the weighted evidence of the frames, and where they have none, of
-the reference alone. The weight of a sample is the inverse of its variance, in which count the
-frame's noise, what its quantizer leaves, and, place by place, its disagreement with the reference
-beyond that noise.
+the reference alone.
 """
 
 from __future__ import annotations
@@ -11,18 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from videnhance.imaging.affine import compose
 from videnhance.imaging.color import color_planes, sample_rgb, samples_to_rgb
-from videnhance.imaging.frames import FloatArray
-from videnhance.portraits.accumulation import Placed, Sums, apertures, placed, read
-from videnhance.portraits.noise import LEAST, coded_noise, own_noise
+from videnhance.imaging.frames import FloatArray, PixelLayout
+from videnhance.portraits.accumulation import Sums, apertures
+from videnhance.portraits.noise import LEAST, left_by_coding, own_noise
 from videnhance.portraits.patches import Patch, grid_scale
-from videnhance.portraits.registration import Registered, Registrar, luma_of, working_side
+from videnhance.portraits.reference import held_to
 from videnhance.portraits.superres import aperture, filled, solve
 from videnhance.portraits.support import (
     LEAST_FRAMES,
@@ -30,31 +29,19 @@ from videnhance.portraits.support import (
     MOST_MISSED,
     is_still,
 )
+from videnhance.portraits.weights import Weighed, Weigher, luma_of_square
 
-# "Measured": two clips of talking people, x4 down, noise 3, 80 frames of one track, dB over bicubic
-# of the reference; uncompressed, then crf 23. With the values below +2.6, +3.1, +1.3, +1.4.
-_EXPECTED = 1.6
-"""Disagreement with the reference, in variances of the noise, that noise alone explains: the
-frame's own and the interpolated reference's."""
-_DISTRUST = 0.4
-"""How much of what is beyond that counts as variance of the sample."""
-_OUT = 8.0
-"""Variances of noise beyond which a sample is of something else: its weight falls to nothing."""
-_WINDOW = 3.0
-"""Sigma in source pixels of the window in which disagreement is measured; 2 and 4 gain less."""
-_KNOWN, _GAIN = 1.0, 4.0
-"""Sigma in source pixels of the blur before disagreement is measured, and what it is multiplied by,
-since that blur averages noise away. What a reference enlarged from its own pixels cannot hold, its
-aliasing, must not count as disagreement: it is just what many frames can resolve. Measured on a
-star target: 0.50 cycles a pixel come back without this blur, 0.65 with it; on clips the same."""
-_LIGHT = 0.1
-"""Sigma, in sides of the square, of the part of the disagreement that is light: it is taken from
-the frame, as light that changes is no detail."""
-_KEY = 2.0
-"""A keyframe is coded anew; the frames after it repeat much of it, in skipped blocks all."""
 _BLUR = 0.35
 """Sigma in source pixels of the blur before a sample's square aperture, of optics and what
 registration misses. 0.25 to 0.40 measure within 0.4 dB; 0.45 rings."""
+_ALIKE = 0.02
+"""Variance of a source pixel's luma that does not fall with the number of frames: what registration
+misses is missed by many in the same way. Measured, not coded: of one who talks 0.2 to 0.3 dB
+gained, of others 0.02 lost; with 0.06, 0.1 lost."""
+_HELD = 0.7
+"""Share of what coding leaves that counts as noise where the portrait is held to its reference: it
+is smooth, so much of it is not like noise. 0.4 to 1 measure within 0.15 dB; a larger share lets
+small faces fall below fusion, a smaller one gives a dancer her blocks back."""
 _MOST_CELLS = 2400
 """Cells a side of the fine grid: three planes of sums take 280 MB."""
 _THREADS = 8
@@ -99,55 +86,65 @@ def integrate(
     reference: int,
     side: int,
     scale: int,
-    quantizer: float | None = None,
+    coded: float = 0.0,
     tell: Callable[[], None] = lambda: None,
 ) -> Integrated | Refusal:
     """The portrait of a view, or why there is none.
 
     `patches`: its frames, in order; `reference`: the index of the one that the square lies on.
-    `side`: of the square in source pixels; `scale`: 2, 3 or 4. `quantizer`: H.264's, if known.
-    `tell` is called for every patch. The result does not depend on how many threads there are.
+    `side`: of the square in source pixels; `scale`: 2, 3 or 4. `coded`: variance that the
+    quantizer tells, in squared 8-bit steps. `tell` is called for every patch. The result does not
+    depend on how many threads there are.
     """
     chief = patches[reference]
-    floor = max(LEAST, coded_noise(quantizer))
     finer = 2 * scale if scale < 4 else scale  # so that places are rounded to little
     work = finer if finer * side <= _MOST_CELLS else scale
     if work * side > _MOST_CELLS:
-        most = _MOST_CELLS // side
-        return Refusal(f"the face is {side} pixels wide already; --scale {most} is the most for it")
-    kept: list[_Weighed] = []
-    planes = color_planes(chief.frame.layout)
-    sums = [Sums(side * work) for _ in range(planes)]
-    plain, support = [Sums(side) for _ in range(planes)], Sums(side)
-    weigher = _Weigher(chief, side, floor)
-    for one in _each(patches, weigher):
-        tell()
-        found = one.found
-        good = found.likeness >= LEAST_LIKENESS and found.missed <= MOST_MISSED
-        if not good and one.patch is not chief:
-            continue
-        for number, (samples, values, weights) in enumerate(one.planes):
-            sums[number].add(samples, values, weights, side)
-            plain[number].add(samples, values, weights, side)
-        samples, _, weights = one.planes[0]
-        share = weights * np.float32(one.noise)
-        support.add(samples, np.ones_like(share), share, side)
-        kept.append(replace(one, planes=()))
-    frames = tuple(one.patch.frame.index for one in kept)
-    if len(kept) < LEAST_FRAMES:
-        return Refusal(_too_few(len(kept), len(patches)), frames)
-    still = is_still([one.found for one in kept], side)
-    solved = []
-    for number in range(planes):
-        if still:
-            _, mean = plain[number].means()
-            solved.append(cv2.resize(mean, None, fx=work, fy=work, interpolation=cv2.INTER_CUBIC))
-        else:
-            solved.append(_solved(sums[number], chief, number, work))
+        return Refusal(_too_large(side))
+    kept: list[Weighed] = []
+    layout = chief.frame.layout
+    grids = [_grid(layout, plane, work) for plane in range(color_planes(layout))]
+    sums = [Sums(side * grid) for grid in grids]
+    plain, support = [Sums(side) for _ in grids], Sums(side)
+    coded = left_by_coding(luma_of_square(chief, side, side), coded)
+    keys = not all(patch.key for patch in patches)
+    weigher = Weigher(chief, side, max(LEAST, coded), keys)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        for one in _each(patches, weigher, pool):
+            tell()
+            found = one.found
+            good = found.likeness >= LEAST_LIKENESS and found.missed <= MOST_MISSED
+            if not good and one.patch is not chief:
+                continue
+            for number, (samples, values, weights) in enumerate(one.planes):
+                sums[number].add(samples, values, weights, side)
+                plain[number].add(samples, values, weights, side)
+            samples, _, weights = one.planes[0]
+            share = weights * np.float32(one.noise)
+            support.add(samples, np.ones_like(share), share, side)
+            if one.patch is chief:
+                shown = one.planes
+            kept.append(one.told())
+        frames = tuple(one.patch.frame.index for one in kept)
+        if len(kept) < LEAST_FRAMES:
+            return Refusal(_too_few(len(kept), len(patches)), frames)
+        still = is_still([one.found for one in kept], side)
+        solved = []
+        for number, grid in enumerate(grids):
+            if still:
+                plane = _averaged(plain[number], apertures(layout, number), work)
+            else:
+                response = _response(layout, number, grid)
+                across = grid * float(apertures(layout, number)[0])
+                alike = _ALIKE * grid**2 if number == 0 else 0.0
+                plane = _solved(sums[number], response, across, alike, pool)
+                there, _, _ = shown[number]
+                noise = max(own_noise(there.values), _HELD * coded)
+                plane = held_to(plane, chief, number, there, noise, response, side)
+            solved.append(_sized(plane, side * work))
     picture = _rgb(solved, chief)
     if work != scale:
-        size = side * scale
-        picture = np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+        picture = _sized(picture, side * scale)
     weight, _ = support.means()
     return Integrated(
         picture=np.asarray(picture, np.float32),
@@ -161,80 +158,57 @@ def integrate(
     )
 
 
-@dataclass(frozen=True)
-class _Weighed:
-    """What a patch contributes: for each plane its samples, their values without changes of light,
-    and their weights."""
-
-    patch: Patch
-    found: Registered
-    noise: float
-    planes: tuple[tuple[Placed, FloatArray, FloatArray], ...]
-
-
-class _Weigher:
-    """Registers patches to the reference and weighs their samples."""
-
-    def __init__(self, chief: Patch, side: int, floor: float) -> None:
-        self._chief, self._side, self._floor = chief, side, floor
-        self._shown = luma_of_square(chief, side, working_side(side))
-        self._registrar = Registrar(self._shown, side)
-
-    def weigh(self, patch: Patch) -> _Weighed:
-        """Safe to call from several threads."""
-        found = self._registrar.register(patch)
-        samples, away, light = self._compared(patch, found)
-        inside = samples.inside.astype(np.float32)
-        noise = max(own_noise(samples.values), self._floor)
-        if patch is self._chief:
-            weights = inside / np.float32(noise)
-        else:
-            known = _blurred(away - light, _KNOWN)
-            apart = _blurred(inside * known**2, _WINDOW) * np.float32(_GAIN)
-            beyond = np.maximum(apart - np.float32(_EXPECTED * noise), 0)
-            out = np.float32(_OUT * noise)
-            weights = read(found.trust, samples.at, self._side) / (noise + _DISTRUST * beyond)
-            weights *= np.exp(-np.maximum(beyond - out, 0) / out)
-        if patch.key:
-            weights = weights * np.float32(_KEY)
-        weights = np.asarray(weights, np.float32)
-        planes = [(samples, samples.values - light, weights)]
-        for number in range(1, color_planes(patch.frame.layout)):
-            others = placed(patch, found, number, self._side)
-            size = others.values.shape[1], others.values.shape[0]
-            shrunk = np.asarray(cv2.resize(weights, size, interpolation=cv2.INTER_AREA))
-            planes.append((others, others.values, shrunk))
-        return _Weighed(patch, found, noise, tuple(planes))
-
-    def _compared(self, patch: Patch, found: Registered) -> tuple[Placed, FloatArray, FloatArray]:
-        """The luma's samples, by how much they differ from the reference, and what of that is
-        light."""
-        samples = placed(patch, found, 0, self._side)
-        inside = samples.inside.astype(np.float32)
-        away = inside * (samples.values - read(self._shown, samples.at, self._side))
-        wide = _LIGHT * self._side
-        light = _blurred(away, wide) / np.maximum(_blurred(inside, wide), np.float32(0.05))
-        return samples, np.asarray(away, np.float32), np.asarray(light, np.float32)
-
-
-def _each(patches: Sequence[Patch], weigher: _Weigher) -> Iterator[_Weighed]:
+def _each(
+    patches: Sequence[Patch], weigher: Weigher, pool: ThreadPoolExecutor
+) -> Iterator[Weighed]:
     """The patches weighed, in order, a few at a time in threads: memory is bounded."""
-    threads = min(os.cpu_count() or 1, _THREADS)
-    with ThreadPoolExecutor(threads) as pool:
-        for first in range(0, len(patches), 2 * threads):
-            yield from pool.map(weigher.weigh, patches[first : first + 2 * threads])
+    few = 2 * min(os.cpu_count() or 1, _THREADS)
+    for first in range(0, len(patches), few):
+        yield from pool.map(weigher.weigh, patches[first : first + few])
 
 
-def _solved(sums: Sums, chief: Patch, number: int, work: int) -> FloatArray:
-    """A plane on the fine grid, in 8-bit steps."""
+def _grid(layout: PixelLayout, plane: int, work: int) -> int:
+    """Cells a source pixel for a plane: chroma of half the size takes half as many."""
+    across, down = apertures(layout, plane)
+    return work // 2 if across == down == 2 and work % 2 == 0 else work
+
+
+def _response(layout: PixelLayout, plane: int, grid: int) -> tuple[FloatArray, FloatArray]:
+    """How a plane's sample sees a grid of so many cells a pixel."""
+    across, down = grid * apertures(layout, plane)
+    return aperture(float(across), _BLUR * grid), aperture(float(down), _BLUR * grid)
+
+
+def _solved(
+    sums: Sums,
+    response: tuple[FloatArray, FloatArray],
+    across: float,
+    alike: float,
+    pool: ThreadPoolExecutor,
+) -> FloatArray:
+    """A plane on its grid, in 8-bit steps. `across`: width of a sample in cells; `alike`: variance
+    of a cell that does not fall with the number of frames."""
     weight, mean = sums.means()
-    across, down = work * apertures(chief.frame.layout, number)
-    start = filled(weight, mean, 0.35 * float(across))
-    response = (
-        aperture(float(across), _BLUR * float(across)),
-        aperture(float(down), _BLUR * float(down)),
-    )
-    return solve(weight, mean, start, response)
+    weight /= 1 + np.float32(alike) * weight
+    start = filled(weight, mean, 0.35 * across)
+    return solve(weight, mean, start, response, pool)
+
+
+def _averaged(sums: Sums, width: npt.NDArray[np.float64], work: int) -> FloatArray:
+    """A plane of a face that does not move: the mean of what lies in each pixel, enlarged. Where a
+    pixel of subsampled chroma has no sample, those around it."""
+    weight, mean = sums.means()
+    around = filled(weight, mean, 0.5 * float(width.max()))
+    return _sized(np.where(weight > 0, mean, around), len(mean) * work)
+
+
+def _sized(picture: FloatArray, side: int) -> FloatArray:
+    """(N, N) or (N, N, 3) as (side, side) or (side, side, 3): enlarged, or the mean of what each
+    cell covers."""
+    if len(picture) == side:
+        return picture
+    method = cv2.INTER_CUBIC if len(picture) < side else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=method), np.float32)
 
 
 def _rgb(planes: Sequence[FloatArray], chief: Patch) -> FloatArray:
@@ -259,10 +233,7 @@ def _too_few(good: int, all_of_them: int) -> str:
     return f"only {good} of {all_of_them} frames could be registered; {LEAST_FRAMES} are needed"
 
 
-def _blurred(picture: FloatArray, sigma: float) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-
-
-def luma_of_square(patch: Patch, side: int, cells: int) -> FloatArray:
-    """(cells, cells) luma of the square in its own patch, 8-bit steps."""
-    return luma_of(patch.frame, compose(patch.from_square, grid_scale(cells / side)), cells)
+def _too_large(side: int) -> str:
+    most = _MOST_CELLS // side
+    said = f"the face is {side} pixels wide already"
+    return f"{said}; --portrait-scale {most} is the most for it" if most > 1 else f"{said}: see it"

@@ -106,10 +106,11 @@ def portrait(
     view: View,
     number: int,
     wish: Wish,
-    quantizer: float | None = None,
+    coded: float = 0.0,
     tell: Callable[[], None] = lambda: None,
 ) -> Portrait:
-    """The portrait of one view. `tell` is called for every frame of it, once or more.
+    """The portrait of one view. `coded`: the variance of `noise.coding_noise`. `tell` is called for
+    every frame of it, once or more.
 
     Raises InputError, and DamagedError for damage that is not known yet.
     """
@@ -140,7 +141,7 @@ def portrait(
             if frame.index == known.frame:
                 reference = len(patches)
             patches.append(patch)
-    made = integrate(patches, reference, square.side, wish.scale, quantizer, tell)
+    made = integrate(patches, reference, square.side, wish.scale, coded, tell)
     return replace(known, made=made)
 
 

@@ -9,6 +9,8 @@ Solved by half-quadratic steps with a separable majoriser, accelerated after Nes
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+
 import cv2
 import numpy as np
 
@@ -22,6 +24,14 @@ _SMOOTH = 0.08
 _REACH, _DECAY = 2, 0.6
 """Bilateral total variation: differences over shifts of up to REACH cells, weighted by
 DECAY^|shift|."""
+_SHIFTS = [
+    (dx, dy, _SMOOTH * _DECAY ** (abs(dx) + abs(dy)))
+    for dx in range(_REACH + 1)
+    for dy in range(-_REACH, _REACH + 1)
+    if dx > 0 or dy > 0
+]
+_BAND = 1 << 16
+"""Cells that are worked on at once: what a processor's cache holds."""
 _SHARP = 5.0
 """8-bit steps up to which a difference counts squared: those of noise, not of edges."""
 
@@ -52,39 +62,65 @@ def solve(
     mean: FloatArray,
     start: FloatArray,
     response: tuple[FloatArray, FloatArray],
+    pool: Executor,
 ) -> FloatArray:
     """The picture (N, N) float32 in 8-bit steps.
 
     `weight`, `mean`: (N, N), the sums; weights are inverse variances in squared steps. `start`: the
-    picture to begin with. `response`: of a sample, in cells (`aperture`).
+    picture to begin with. `response`: of a sample, in cells (`aperture`). `pool`: threads for bands
+    of it; the result does not depend on how many there are.
     """
-    shifts = [
-        (dx, dy, _SMOOTH * _DECAY ** (abs(dx) + abs(dy)))
-        for dx in range(_REACH + 1)
-        for dy in range(-_REACH, _REACH + 1)
-        if dx > 0 or dy > 0
-    ]
     bound = through(weight, response)
     picture: FloatArray = start.copy()
     ahead: FloatArray = picture
     pace = 1.0
+    rows = max(_BAND // max(len(start), 1), 8 * _REACH)
+    bands = [(top, min(top + rows, len(start))) for top in range(0, len(start), rows)]
     for _ in range(_ITERATIONS):
         slope = through(weight * (through(ahead, response) - mean), response)
-        total = bound.copy()
-        for dx, dy, strength in shifts:
-            here, there = _pairs(ahead.shape, dx, dy)
-            apart = ahead[here] - ahead[there]
-            pull = strength / np.sqrt(apart * apart + np.float32(_SHARP**2))
-            force = pull * apart
-            slope[here] += force
-            slope[there] -= force
-            total[here] += 2 * pull
-            total[there] += 2 * pull
-        new = ahead - slope / (total + np.float32(1e-6))
         following = (1 + np.sqrt(1 + 4 * pace * pace)) / 2
-        ahead = new + np.float32((pace - 1) / following) * (new - picture)
-        picture, pace = new, following
+        ahead_of, onward = ahead, np.float32((pace - 1) / following)
+        new, next_ahead = np.empty_like(picture), np.empty_like(picture)
+
+        def step(
+            band: tuple[int, int],
+            ahead: FloatArray = ahead_of,
+            slope: FloatArray = slope,
+            picture: FloatArray = picture,
+            new: FloatArray = new,
+            next_ahead: FloatArray = next_ahead,
+            onward: np.float32 = onward,
+        ) -> None:
+            here = slice(*band)
+            force, bend = _smoothing(ahead, *band)
+            new[here] = ahead[here] - (slope[here] + force) / (bound[here] + bend)
+            next_ahead[here] = new[here] + onward * (new[here] - picture[here])
+
+        list(pool.map(step, bands))
+        picture, ahead, pace = new, next_ahead, following
     return np.asarray(picture, np.float32)
+
+
+def _smoothing(picture: FloatArray, top: int, bottom: int) -> tuple[FloatArray, FloatArray]:
+    """The regulariser's slope, and a bound of its curvature, on the rows top..bottom."""
+    first, last = max(top - _REACH, 0), min(bottom + _REACH, len(picture))
+    part = picture[first:last]
+    slope, total = np.zeros_like(part), np.full_like(part, 1e-6)
+    for dx, dy, strength in _SHIFTS:
+        here, there = _pairs(part.shape, dx, dy)
+        apart = part[here] - part[there]
+        pull = apart * apart
+        pull += np.float32(_SHARP**2)
+        np.sqrt(pull, out=pull)
+        np.divide(np.float32(strength), pull, out=pull)
+        apart *= pull
+        slope[here] += apart
+        slope[there] -= apart
+        pull *= np.float32(2)
+        total[here] += pull
+        total[there] += pull
+    inner = slice(top - first, bottom - first)
+    return slope[inner], total[inner]
 
 
 def _pairs(

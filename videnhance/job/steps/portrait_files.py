@@ -24,7 +24,8 @@ from videnhance.portraits.support import support_picture
 
 METHOD = (
     "registration (track, affine, DIS flow), robust weights, super-resolution by regularised least "
-    "squares (Farsiu et al. 2004); no learned prior"
+    "squares (Farsiu et al. 2004), held to its reference frame (local Wiener filter, Lee 1980); no "
+    "learned prior"
 )
 _BESIDE = "recorded", "bicubic", "support"
 

@@ -33,11 +33,10 @@ from videnhance.job.steps.portrait_files import (
     save,
 )
 from videnhance.job.steps.record_file import forget_record
-from videnhance.media.reading.coding import coding_of
 from videnhance.media.writing.marks import ENHANCED, INVENTED
 from videnhance.media.writing.png import write_png
 from videnhance.portraits.integrate import Integrated
-from videnhance.portraits.noise import quantizer_for
+from videnhance.portraits.noise import coding_noise
 from videnhance.portraits.patches import Square
 from videnhance.portraits.persons import (
     Portrait,
@@ -101,7 +100,7 @@ def _made(job: Job, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     scope, clip, wish = job.scope, job.scope.clip, job.settings.portrait
     span = scope.start, scope.stop
     tracks = [t for t in job.tracks.tracklets if t.start < span[1] and span[0] < t.stop]
-    quantizer = quantizer_for(coding_of(clip.info, clip.recorded.timeline), clip.info.codec)
+    coding = coding_noise(clip.info, clip.recorded.timeline)
     name = named_restorer(job)
     restorer = restorers.create(job.loader) if name is not None else None
     total, done = frames_to_read(tracks, span), 0
@@ -130,7 +129,7 @@ def _made(job: Job, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     with job.monitor.step("portrait"):
         for track, number, view in views:
             before = done
-            entry, row = _one(job, folder, track, number, view, quantizer, restorer, tell)
+            entry, row = _one(job, folder, track, number, view, coding.variance, restorer, tell)
             done = before + steps_of(view)
             entries.append(entry)
             rows += [row] if row is not None else []
@@ -152,7 +151,7 @@ def _made(job: Job, folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         "restorer": name,
         "models": {name: used.sha256 for name, used in job.loader.obtained.items()},
         "versions": job.record.document["versions"],
-        "quantizer": quantizer,
+        "coding noise": asdict(coding),
         "portraits": entries,
         "files": {
             path.name: sha256_of(path)
@@ -169,19 +168,19 @@ def _one(
     track: Tracklet,
     number: int,
     view: View,
-    quantizer: float | None,
+    coded: float,
     restorer: Restorer | None,
     tell: Any,
 ) -> tuple[dict[str, Any], SheetRow | None]:
     """One portrait's entry in the record, and its row of the sheet; made unless it is there."""
     wish = job.settings.portrait
     files = PortraitFiles(folder, f"track{track.id:03d}_view{number}_x{wish.scale}")
-    fingerprint = _fingerprint(job, track, number, view, quantizer)
+    fingerprint = _fingerprint(job, track, number, view, coded)
     entry = kept(files, fingerprint)
     if entry is None:
         clip = job.scope.clip
         kind = Wish(scale=wish.scale, views=wish.views)
-        found = portrait(clip, track, view, number, kind, quantizer, tell)
+        found = portrait(clip, track, view, number, kind, coded, tell)
         if not isinstance(found.made, Integrated):
             return _refused(track.id, number, found.made.reason, found.frames), None
         entry = _entry(job, found, found.made, files)
@@ -272,9 +271,7 @@ def _write_sheet(
         part.write_bytes(pdf_of(pages, title))
 
 
-def _fingerprint(
-    job: Job, track: Tracklet, number: int, view: View, quantizer: float | None
-) -> str:
+def _fingerprint(job: Job, track: Tracklet, number: int, view: View, coded: float) -> str:
     """Of all that a portrait's content is a function of."""
     document = job.record.document
     return digest_of(
@@ -288,7 +285,7 @@ def _fingerprint(
         [track.id, track.start, number, view.reference, list(view.rows)],
         poses_digest(track),
         job.settings.portrait.scale,
-        quantizer,
+        coded,
     )
 
 

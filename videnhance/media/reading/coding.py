@@ -35,10 +35,12 @@ def coding_of(info: VideoInfo, timeline: RecordedTimeline) -> Coding:
     size = sum(file.stat().st_size for file in files_of(info.path))
     bits = 8.0 * size / (len(timeline) * info.width * info.height)
     bits /= 1.0 if info.codec in _PREDICTING else _ALONE
-    return Coding(bits, _quantizer(info, timeline) if info.codec == "h264" else None)
+    return Coding(bits, told_quantizer(info, timeline) if info.codec == "h264" else None)
 
 
-def _quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
+def told_quantizer(info: VideoInfo, timeline: RecordedTimeline) -> float | None:
+    """The median quantizer of some frames, in the codec's own units; None where its decoder tells
+    none."""
     steps = np.linspace(0, len(timeline.keyframes) - 1, min(_PLACES, len(timeline.keyframes)))
     found: list[float] = []
     for key in {timeline.keyframes[round(step)] for step in steps}:
