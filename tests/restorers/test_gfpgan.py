@@ -22,7 +22,8 @@ from tests.making.networks import by_torch, gfpgan_state
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
-from videnhance.job.run import enhance
+from videnhance.job.run import enhance, make_portraits_of
+from videnhance.media.writing.png import read_picture, read_text
 from videnhance.models.loading import load_state
 from videnhance.restorers.gfpgan import build
 from videnhance.restorers.network import NetworkRestorer
@@ -134,3 +135,33 @@ def test_a_job_with_gfpgan_is_recorded_and_repeats_itself(
     for a, b in zip(first, second, strict=True):
         for p, q in zip(a, b, strict=True):
             np.testing.assert_array_equal(p, q)
+
+
+def test_beside_a_portrait_gfpgan_is_a_further_column_and_says_that_it_invents(
+    tmp_path: Path, authors: tuple[Path, Any], square_detector: str
+) -> None:
+    path, _ = authors
+    clip = write_rgb(tmp_path / "in.mkv", square_frames(6))
+    plain = Settings(detect=DetectSettings(detector=square_detector, every=1))
+    named = replace(
+        plain,
+        restore=RestoreSettings(restorer="gfpgan"),
+        models=ModelSettings(files=(("gfpgan-1.4", str(path)),), trust=True, offline=True),
+    )
+
+    make_portraits_of(clip, tmp_path / "plain", plain)
+    make_portraits_of(clip, tmp_path / "named", named)
+
+    stem = "track001_view1_x2"
+    column = tmp_path / "named" / f"{stem}_gfpgan-1.4-AI.png"
+    assert "AI" in read_text(column)["Title"]
+    without, beside = (read_picture(tmp_path / f / f"{stem}.png") for f in ("plain", "named"))
+    made = read_picture(column)
+    assert without is not None and made is not None
+    np.testing.assert_array_equal(beside, without)
+    assert made.shape == without.shape
+    assert not np.array_equal(made, without)
+    record = json.loads((tmp_path / "named" / "portraits.json").read_text())
+    assert record["models"]["gfpgan-1.4"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    sheets = [read_picture(tmp_path / f / "sheet.png") for f in ("plain", "named")]
+    assert sheets[1].shape[1] > sheets[0].shape[1]  # type: ignore[union-attr]
