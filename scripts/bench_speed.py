@@ -3,30 +3,50 @@
     python scripts/bench_speed.py CLIP [--runs 3] [--restorer fusion]
 
 The baseline decodes every frame and encodes it with the same encoder and options, with one
-decoding and one encoding loop, as `ffmpeg -i CLIP -c:v libx264 -crf 17` does.
+decoding and one encoding loop, as `ffmpeg -i CLIP -c:v libx264 -crf 17` does. Processor time, of
+all cores together, tells more than wall time where other work runs, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import av
 
-from videnhance.job.plan import make_plan
+from videnhance.cli.session import keep_freed_memory
+from videnhance.job.plan import Plan, make_plan
 from videnhance.job.run import enhance
 from videnhance.media.writing.segment import SegmentWriter
 from videnhance.render.queues import background, prefetch
 from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings
 
+T = TypeVar("T")
 
-def transcode(source: Path, output: Path, settings: Settings) -> float:
-    """Seconds to decode and encode all frames, with nothing between."""
-    plan = make_plan(source, output, settings, overwrite=True)
-    began = time.perf_counter()
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of a run."""
+
+    wall: float
+    processor: float
+
+    @staticmethod
+    def of(work: Callable[[], T]) -> tuple[Took, T]:
+        wall, processor = time.perf_counter(), time.process_time()
+        done = work()
+        return Took(time.perf_counter() - wall, time.process_time() - processor), done
+
+
+def transcode(plan: Plan, output: Path) -> None:
+    """Decode and encode all frames, with nothing between."""
     clip = plan.scope.clip
     frames = clip.frames(0, len(clip.timeline), plan.encoding.pix_fmt)
     with (
@@ -35,7 +55,6 @@ def transcode(source: Path, output: Path, settings: Settings) -> float:
     ):
         for frame in prefetch(frames, 8):
             put(frame)
-    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -52,30 +71,39 @@ def main() -> None:
     )
     with av.open(str(wish.clip)) as container:
         frames = sum(1 for packet in container.demux(video=0) if packet.size)
-    plain: list[float] = []
-    whole: list[float] = []
+    keep_freed_memory()  # as the command does
+    plain: list[Took] = []
+    whole: list[Took] = []
     steps: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "plain.mp4"
+        plan = make_plan(wish.clip, output, settings, overwrite=True)
         for _ in range(wish.runs):
-            plain.append(transcode(wish.clip, Path(folder) / "plain.mp4", settings))
-            began = time.perf_counter()
-            summary = enhance(wish.clip, Path(folder) / "out.mp4", settings, overwrite=True)
-            whole.append(time.perf_counter() - began)
+            plain.append(Took.of(partial(transcode, plan, output))[0])
+            took, summary = Took.of(
+                partial(enhance, wish.clip, Path(folder) / "out.mp4", settings, overwrite=True)
+            )
+            whole.append(took)
             for step, seconds in summary.steps.items():
                 steps.setdefault(step, []).append(seconds)
-    base = statistics.median(plain)
     print(f"{wish.clip.name}: {frames} frames, {summary.faces} faces in {summary.tracks} tracks")
-    print(f"{'':22}{'ms/frame':>9} {'x plain':>8}")
-    _row("plain decode+encode", base, frames, base)
+    print(f"{'':22}{'ms/frame':>9} {'x plain':>8} {'processor':>10} {'x plain':>8}")
+    base, own = (median(getattr(run, kind) for run in plain) for kind in ("wall", "processor"))
+    _row("plain decode+encode", frames, (base, base), (own, own))
     for step, each in steps.items():
-        _row(step, statistics.median(each), frames, base)
-    _row("enhance, whole run", statistics.median(whole), frames, base)
-    ratios = sorted(b / a for a, b in zip(plain, whole, strict=True))
+        _row(step, frames, (median(each), base))
+    walls, processors = (
+        median(getattr(run, kind) for run in whole) for kind in Took.__annotations__
+    )
+    _row("enhance, whole run", frames, (walls, base), (processors, own))
+    ratios = sorted(b.wall / a.wall for a, b in zip(plain, whole, strict=True))
     print(f"ratio of paired runs: {', '.join(f'{r:.2f}' for r in ratios)}")
 
 
-def _row(name: str, seconds: float, frames: int, base: float) -> None:
-    print(f"{name:22}{1000 * seconds / frames:9.1f} {seconds / base:8.2f}")
+def _row(name: str, frames: int, *pairs: tuple[float, float]) -> None:
+    """`pairs`: seconds, and those of the baseline; wall time first."""
+    cells = (f"{1000 * took / frames:9.1f} {took / base:8.2f}" for took, base in pairs)
+    print(f"{name:22}{'  '.join(cells)}")
 
 
 if __name__ == "__main__":
