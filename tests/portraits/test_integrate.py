@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from tests.making.seen import SIDE, decibels, inner, patch, still, truth, walking
+from videnhance.imaging.affine import compose, translation
 from videnhance.portraits.integrate import Integrated, Refusal, integrate
 from videnhance.portraits.patches import Patch
 
@@ -62,6 +65,23 @@ def test_ten_bits_in_color_are_integrated_with_their_chroma() -> None:
     assert abs(found.picture @ [0.299, 0.587, 0.114] - grey(flat.picture) / 255).mean() < 1 / 255
     redness = 255 * (found.picture[..., 0] - found.picture @ [0.299, 0.587, 0.114]) / 1.402
     assert abs(redness + 38)[8:-8, 8:-8].max() < 3  # Cr is 90 everywhere
+
+
+def test_beyond_the_edge_of_the_frame_is_what_players_show_there() -> None:
+    patches = [beyond_the_edge(one) for one in walking(truth(), 12, far=0.5)]
+
+    found = made(patches, 2)
+
+    left = (slice(None), slice(0, 8))
+    assert np.median(found.support[:, :4]) == 0
+    assert abs(grey(found.picture) - grey(found.bicubic))[left].max() < 25
+
+
+def beyond_the_edge(one: Patch) -> Patch:
+    """The patch of a face that is cut by the left edge of the frame, by 8 pixels."""
+    cut = np.ascontiguousarray(one.frame.planes[0][:, 24:])
+    frame = replace(one.frame, planes=(cut,))
+    return replace(one, frame=frame, from_square=compose(translation(-24, 0), one.from_square))
 
 
 def test_a_poster_in_color_is_averaged_with_its_chroma() -> None:

@@ -21,7 +21,7 @@ from videnhance.imaging.frames import FloatArray, PixelLayout
 from videnhance.portraits.accumulation import Sums, apertures
 from videnhance.portraits.noise import LEAST, left_by_coding, own_noise
 from videnhance.portraits.patches import Patch, grid_scale
-from videnhance.portraits.reference import held_to
+from videnhance.portraits.reference import held_to, plane_of
 from videnhance.portraits.superres import aperture, filled, solve
 from videnhance.portraits.support import (
     LEAST_FRAMES,
@@ -132,12 +132,14 @@ def integrate(
         solved = []
         for number, grid in enumerate(grids):
             if still:
-                plane = _averaged(plain[number], apertures(layout, number), work)
+                single = plane_of(chief, number, side, side)
+                plane = _averaged(plain[number], apertures(layout, number), single, work)
             else:
                 response = _response(layout, number, grid)
                 across = grid * float(apertures(layout, number)[0])
                 alike = _ALIKE * grid**2 if number == 0 else 0.0
-                plane = _solved(sums[number], response, across, alike, pool)
+                single = plane_of(chief, number, side, side * grid)
+                plane = _solved(sums[number], single, response, across, alike, pool)
                 there, _, _ = shown[number]
                 noise = max(own_noise(there.values), _HELD * coded)
                 plane = held_to(plane, chief, number, there, noise, response, side)
@@ -181,24 +183,28 @@ def _response(layout: PixelLayout, plane: int, grid: int) -> tuple[FloatArray, F
 
 def _solved(
     sums: Sums,
+    single: FloatArray,
     response: tuple[FloatArray, FloatArray],
     across: float,
     alike: float,
     pool: ThreadPoolExecutor,
 ) -> FloatArray:
-    """A plane on its grid, in 8-bit steps. `across`: width of a sample in cells; `alike`: variance
-    of a cell that does not fall with the number of frames."""
+    """A plane on its grid, in 8-bit steps. `single`: the reference's alone; `across`: width of a
+    sample in cells; `alike`: variance of a cell that does not fall with the number of frames.
+    """
     weight, mean = sums.means()
     weight /= 1 + np.float32(alike) * weight
-    start = filled(weight, mean, 0.35 * across)
+    start = filled(weight, mean, 0.35 * across, single)
     return solve(weight, mean, start, response, pool)
 
 
-def _averaged(sums: Sums, width: npt.NDArray[np.float64], work: int) -> FloatArray:
+def _averaged(
+    sums: Sums, width: npt.NDArray[np.float64], single: FloatArray, work: int
+) -> FloatArray:
     """A plane of a face that does not move: the mean of what lies in each pixel, enlarged. Where a
     pixel of subsampled chroma has no sample, those around it."""
     weight, mean = sums.means()
-    around = filled(weight, mean, 0.5 * float(width.max()))
+    around = filled(weight, mean, 0.5 * float(width.max()), single)
     return _sized(np.where(weight > 0, mean, around), len(mean) * work)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from videnhance.imaging.affine import compose, warp
 from videnhance.imaging.color import frame_to_plane
-from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.frames import FloatArray, Matrix
 from videnhance.portraits.accumulation import Placed, read
 from videnhance.portraits.patches import Patch, grid_scale
 from videnhance.portraits.superres import through
@@ -44,16 +44,25 @@ def held_to(
     it; all in 8-bit steps. `noise`: of the samples, a variance. `response`: of a sample, in cells
     of the picture. `side`: of the square in source pixels."""
     cells = len(picture)
-    to_plane = compose(
-        frame_to_plane(reference.frame.layout, plane),
-        compose(reference.from_square, grid_scale(cells / side)),
-    )
+    to_plane = _to_plane(reference, plane, cells / side)
     for _ in range(_ROUNDS):
         seen = read(through(picture, response), samples.at, side)
         lacking = np.where(samples.inside, samples.values - seen, np.float32(0))
         shown = significant(np.asarray(lacking, np.float32), noise)
         picture = picture + warp(shown, to_plane, (cells, cells))
     return np.asarray(picture, np.float32)
+
+
+def plane_of(patch: Patch, plane: int, side: int, cells: int) -> FloatArray:
+    """(cells, cells) of a plane in the square of `side` pixels, in 8-bit steps."""
+    shown = warp(patch.frame.planes[plane], _to_plane(patch, plane, cells / side), (cells, cells))
+    return np.asarray(shown * np.float32(1.0 / (1 << (patch.frame.layout.depth - 8))), np.float32)
+
+
+def _to_plane(patch: Patch, plane: int, scale: float) -> Matrix:
+    """From the square, in cells of so many a pixel, to the samples of a plane."""
+    to_frame = compose(patch.from_square, grid_scale(scale))
+    return compose(frame_to_plane(patch.frame.layout, plane), to_frame)
 
 
 def significant(difference: FloatArray, noise: float) -> FloatArray:

@@ -30,6 +30,8 @@ _SHIFTS = [
     for dy in range(-_REACH, _REACH + 1)
     if dx > 0 or dy > 0
 ]
+_LITTLE = 1e-6
+"""Weight that counts as none: a hundredth of what a single sample has two cells away."""
 _BAND = 1 << 16
 """Cells that are worked on at once: what a processor's cache holds."""
 _SHARP = 5.0
@@ -132,8 +134,10 @@ def _pairs(
     return (rows[0], columns[0]), (rows[1], columns[1])
 
 
-def filled(weight: FloatArray, mean: FloatArray, sigma: float) -> FloatArray:
-    """The normalised convolution of the sums: each cell's mean with those around it."""
+def filled(weight: FloatArray, mean: FloatArray, sigma: float, elsewhere: FloatArray) -> FloatArray:
+    """The normalised convolution of the sums: each cell's mean with those around it, and what is
+    `elsewhere` (N, N) where nothing fell, as beyond the frame's edge."""
     share = cv2.GaussianBlur(weight, (0, 0), sigma)
     value = cv2.GaussianBlur(weight * mean, (0, 0), sigma)
-    return np.asarray(value / np.maximum(share, 1e-9), np.float32)
+    little = np.float32(_LITTLE)
+    return np.asarray((value + little * elsewhere) / (share + little), np.float32)
