@@ -135,8 +135,12 @@ WEIGHTS: dict[str, Weights] = {
 }
 
 
-BUNDLED = {"clarity": Path(__file__).parent.parent / "restorers" / "clarity.safetensors"}
-"""Weights that come with the package, by name; restorers/clarity.md describes them."""
+_PACKAGE = Path(__file__).parent.parent
+BUNDLED = {
+    "clarity": _PACKAGE / "restorers" / "clarity.safetensors",
+    "identity": _PACKAGE / "identity" / "identity.safetensors",
+}
+"""Weights that come with the package, by name; a model card (.md) beside each describes them."""
 
 
 def folder() -> Path:
