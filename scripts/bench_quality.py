@@ -167,7 +167,7 @@ def judge_clip(
         if not found:
             report.leave_out(name, label, "no face found in the degraded clip")
             continue
-        new = judged(name, label, found, times)
+        new = judged(name, label, found, times, trial.embed)
         print_cell(new, header=not rows)
         report.figures += new
         last = new[-1]
@@ -218,19 +218,22 @@ def print_cell(figures: Sequence[Figures], *, header: bool) -> None:
     if header:
         print(
             f"{'degradation':14} {'eyes':>5} {'crops':>5} {'restorer':12} {'PSNR':>6} {'SSIM':>7} "
-            f"{'GMSD':>7} {'flicker':>7} {'worst':>6} {'worse':>6} {'ms':>6}"
+            f"{'GMSD':>7} {'flicker':>7} {'worst':>6} {'worse':>6} "
+            f"{'IDS':>6} {'sigma':>6} {'ms':>6}"
         )
     for row in figures:
         if row.restorer == BICUBIC:
             print(
                 f"{row.degradation:14} {row.eyes:5.1f} {row.crops:5d} {row.restorer:12} "
-                f"{row.psnr:6.2f} {row.ssim:7.4f} {row.gmsd:7.4f}"
+                f"{row.psnr:6.2f} {row.ssim:7.4f} {row.gmsd:7.4f} {'':22}"
+                f"{_number(row.ids, '6.3f')} {_number(row.sigma_ids, '6.3f')}"
             )
         else:
             print(
                 f"{'':26} {row.restorer:12} {row.psnr_gain:+6.2f} {row.ssim_gain:+7.4f} "
-                f"{row.gmsd_change:+7.4f} {_ratio(row.flicker)} {row.worst_gain:+6.2f} "
-                f"{row.worse_blocks:6.1%} {row.milliseconds:6.1f}"
+                f"{row.gmsd_change:+7.4f} {_number(row.flicker, '7.3f')} {row.worst_gain:+6.2f} "
+                f"{row.worse_blocks:6.1%} {_number(row.ids_change, '+6.3f')} "
+                f"{_number(row.sigma_ids, '6.3f')} {row.milliseconds:6.1f}"
             )
     sys.stdout.flush()
 
@@ -239,20 +242,21 @@ def print_overall(rows: Sequence[Overall]) -> None:
     print(
         f"\nMeans over the clips, bicubic as zero\n{'degradation':14} {'clips':>5} {'restorer':12} "
         f"{'PSNR':>6} {'least':>6} {'SSIM':>7} {'GMSD':>7} {'flicker':>7} {'worst':>6} "
-        f"{'worse':>6} {'ms':>6}  least of"
+        f"{'worse':>6} {'IDS':>6} {'nearer':>7} {'sigma':>6} {'ms':>6}  least of"
     )
     for row in rows:
         if row.restorer != BICUBIC:
             print(
                 f"{row.degradation:14} {row.clips:5d} {row.restorer:12} {row.psnr_gain:+6.2f} "
                 f"{row.least_gain:+6.2f} {row.ssim_gain:+7.4f} {row.gmsd_change:+7.4f} "
-                f"{_ratio(row.flicker)} {row.worst_gain:+6.2f} {row.worse_blocks:6.1%} "
-                f"{row.milliseconds:6.1f}  {row.least_clip}"
+                f"{_number(row.flicker, '7.3f')} {row.worst_gain:+6.2f} {row.worse_blocks:6.1%} "
+                f"{_number(row.ids_change, '+6.3f')} {row.nearer:3d}/{row.embedded:<3d} "
+                f"{_number(row.sigma_ids, '6.3f')} {row.milliseconds:6.1f}  {row.least_clip}"
             )
 
 
-def _ratio(flicker: float | None) -> str:
-    return f"{flicker:7.3f}" if flicker is not None else f"{'-':>7}"
+def _number(value: float | None, form: str) -> str:
+    return format(value, form) if value is not None else format("-", f">{form.lstrip('+')[0]}")
 
 
 if __name__ == "__main__":

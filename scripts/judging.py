@@ -6,17 +6,23 @@ to 0..1. All figures are over the face's elliptic mask, whose weights are (S, S)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
+from videnhance.identity.embedding import LEAST_EYES, distance
 from videnhance.imaging.compositing import ellipse_mask
 from videnhance.imaging.frames import FloatArray
+
+Apart = dict[int, list[float]]
+Embed = Callable[[Sequence[FloatArray]], npt.NDArray[np.float32]]
+"""As identity.embedding.Embedder.embed."""
 
 BICUBIC = "bicubic"
 BLOCK = 16
@@ -52,6 +58,10 @@ class Figures:
     two frames follow each other or bicubic has none. `worst_gain`: dB over bicubic of the worst
     crop, of `worst_track` in `worst_frame`. `worse_blocks`: share of blocks of 16 x 16 whose error
     grew. `milliseconds`: for a face and frame, the median. `eyes`: pixels, median over the crops.
+
+    `ids`: distance between the embeddings of crop and truth (identity/identity.md), 0 is alike;
+    `sigma_ids`: its standard deviation along a track, so how much it jitters. Of the crops with
+    at least LEAST_EYES pixels between the eyes; None where there are none, or nothing embeds.
     """
 
     clip: str
@@ -71,11 +81,16 @@ class Figures:
     worst_frame: int
     worse_blocks: float
     milliseconds: float
+    ids: float | None = None
+    ids_change: float | None = None
+    sigma_ids: float | None = None
 
 
 @dataclass(frozen=True)
 class Overall:
-    """Of one restorer on one degradation: means over the clips, and the clip it gains least on."""
+    """Of one restorer on one degradation: means over the clips, and the clip it gains least on.
+
+    `nearer` of `embedded` clips have a smaller distance to the truth's embedding than bicubic."""
 
     degradation: str
     restorer: str
@@ -89,17 +104,57 @@ class Overall:
     worst_gain: float
     worse_blocks: float
     milliseconds: float
+    ids: float | None = None
+    ids_change: float | None = None
+    sigma_ids: float | None = None
+    nearer: int = 0
+    embedded: int = 0
 
 
 def judged(
-    clip: str, degradation: str, shown: Sequence[Shown], milliseconds: Mapping[str, float]
+    clip: str,
+    degradation: str,
+    shown: Sequence[Shown],
+    milliseconds: Mapping[str, float],
+    embed: Embed | None = None,
 ) -> list[Figures]:
     """Figures of every restorer; `shown` in the order of tracklets, then of frames."""
     plain = _rows(shown, BICUBIC)
+    apart = distances(shown, embed) if embed is not None else {}
     return [
-        _figures(clip, degradation, name, shown, plain, milliseconds.get(name, 0.0))
+        replace(
+            _figures(clip, degradation, name, shown, plain, milliseconds.get(name, 0.0)),
+            **_identity(apart, name),
+        )
         for name in shown[0].crops
     ]
+
+
+def distances(shown: Sequence[Shown], embed: Embed) -> dict[str, Apart]:
+    """By restorer and track, from each crop's embedding to that of its truth, in order of frames;
+    without faces that are too small for it."""
+    found: dict[str, Apart] = {}
+    for item in shown:
+        if item.eyes < LEAST_EYES:
+            continue
+        truth, *crops = embed([item.truth, *item.crops.values()])
+        for name, crop in zip(item.crops, crops, strict=True):
+            own = found.setdefault(name, {}).setdefault(item.tracklet, [])
+            own.append(distance(crop, truth))
+    return found
+
+
+def _identity(apart: Mapping[str, Apart], name: str) -> dict[str, Any]:
+    """The fields of Figures that follow from the distances."""
+    if name not in apart:
+        return {}
+    means = {key: float(np.mean(list(chain(*apart[key].values())))) for key in (name, BICUBIC)}
+    spreads = [np.var(values) for values in apart[name].values() for _ in values]
+    return {
+        "ids": means[name],
+        "ids_change": means[name] - means[BICUBIC],
+        "sigma_ids": float(np.sqrt(np.mean(spreads))),
+    }
 
 
 def overall(figures: Sequence[Figures]) -> list[Overall]:
@@ -111,6 +166,7 @@ def overall(figures: Sequence[Figures]) -> list[Overall]:
     for (degradation, restorer), rows in groups.items():
         least = min(rows, key=lambda row: row.psnr_gain)
         flicker = [row.flicker for row in rows if row.flicker is not None]
+        changes = [row.ids_change for row in rows if row.ids_change is not None]
         found.append(
             Overall(
                 degradation=degradation,
@@ -125,9 +181,19 @@ def overall(figures: Sequence[Figures]) -> list[Overall]:
                 worst_gain=min(row.worst_gain for row in rows),
                 worse_blocks=float(np.mean([row.worse_blocks for row in rows])),
                 milliseconds=float(np.mean([row.milliseconds for row in rows])),
+                ids=_mean(row.ids for row in rows),
+                ids_change=_mean(changes),
+                sigma_ids=_mean(row.sigma_ids for row in rows),
+                nearer=sum(change < 0 for change in changes),
+                embedded=len(changes),
             )
         )
     return found
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _figures(

@@ -8,16 +8,18 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from degrading import Image
-from judging import BICUBIC, Shown
+from judging import BICUBIC, Embed, Shown
 
 from videnhance import restorers
 from videnhance.faces.alignment import crop_to_frame, eye_distance
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracklets import CropWindow, Tracklet
+from videnhance.identity.embedding import IDENTITY
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
@@ -42,6 +44,11 @@ class Trial:
     device: str = "cpu"
     coding: Coding = UNKNOWN_CODING
     """Of the clip they are shown."""
+
+    @cached_property
+    def embed(self) -> Embed:
+        """What the identity of faces is measured with."""
+        return IDENTITY.make(Loader(self.settings, self.device)).embed
 
     def restorers(self) -> dict[str, restorers.Restorer]:
         """New ones: what they remember is of one video. Raises UsageError, ModelError."""

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
     *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
-    *("inference", "models", "detectors", "restorers", "render", "show", "portraits"),
-    *("evidence", "job", "report", "cli"),
+    *("inference", "models", "detectors", "restorers", "identity", "render", "show"),
+    *("portraits", "evidence", "job", "report", "cli"),
 )
 """From the ground up: a room imports only from itself and from those before it."""
 INNER = {

@@ -25,6 +25,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.source import probe
 from videnhance.media.repair.recording import Recording
 from videnhance.media.timeline import RecordedTimeline
+from videnhance.settings.groups import PartSettings
 
 Document = dict[str, Any]
 Spoil = Callable[[Document], object]
@@ -87,6 +88,14 @@ def test_read_and_written_again_it_is_the_same_to_the_byte(path: Path, clip: Cli
     write_tracks(path, read_tracks(path, clip), clip)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["tracks.json"]
+
+
+def test_persons_are_written_and_read_and_files_without_them_too(path: Path, clip: Clip) -> None:
+    first, *others = TRACKS.tracklets
+    write_tracks(path, replace(TRACKS, tracklets=(replace(first, person=2), *others)), clip)
+    assert {t.id: t.person for t in read_tracks(path, clip).tracklets} == {3: 2, 1: None, 7: None}
+    edited(path, lambda document: [track.pop("person") for track in document["tracks"]])
+    assert {t.person for t in read_tracks(path, clip).tracklets} == {None}
 
 
 def test_tracks_in_another_order_are_written_the_same(path: Path, clip: Clip) -> None:
@@ -185,9 +194,9 @@ WRONG: tuple[tuple[Spoil, str], ...] = (
     (lambda d: d["source"].update(size=[48, 64]), "source.size is [48, 64]; should be [64, 48], i"),
     (lambda d: d.update(time_base="1/30"), 'time_base is "1/30"; should be "1/25", in.mp4\'s: thi'),
     # Tracks.
-    (lambda d: d["tracks"].append(4), "tracks[3] is 4; should be an object with id, start"),
+    (lambda d: d["tracks"].append(4), "tracks[3] is 4; should be an object with id, person, start"),
     (lambda d: d["tracks"][1].pop("poses"), "tracks[1] has no poses"),
-    (track(1, score=[1]), 'tracks[1] has an unknown key "score"; known are id, start'),
+    (track(1, score=[1]), 'tracks[1] has an unknown key "score"; known are id, person, start'),
     (track(1, id=0), "tracks[1].id is 0; should be a whole number from 1"),
     (track(1, id=True), "tracks[1].id is true; should be a whole number from 1"),
     (track(1, id=2.0), "tracks[1].id is 2.0; should be a whole number from 1"),
@@ -251,6 +260,8 @@ WRONG: tuple[tuple[Spoil, str], ...] = (
     (lambda d: d["zones"][1].pop("x1"), "zones[1] has no x1; should have x0, y0, x1, y1"),
     (zone(w=3), 'zones[1] has an unknown key "w"; known are x0, y0, x1, y1'),
     (zone(x1="64"), 'zones[1].x1 is "64"; should be a number from -1000000 to 1000000'),
+    (track(1, person=0), "tracks[1].person is 0; should be a whole number from 1, or null"),
+    (track(1, person=True), "tracks[1].person is true; should be a whole number from 1"),
     (zone(x1=NAN), 'zones[1].x1 is "NaN"; should be a number'),
     (zone(x1=True), "zones[1].x1 is true; should be a number"),
     (zone(x1=2e6), "zones[1].x1 is 2000000.0; should be a number"),
@@ -349,19 +360,36 @@ def ids(tracks: Tracks) -> list[int]:
 
 
 def test_persons_are_chosen_and_zones_stay() -> None:
-    assert choose(TRACKS, (), ()) == TRACKS
-    assert ids(choose(TRACKS, (1, 3), ())) == [3, 1]
-    assert ids(choose(TRACKS, (), (1,))) == [3, 7]
-    assert ids(choose(TRACKS, (1, 7), (7,))) == [1]
-    assert choose(TRACKS, (), (1, 3, 7)) == Tracks((), ZONES)
+    assert choose(TRACKS, PartSettings()) == TRACKS
+    assert ids(choose(TRACKS, PartSettings(only=(1, 3)))) == [3, 1]
+    assert ids(choose(TRACKS, PartSettings(skip=(1,)))) == [3, 7]
+    assert ids(choose(TRACKS, PartSettings(only=(1, 7), skip=(7,)))) == [1]
+    assert choose(TRACKS, PartSettings(skip=(1, 3, 7))) == Tracks((), ZONES)
     with pytest.raises(UsageError, match="name the same tracks"):
-        choose(TRACKS, (3,), (1, 3))
+        choose(TRACKS, PartSettings(only=(3,), skip=(1, 3)))
+
+
+def test_persons_are_chosen_by_their_numbers() -> None:
+    who = {3: 1, 1: 2, 7: None}
+    tracks = replace(
+        TRACKS, tracklets=tuple(replace(t, person=who[t.id]) for t in TRACKS.tracklets)
+    )
+    assert ids(choose(tracks, PartSettings(only_person=(1,)))) == [3]
+    assert ids(choose(tracks, PartSettings(only_person=(1,), only=(7,)))) == [3, 7]
+    assert ids(choose(tracks, PartSettings(skip_person=(2,)))) == [3, 7]
+    assert ids(choose(tracks, PartSettings(only=(3, 1), skip_person=(1,)))) == [1]
+    with pytest.raises(UsageError, match=r"^--only-person 3: no such person; there are 1, 2$"):
+        choose(tracks, PartSettings(only_person=(3,)))
+    with pytest.raises(UsageError, match=r"^--skip-person 1: no such person; there are none$"):
+        choose(TRACKS, PartSettings(skip_person=(1,)))
+    with pytest.raises(UsageError, match="leaves none"):
+        choose(tracks, PartSettings(only_person=(1,), skip_person=(1,)))
 
 
 def test_a_person_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match=r"^--only 2: no such track; there are 1, 3, 7$"):
-        choose(TRACKS, (1, 2), ())
+        choose(TRACKS, PartSettings(only=(1, 2)))
     with pytest.raises(UsageError, match=r"^--skip 4: no such track; there are 1, 3, 7$"):
-        choose(TRACKS, (1,), (4,))
+        choose(TRACKS, PartSettings(only=(1,), skip=(4,)))
     with pytest.raises(UsageError, match=r"^--only 1: no such track; there are none$"):
-        choose(Tracks(()), (1,), ())
+        choose(Tracks(()), PartSettings(only=(1,)))

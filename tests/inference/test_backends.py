@@ -20,6 +20,7 @@ from skimage import data
 from tests.making.networks import codeformer, gfpgan_state, restoreformer, retinaface
 from videnhance.detectors import centerface
 from videnhance.detectors import retinaface as retina
+from videnhance.identity import embedding
 from videnhance.imaging.frames import FloatArray
 from videnhance.inference import (
     CODED,
@@ -129,7 +130,12 @@ def of_realesrgan(folder: Path) -> Subject:
     return Subject(replace(definition, make=lambda: made), (face(48),), 255.0, 1.0)
 
 
-SMALL = (of_centerface, of_retinaface, of_clarity, of_clarity_in, of_realesrgan)
+def of_identity(folder: Path) -> Subject:
+    definition = embedding.definition(BUNDLED["identity"])
+    return Subject(definition, (face(150),), 1.0, 1e-4, 1e-4)
+
+
+SMALL = (of_centerface, of_retinaface, of_clarity, of_clarity_in, of_identity, of_realesrgan)
 SLOW = (of_gfpgan, of_restoreformer, of_codeformer, of_parsenet)
 
 

@@ -26,7 +26,7 @@ from videnhance.job.directory.fingerprints import (
 from videnhance.job.directory.record import PACKAGES, Record, read_record
 from videnhance.models.registry import Row
 from videnhance.models.store import Obtained
-from videnhance.render.networks import detecting_weights, rendering_weights
+from videnhance.render.networks import detecting_weights, rendering_weights, tracking_weights
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.identity import Identity
 from videnhance.settings.groups import SETTINGS as DECLARED
@@ -69,6 +69,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("detect.long_side", 640, LOOKS),
     ("track.max_gap", 0.7, {"track"}),
     ("track.smoothness", 0.2, {"track"}),
+    ("track.persons", False, {"track"}),
     ("track.min_eyes", 7.0, LOOKS),  # the detection size is chosen by it
     ("restore.restorer", "identity", {"render"}),
     ("restore.no_ai", True, set()),  # what restores then is another setting
@@ -79,17 +80,18 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("restore.mask", "box", {"render"}),
     ("restore.match_color", False, {"render"}),
     ("restore.on_error", "keep", {"render"}),
+    ("restore.drift", "off", {"render"}),
     ("gate.eyes", (7.0, 9.0), {"render"}),
     ("gate.sharpness", None, {"render"}),
     ("gate.turned", None, {"render"}),
     ("gate.misfit", None, {"render"}),
     ("gate.score", None, {"render"}),
     # What follows is of networks only; the detector's is computed on the processor.
-    ("compute.devices", ("cuda",), set()),
+    ("compute.devices", ("cuda",), {"track"}),  # who is who is told on the GPU
     ("compute.precision", "bf16", LOOKS),  # the detector's
     ("compute.backend", "torch", LOOKS),
     ("compute.batch_size", 3, set()),
-    ("compute.compile", True, set()),
+    ("compute.compile", True, {"track"}),
     ("compute.hwaccel", "auto", set()),  # nothing here decodes so
     ("models.files", (("gfpgan-1.4", "here.pth"),), set()),
     ("models.trust", True, set()),
@@ -127,6 +129,8 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("evidence.sign", ("cert.pem", "key.pem"), set()),  # it is signed when all else is done
     ("part.only", (1,), set()),  # of the tracks that are handed over, only some are left
     ("part.skip", (1,), set()),
+    ("part.only_person", (1,), set()),
+    ("part.skip_person", (1,), set()),
 ]
 
 
@@ -250,6 +254,7 @@ def test_a_job_without_networks_does_not_depend_on_torch(clip: Path) -> None:
     wish = replace(
         DEFAULTS,
         detect=replace(DEFAULTS.detect, detector="centerface"),
+        track=replace(DEFAULTS.track, persons=False),
         restore=replace(DEFAULTS.restore, restorer="fusion"),
     )
     versions = recorded(clip, wish).document["versions"]
@@ -283,7 +288,7 @@ def test_a_network_s_packages_are_in_the_fingerprint_of_its_step(
         detect=replace(DEFAULTS.detect, detector=detector),
         restore=replace(DEFAULTS.restore, restorer=restorer, mask=mask),
     )
-    names = [*detecting_weights(wish), *rendering_weights(wish)]
+    names = [*detecting_weights(wish), *tracking_weights(wish), *rendering_weights(wish)]
     models = {name: Obtained(name, Path("here.pth"), "a", False, None) for name in names}
     one = recorded(clip, wish, models=models)
     other = Record({**one.document, "versions": {**one.document["versions"], package: "0"}})

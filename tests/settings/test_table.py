@@ -36,6 +36,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "output.frames": (None, "/frames"),
     "evidence.sign": (None, ("/chain.pem", "/key.pem")),
     "part.only": ((), (1, 3)),
+    "part.only_person": ((), (1, 3)),
 }
 """Values of settings that are written in a form of their own."""
 

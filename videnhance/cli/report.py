@@ -150,8 +150,9 @@ def _found_by(detector: str | None) -> str:
     return "tracks as given, no detector" if detector is None else f"detector {detector}"
 
 
-def _faces(faces: int, tracks: int) -> str:
-    return f"{_counted(faces, 'face')} in {_counted(tracks, 'track')}"
+def _faces(faces: int, tracks: int, persons: int | None = None) -> str:
+    of = f" of {_counted(persons, 'person')}" if persons is not None and persons < tracks else ""
+    return f"{_counted(faces, 'face')} in {_counted(tracks, 'track')}{of}"
 
 
 def _restored(faces: int, restored: int | None) -> str:
@@ -230,7 +231,8 @@ def summary_text(summary: Summary) -> str:
         f"{summary.output}{of_video}",
         f"  {summary.frames}{part} frame{'s' * (summary.all_frames != 1)}, "
         f"{summary.frames_with_faces} with faces{chosen}; "
-        f"{_faces(summary.faces, summary.tracks)}{_restored(summary.faces, restored)}",
+        f"{_faces(summary.faces, summary.tracks, summary.persons)}"
+        f"{_restored(summary.faces, restored)}",
         f"  {_found_by(summary.detector)}; restorer {method}",
         f"  {summary.seconds:.1f} s ({pace:.1f} frames/s){before}",
         *([f"  {_copied(summary.check)}"] if summary.check and summary.check.untouched else []),
@@ -248,6 +250,7 @@ def times_text(summary: Summary) -> str:
     """What the last digits depend on, how long the steps took, and the stages of rendering; for
     `--verbose`."""
     lines = [f"made on: {line}" for line in summary.made_on]
+    lines += summary.details
     lines += [f"{step}: {seconds:.1f} s" for step, seconds in summary.steps.items()]
     spent, frames = sum(summary.stages.values()), summary.frames - summary.believed
     if spent and frames > 0:

@@ -72,6 +72,18 @@ class Track:
     change: tuple[tuple[float | None, int], ...]
     """Runs: by how many of 255 levels the restorer changed the face in the mean; null where it was
     not restored."""
+    person: int | None = None
+    """Whose face it may be: tracks of one number are taken for one person. A suggestion, by faces
+    of this input alone, or by hand; null where nothing was concluded."""
+
+    drift: tuple[tuple[float | None, int], ...] = ()
+    """Runs: distance between the embeddings of the recorded face and of what was painted; null
+    where it was not measured. No runs: nothing of it is known."""
+    drift_median: float | None = None
+    """Of the values of drift."""
+    drift_explained: float | None = None
+    """The yardstick: what the recording itself explains of it. Beyond, the restored face may look
+    like somebody else."""
 
     def __len__(self) -> int:
         return len(self.x)

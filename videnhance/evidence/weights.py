@@ -19,6 +19,11 @@ _INSTALLED = {
         "Apache-2.0",
         "18 people in clips of public repositories (videnhance/restorers/clarity.md)",
     ),
+    "identity": (
+        "MIT; the network itself is in the public domain (CC0)",
+        "about 3 million pictures of 7485 people: FaceScrub, VGG-Face, and others from the Web "
+        "(videnhance/identity/identity.md)",
+    ),
     CENTERFACE: ("MIT", "WIDER FACE"),
 }
 """Licence and training data of those that are installed with packages: nobody fetches them."""

@@ -34,7 +34,9 @@ KEYS = ("format", "version", "source", "time_base", "zones", "tracks")
 SOURCE_KEYS = ("name", "size")
 ZONE_KEYS = ("x0", "y0", "x1", "y1")
 PER_FRAME = ("pts", "seconds", "poses", "landmarks", "scores")
-TRACK_KEYS = ("id", "start", "opens_shot", "closes_shot", *PER_FRAME)
+TRACK_KEYS = ("id", "person", "start", "opens_shot", "closes_shot", *PER_FRAME)
+OPTIONAL = ("person",)
+"""Keys that a track may lack: files of earlier versions do."""
 
 LARGEST = 1e6
 """Limit, plus and minus, of coordinates and angles: far beyond any picture, yet small enough for
@@ -111,6 +113,7 @@ def _entry(tracklet: Tracklet, timeline: Timeline) -> dict[str, Any]:
     scores = _rounded(tracklet.scores, 4)
     return {
         "id": tracklet.id,
+        "person": tracklet.person,
         "start": tracklet.start,
         "opens_shot": tracklet.opens_shot,
         "closes_shot": tracklet.closes_shot,
@@ -156,7 +159,7 @@ def _object(pairs: list[tuple[str, Any]], timeline: Timeline) -> dict[str, Any] 
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise _Wrong(f"the key {_shown(twice)} stands twice in one object; keep one of them")
-    if values.keys() == set(TRACK_KEYS):
+    if values.keys() | set(OPTIONAL) == set(TRACK_KEYS):
         with suppress(_Wrong):
             return _tracklet("", values, timeline)
     return values
@@ -191,7 +194,7 @@ def _check_keys(where: str, value: Any, known: tuple[str, ...]) -> None:
             text = f"{where} has an unknown key {_shown(key)}; known are {', '.join(known)}"
             raise _Wrong(text.strip())
     for key in known:
-        if key not in value:
+        if key not in value and key not in OPTIONAL:
             raise _Wrong(f"{where} has no {key}; should have {', '.join(known)}".strip())
 
 
@@ -229,6 +232,9 @@ def _tracklet(where: str, entry: Any, timeline: Timeline) -> Tracklet:
     number, start = entry["id"], entry["start"]
     if type(number) is not int or number < 1:
         raise _wrong(f"{where}.id", number, "a whole number from 1")
+    person = entry.get("person")
+    if person is not None and (type(person) is not int or person < 1):
+        raise _wrong(f"{where}.person", person, "a whole number from 1, or null")
     for key in ("opens_shot", "closes_shot"):
         if type(entry[key]) is not bool:
             raise _wrong(f"{where}.{key}", entry[key], "true or false")
@@ -261,6 +267,7 @@ def _tracklet(where: str, entry: Any, timeline: Timeline) -> Tracklet:
         scores=_numbers(f"{where}.scores", lists["scores"], (), 0.0, 1.0, null=True),
         opens_shot=entry["opens_shot"],
         closes_shot=entry["closes_shot"],
+        person=person,
     )
 
 

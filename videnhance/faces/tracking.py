@@ -19,7 +19,7 @@ from videnhance.faces.kalman import Predictor, smooth
 from videnhance.faces.likeness import Thumbnails, agreement, apart, needed
 from videnhance.faces.tracklets import Faces, Tracklet, Tracks
 from videnhance.imaging.choice import best_first, reaches
-from videnhance.settings.groups import TrackSettings
+from videnhance.settings.groups import PartSettings, TrackSettings
 
 Vector = npt.NDArray[np.float64]
 
@@ -141,21 +141,31 @@ def track(
     return tuple(replace(t, id=k) for k, t in enumerate(ordered, 1))
 
 
-def choose(tracks: Tracks, only: tuple[int, ...], skip: tuple[int, ...]) -> Tracks:
-    """The tracks whose ids are in `only` (all if it is empty) and not in `skip`; all zones, and the
-    remaining tracks as `others`.
+def choose(tracks: Tracks, part: PartSettings) -> Tracks:
+    """The tracks that `part` names by id or by person (all if it names none) and does not skip; all
+    zones, and the remaining tracks as `others`.
 
-    Raises UsageError if no track has one of the ids, naming the option and the id, or if no track
-    is left.
+    Raises UsageError if no track has one of the ids, or is of one of the persons, naming the option
+    and the number, or if no track is left.
     """
-    ids = [t.id for t in tracks.tracklets]
-    for option, wanted in (("--only", only), ("--skip", skip)):
-        unknown = [k for k in wanted if k not in ids]
+    ids = {t.id for t in tracks.tracklets}
+    persons = {t.person for t in tracks.tracklets if t.person is not None}
+    for option, wanted, there, what in (
+        ("--only", part.only, ids, "track"),
+        ("--skip", part.skip, ids, "track"),
+        ("--only-person", part.only_person, persons, "person"),
+        ("--skip-person", part.skip_person, persons, "person"),
+    ):
+        unknown = [k for k in wanted if k not in there]
         if unknown:
-            known = ", ".join(map(str, sorted(ids))) or "none"
-            raise UsageError(f"{option} {unknown[0]}: no such track; there are {known}")
-    kept = tuple(t for t in tracks.tracklets if (not only or t.id in only) and t.id not in skip)
-    if only and set(only) <= set(skip):
+            known = ", ".join(map(str, sorted(there))) or "none"
+            raise UsageError(f"{option} {unknown[0]}: no such {what}; there are {known}")
+    named = [t for t in tracks.tracklets if t.id in part.only or t.person in part.only_person]
+    wanted_tracks = named if part.only or part.only_person else tracks.tracklets
+    kept = tuple(
+        t for t in wanted_tracks if t.id not in part.skip and t.person not in part.skip_person
+    )
+    if named and not kept:
         raise UsageError("--only and --skip: name the same tracks, which leaves none; name others")
     chosen = {t.id for t in kept}
     return Tracks(kept, tracks.zones, tuple(t for t in tracks.everyone if t.id not in chosen))

@@ -67,6 +67,9 @@ class Tracklet:
     closes_shot: bool
     """It ends on the last frame of its shot, or before such a pause, so its effect need not fade
     out."""
+    person: int | None = None
+    """Whose face it may be: tracks of one number are taken for one person (identity/persons.py);
+    None where nothing was concluded."""
 
     def __len__(self) -> int:
         return len(self.poses)

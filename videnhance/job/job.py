@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videnhance.faces.tracklets import Tracks
+from videnhance.identity.drift import Drift
+from videnhance.identity.embedding import NAME as IDENTITY
 from videnhance.imaging.label import Label, reference_white
 from videnhance.inference.cache import version_of
 from videnhance.job.directory.folder import JobDirectory
@@ -23,7 +25,13 @@ from videnhance.media.writing.marks import ENHANCED, INVENTED, Mark
 from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.fates import Fates
-from videnhance.render.networks import Networks, backends_of, detecting_rows, rendering_rows
+from videnhance.render.networks import (
+    Networks,
+    backends_of,
+    detecting_rows,
+    rendering_rows,
+    tracking_rows,
+)
 from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import AI_UPSCALERS, Settings
@@ -68,6 +76,8 @@ class Job:
     """By track id, those of whose faces some were left as recorded."""
     invention: Mapping[int, float] = field(default_factory=dict)
     """By track id, the share of what was restored that is a guess, where that was measured."""
+    drifts: Mapping[int, Drift] = field(default_factory=dict)
+    """By track id, how far restored faces drift from their sources, where it was measured."""
     portraits: tuple[str, ...] = ()
     """What was made of each person, or why nothing was, one line each."""
     has_grown: bool = False
@@ -150,15 +160,16 @@ class Job:
         """What the frames of the result are made with."""
         assert self.restorer is not None
         name, invents = method_of(self.settings, self.restorer)
-        models = {name: used.sha256 for name, used in self.loader.obtained.items()}
+        models = {n: used.sha256 for n, used in self.loader.obtained.items() if n != IDENTITY}
         return Provenance(name, invents, models, self.mark)
 
     @property
     def machine(self) -> Machine:
         """What this process works on, as far as the job's results depend on it."""
         rendering = rendering_rows(self.settings) if self.planned else []
-        detecting = [] if self.tracks_file else detecting_rows(self.settings)
-        backends = backends_of([*detecting, *rendering], self.settings)
+        wish = self.settings
+        finding = [] if self.tracks_file else [*detecting_rows(wish), *tracking_rows(wish)]
+        backends = backends_of([*finding, *rendering], self.settings)
         return this_machine(backends, self.settings.compute.devices)
 
     def make_record(self, complete: bool) -> Record:

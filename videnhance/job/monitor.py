@@ -25,6 +25,8 @@ class Monitor:
     """Frames by step that an earlier run had finished."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, one sentence each."""
+    details: list[str] = field(default_factory=list)
+    """What was measured on the way, for those who ask for it, a line each."""
 
     def anew(self) -> Monitor:
         """For another attempt at the same work: nothing is noted yet, time counts from before."""

@@ -98,6 +98,6 @@ class TracksFile:
         """Raises InputError where the file is no tracks file of this video, UsageError where it
         lacks a track that the settings name."""
         part = scope.settings.part
-        choose(read_tracks(path, scope.clip), part.only, part.skip)
+        choose(read_tracks(path, scope.clip), part)
         content = path.read_bytes()
         return TracksFile(path, content, hashlib.sha256(content).hexdigest())

@@ -276,7 +276,7 @@ def recall_finished(job: Job) -> Job:
     """With the tracks, the faces' fates and the check of an output that is in place."""
     job.monitor.believed["render"] = job.scope.stop - job.scope.start
     check = job.record.check
-    job = recall(recall_fates(job))
+    job = recall_fates(recall(job))
     return replace(job, check=Check.from_json(check) if check is not None else None)
 
 

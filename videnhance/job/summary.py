@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from videnhance.identity.drift import Drift
 from videnhance.job.directory.machine import machine_text
 from videnhance.job.directory.record import Record
 from videnhance.job.job import Job, method_of
@@ -84,6 +85,12 @@ class Summary:
     """What the output's metadata says of it: IPTC's term (media/writing/marks.py)."""
     chosen: bool = False
     """Whether only some tracks were chosen: then the numbers of faces and tracks are theirs."""
+    persons: int | None = None
+    """How many persons the tracks seem to be of; None where nobody was told from another."""
+    drifts: Mapping[int, Drift] = field(default_factory=dict)
+    """By track id, how far its restored faces drift from their sources, where it was measured."""
+    details: tuple[str, ...] = ()
+    """What was measured on the way, a line each, for `--verbose`."""
 
     @property
     def marked(self) -> str:
@@ -106,6 +113,11 @@ def summarize(job: Job) -> Summary:
         for t in job.tracks.tracklets
         if t.start < scope.stop and scope.start < t.stop
     ]
+    persons = {
+        t.person
+        for t in job.tracks.tracklets
+        if t.person is not None and t.start < scope.stop and scope.start < t.stop
+    }
     covered = np.zeros(len(scope.clip.timeline), bool)
     for span in spans:
         covered[span.start : span.stop] = True
@@ -144,6 +156,9 @@ def summarize(job: Job) -> Summary:
         label=label.text if label is not None else None,
         mark=job.mark.strongest if job.restorer else None,
         chosen=job.settings.part.persons,
+        persons=len(persons) or None,
+        drifts=job.drifts,
+        details=tuple(monitor.details),
     )
 
 

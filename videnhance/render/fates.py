@@ -26,6 +26,9 @@ class Fate:
     held_back: float | None = None
     """Share of its pixels in which the guard held the correction back by more than half; None where
     nothing was corrected, or nothing guards."""
+    drift: float | None = None
+    """Distance between the embeddings of its source and of what was painted (identity/drift.py);
+    None where it was not measured."""
 
 
 AS_RECORDED = Fate()
@@ -52,6 +55,10 @@ class Fates:
         self.faces[track, frame] = replace(before, strength=strength, change=change)
         self._painted.append((track, frame))
 
+    def drifted(self, frame: int, track: int, by: float) -> None:
+        """How far a painted face is from its source."""
+        self.faces[track, frame] = replace(self.faces[track, frame], drift=by)
+
     def guard(self, shares: Sequence[float | None]) -> None:
         """What the restorer held back (restorers.Guarded.held_back), of the restored faces in
         their order."""
@@ -61,7 +68,7 @@ class Fates:
 
     def as_json(self) -> dict[str, Any]:
         """Columns by track id; `from_json` reads them back. Rounded, as they are read by people:
-        strength and share to 1e-3, change to 1e-2."""
+        strength, share and drift to 1e-3, change to 1e-2."""
         tracks = sorted({track for track, _ in self.faces})
         return {str(track): _columns(track, self.faces) for track in tracks}
 
@@ -70,13 +77,15 @@ class Fates:
         """Raises LookupError, ValueError, TypeError or AttributeError for anything else."""
         faces = {}
         for track, columns in values.items():
-            rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
-            for frame, strength, reason, change, held_back in rows:
-                faces[int(track), int(frame)] = Fate(strength, reason, change, held_back)
+            unmeasured = [None] * len(columns["frame"])  # in what an earlier version finished
+            known = {"drift": unmeasured, **columns}
+            rows = zip(*(known[name] for name in _COLUMNS), strict=True)
+            for frame, strength, reason, change, held_back, drift in rows:
+                faces[int(track), int(frame)] = Fate(strength, reason, change, held_back, drift)
         return Fates(faces)
 
 
-_COLUMNS = "frame", "strength", "reason", "change", "held_back"
+_COLUMNS = "frame", "strength", "reason", "change", "held_back", "drift"
 
 
 def _columns(track: int, faces: Mapping[tuple[int, int], Fate]) -> dict[str, list[Any]]:
@@ -88,6 +97,7 @@ def _columns(track: int, faces: Mapping[tuple[int, int], Fate]) -> dict[str, lis
         "reason": [fate.reason for _, fate in rows],
         "change": [_rounded(fate.change, 2) for _, fate in rows],
         "held_back": [_rounded(fate.held_back, 3) for _, fate in rows],
+        "drift": [_rounded(fate.drift, 3) for _, fate in rows],
     }
 
 

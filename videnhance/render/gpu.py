@@ -29,7 +29,7 @@ from videnhance.imaging import color_match, steadiness
 from videnhance.imaging.affine import blur_for, compose, covered, scaling, translation
 from videnhance.imaging.color import color_planes, frame_to_plane, rgb_to_samples, samples_to_rgb
 from videnhance.imaging.compositing import Box, Patch, ellipse_mask, keep, layered, spot_on
-from videnhance.imaging.frames import LUMA, Array, Frame, Matrix
+from videnhance.imaging.frames import LUMA, Array, FloatArray, Frame, Matrix
 from videnhance.imaging.optical_flow import flow_between, flow_finder, flow_luma
 from videnhance.imaging.sharpness import luma_sharpness
 from videnhance.inference.devices import device_named
@@ -186,6 +186,10 @@ class OnDevice:
         inside = self._mask(whole) > 0.5
         by = (patch.after - patch.before).abs().mean(-1)[inside]
         return 255.0 * float(by.mean()) if len(by) else 0.0
+
+    @_there
+    def fetch(self, crop: Tensor) -> FloatArray:
+        return np.asarray(_array(crop), np.float32)
 
     @_there
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
+from videnhance.identity.embedding import IDENTITY, Embedder
 from videnhance.inference import LARGE, OPENCV, PLAIN, Way, way_of
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
@@ -34,6 +36,8 @@ class Networks:
     """Pixel work: on the GPU that the restorer's network is on, or in memory."""
     watch: Stopwatch = field(default_factory=Stopwatch)
     """Counts how long the stages of rendering take; all devices of a job share one."""
+    embedder: Callable[[], Embedder] | None = None
+    """Gives what drift is measured with, made when it is first asked for."""
 
 
 def _parser(loader: Loader) -> Parser:
@@ -62,6 +66,11 @@ UPSCALERS: dict[str, Row[Upscaler]] = {
 def detecting_rows(settings: Settings) -> list[Row[Any]]:
     """The row of the detector in the settings."""
     return [detectors.DETECTORS[detectors.resolved(settings.detect.detector)]]
+
+
+def tracking_rows(settings: Settings) -> list[Row[Any]]:
+    """The row of what tells persons apart, if that is wanted."""
+    return [IDENTITY] if settings.track.persons else []
 
 
 def rendering_rows(settings: Settings) -> list[Row[Any]]:
@@ -112,9 +121,21 @@ def detecting_weights(settings: Settings) -> list[str]:
     return weights_of(detecting_rows(settings))
 
 
+def tracking_weights(settings: Settings) -> list[str]:
+    """Names of the weights that tracking needs."""
+    return weights_of(tracking_rows(settings))
+
+
 def rendering_weights(settings: Settings) -> list[str]:
     """Names of the weights that rendering needs; raises like `rendering_rows`."""
     return weights_of(rendering_rows(settings))
+
+
+def drift_weights(settings: Settings) -> list[str]:
+    """Names of the weights that drift is measured with. No frame depends on them, so they are not
+    among those of rendering."""
+    measured = settings.restore.drift != "off" and settings.restore.restorer != "identity"
+    return weights_of([IDENTITY]) if measured else []
 
 
 def make_networks(loader: Loader) -> list[Networks]:
@@ -133,10 +154,11 @@ def _networks_on(loader: Loader) -> Networks:
     parser = PARSER.make(loader) if settings.restore.mask == "parsing" else None
     upscaler = row.make(loader) if row is not None else None
     restorer = restorers.create(loader)
+    embedder = cache(lambda: IDENTITY.make(loader))
     restoring = restorers.RESTORERS[settings.restore.restorer]
     if not restoring.on_gpu or restoring.traits is None:
-        return Networks(restorer, parser, upscaler, watch=loader.watch)
+        return Networks(restorer, parser, upscaler, watch=loader.watch, embedder=embedder)
     from videnhance.render.gpu import pixels_on
 
     device = way_of(restoring.traits, loader.execution).device
-    return Networks(restorer, parser, upscaler, pixels_on(device), loader.watch)
+    return Networks(restorer, parser, upscaler, pixels_on(device), loader.watch, embedder)

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from videnhance.faces.gate import Verdict
+from videnhance.identity.embedding import Embeddings
 from videnhance.render.batches import Unrestored
 from videnhance.render.fates import Fates
 
@@ -58,6 +61,8 @@ class Outcome:
     many they are."""
     fates: Fates = field(default_factory=Fates)
     """The same, face by face."""
+    sources: dict[int, dict[int, Embeddings]] = field(default_factory=dict)
+    """By track id and frame, the embeddings (128,) of sources at the track's good moments."""
 
     def guard(self, shares: Sequence[float | None]) -> None:
         """Set the numbers from a restorer's report (restorers.Guarded.held_back)."""
@@ -70,6 +75,14 @@ class Outcome:
         """Count a restored face; `by` as compositing.change_of has it."""
         total, faces = self.changes.get(tracklet, (0.0, 0))
         self.changes[tracklet] = total + by, faces + 1
+
+    def drifted(
+        self, track: int, frame: int, by: float, source: Embeddings, is_moment: bool
+    ) -> None:
+        """How far a painted face is from its `source`, given by its embedding (128,)."""
+        self.fates.drifted(frame, track, by)
+        if is_moment:
+            self.sources.setdefault(track, {})[frame] = source
 
     @property
     def gainless(self) -> dict[int, float]:
@@ -118,6 +131,10 @@ class Outcome:
             "held_back": [self.held_back, self.guarded, self.uncorrected],
             "changes": {str(key): list(change) for key, change in self.changes.items()},
             "faces": self.fates.as_json(),
+            "sources": {
+                str(track): {str(frame): one.tolist() for frame, one in own.items()}
+                for track, own in self.sources.items()
+            },
         }
         path.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
@@ -138,6 +155,10 @@ class Outcome:
                 # Segments that an earlier version finished do not tell.
                 {int(k): (float(v[0]), int(v[1])) for k, v in record.get("changes", {}).items()},
                 Fates.from_json(record.get("faces", {})),
+                {
+                    int(track): {int(k): np.array(one, np.float32) for k, one in own.items()}
+                    for track, own in record.get("sources", {}).items()
+                },
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
@@ -148,6 +169,8 @@ class Outcome:
         whole = Outcome()
         for part in parts:
             whole.fates.faces.update(part.fates.faces)
+            for track, own in part.sources.items():
+                whole.sources.setdefault(track, {}).update(own)
             for key, reasons in part.alone.items():
                 whole.alone[key] = whole.alone.get(key, Counter()) + reasons
             whole.lowered += part.lowered

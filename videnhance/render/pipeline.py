@@ -31,6 +31,7 @@ from videnhance.render.batches import (
     patched,
     windowed,
 )
+from videnhance.render.drift import DriftMeter, DriftWish
 from videnhance.render.guards import gated, matched, parsed, steadied
 from videnhance.render.networks import Networks
 from videnhance.render.outcome import Outcome
@@ -69,6 +70,8 @@ class SegmentInput:
     """Ids of the tracks without colours."""
     label: Label | None = None
     """What is written into every frame."""
+    drift: DriftWish | None = None
+    """Where drift is measured, if it is."""
 
     @property
     def tracklets(self) -> Sequence[Tracklet]:
@@ -160,10 +163,16 @@ def restore(
     if restorer.invents or networks.parser is not None:
         done = watch.each(done, "guard")  # the stages before it count their own time
     to_output = upright_to_output(inputs.clip.info.upright, inputs.settings.output.scale)
+    meter = None
+    if inputs.drift is not None and networks.embedder is not None:
+        meter = DriftMeter(inputs.drift, networks.embedder, pixels, outcome)
+    by_id = {t.id: t for t in tracklets}
     for item in patched(done, tracklets, timeline, to_output, settings):
         with watch.stage("guard"):
             for patch in item.patches:
                 by, frame = pixels.change(patch), item.frame.index
                 outcome.changed(patch.tracklet, by)
                 outcome.fates.painted(frame, patch.tracklet, patch.strength, by)
+                if meter is not None:
+                    meter.measure(by_id[patch.tracklet], frame, patch)
         yield item

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from videnhance.imaging import steadiness
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.color_match import match_color
 from videnhance.imaging.compositing import Box, Patch, change_of, ellipse_mask, paint
-from videnhance.imaging.frames import Crop, Frame, Matrix
+from videnhance.imaging.frames import Crop, FloatArray, Frame, Matrix
 from videnhance.imaging.sharpness import sharpness
 
 
@@ -48,6 +50,10 @@ class Pixels(Protocol):
         """Like compositing.change_of."""
         ...
 
+    def fetch(self, crop: Crop) -> FloatArray:
+        """The crop in memory."""
+        ...
+
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:
         """The frame with the patches painted, its planes in memory, like compositing.paint."""
         ...
@@ -76,6 +82,9 @@ class InMemory:
 
     def change(self, patch: Patch) -> float:
         return change_of(patch)
+
+    def fetch(self, crop: Crop) -> FloatArray:
+        return np.asarray(crop, np.float32)
 
     def paint(self, frame: Frame, patches: Sequence[Patch], keep_out: Sequence[Box]) -> Frame:
         return paint(frame, patches, keep_out)

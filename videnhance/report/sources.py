@@ -187,7 +187,7 @@ def _recorded(video: Video, settings: Settings) -> Tracks:
     """The tracks as the record has them; raises InputError where it holds none."""
     zones = tuple(Zone(*zone) for zone in video.zones)
     tracks = Tracks(tuple(map(unpacked, video.tracks_file)), zones)
-    return choose(tracks, settings.part.only, settings.part.skip)
+    return choose(tracks, settings.part)
 
 
 def _keeps_record(settings: Settings) -> bool:

@@ -74,3 +74,10 @@ class TrackSettings:
         within=(0.001, 10),
     )
     """Those that are also as small as that noise (kalman.smooth)."""
+    persons: bool = setting(
+        True,
+        "--persons",
+        "Suggest which tracks show one person, as `person` in tracks.json.",
+        may_remake=("detect",),
+    )
+    """By faces of the clip alone (identity/persons.py, docs/identity.md)."""

@@ -16,17 +16,17 @@ from videnhance.settings.panels import (
     FINISHING,
     NETWORKS,
     PART,
-    PERSONS,
     PICTURES,
     PORTRAITS,
     READING,
     RECORD,
     RESTORING,
 )
+from videnhance.settings.part import PartSettings
 from videnhance.settings.reading import SourceSettings, rate_of
 from videnhance.settings.restoring import GateLimits, Limit, RestoreSettings
 from videnhance.settings.table import declared, group, setting
-from videnhance.settings.text import COUNT, DEVICES, FILES, FOLDER, IDS, NAMES
+from videnhance.settings.text import COUNT, DEVICES, FILES, FOLDER, NAMES
 
 __all__ = [
     "AI_UPSCALERS",
@@ -223,47 +223,6 @@ class RecordSettings:
     paths: bool = setting(
         False, "--record-paths", "Whole paths in the record; else only the names of files."
     )
-
-
-@dataclass(frozen=True)
-class PartSettings:
-    """Which part of a video: a range of its frames, and which of the persons in it."""
-
-    start: str | None = setting(
-        None,
-        "--start",
-        "First frame: seconds, hh:mm:ss.mmm or a frame number such as 120f.",
-        may_remake=("detect", "render"),
-    )
-    """Position (positions.parse_position)."""
-    end: str | None = setting(
-        None,
-        "--end",
-        "First frame left out, written as --start is.",
-        may_remake=("detect", "render"),
-    )
-    only: tuple[int, ...] = setting(
-        (),
-        "--only",
-        "Enhance these tracks only: ids such as 1,3.",
-        form=IDS,
-        panel=PERSONS,
-        may_remake=("render",),
-    )
-    """None named is all."""
-    skip: tuple[int, ...] = setting(
-        (),
-        "--skip",
-        "Leave these tracks alone: ids such as 2.",
-        form=IDS,
-        panel=PERSONS,
-        may_remake=("render",),
-    )
-
-    @property
-    def persons(self) -> bool:
-        """Whether some tracks are chosen."""
-        return bool(self.only or self.skip)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,13 @@ class RestoreSettings:
         choices=("fail", "keep"),
     )
     """"fail" ends the job, "keep" lists it."""
+    drift: str = setting(
+        "auto",
+        "--drift",
+        "Measure how far faces drift from their source: at moments, all, off; auto: all for AI.",
+        choices=("auto", "moments", "all", "off"),
+    )
+    """See identity/drift.py."""
 
 
 def _rising(option: str, limit: tuple[float, float]) -> None:

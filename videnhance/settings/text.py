@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,7 @@ IDS = TextForm(
     lambda text: tuple(sorted({int(part) for part in text.split(",")})),
     lambda ids: ",".join(map(str, ids)) or None,
 )
+PERSON_NUMBERS = replace(IDS, shape="numbers of persons, such as 1,3")
 NAMES = TextForm(
     list[str], "names", lambda names: tuple(sorted(set(names))), lambda names: list(names) or None
 )

@@ -76,7 +76,7 @@ def range_to_show(
             start = max(start, stop - _length(clip, stop - 1, seconds))
         return (start, stop), ()
     if tracks is not None:
-        found = choose(read_tracks(tracks, clip), part.only, part.skip)
+        found = choose(read_tracks(tracks, clip), part)
         values, where = _values_of_tracks(clip, found), f"in {tracks.name}"
     else:
         values = _values_seen(clip, settings, tell)

@@ -67,6 +67,12 @@ class Row:
     moments: tuple[Moment, ...]
     note: str = ""
     """What is to be said of the track."""
+    person: int | None = None
+    """Whose face it may be."""
+
+    @property
+    def heading(self) -> str:
+        return f"track {self.track}" + (f", person {self.person}" if self.person else "")
 
 
 def place_of(x: float, y: float, largest: float, scale: int) -> Place:
@@ -118,7 +124,7 @@ def contact_sheet(
     parts = [_text(title, width, _TITLE, _INK)]
     parts += [_text(line, width, _LABEL, _INK) for line in lines]
     for row, block in zip(rows, blocks, strict=True):
-        parts += [_blank(_BETWEEN, width), _text(f"track {row.track}", width, _HEADER, _INK)]
+        parts += [_blank(_BETWEEN, width), _text(row.heading, width, _HEADER, _INK)]
         if row.note:
             parts.append(_text(row.note, width, _LABEL, _INK))
         parts.append(_widened(block, width))

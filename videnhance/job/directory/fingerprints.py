@@ -20,6 +20,7 @@ from videnhance.render.networks import (
     detecting_rows,
     packages_of,
     rendering_rows,
+    tracking_rows,
     ways_of,
     weights_of,
 )
@@ -47,7 +48,8 @@ def detect_fingerprint(record: Record, segment: Segment) -> str:
 def tracks_fingerprint(record: Record) -> str:
     """Of the tracks: of all detections, and of how they are followed."""
     detections = [detect_fingerprint(record, segment) for segment in record.detect_segments]
-    return digest_of("track by thumbnails", detections, _chosen(record, "track"))
+    networks = _networks(record, tracking_rows(record.settings))
+    return digest_of("track, and who is who", detections, _chosen(record, "track"), networks)
 
 
 def render_fingerprint(

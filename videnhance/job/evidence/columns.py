@@ -36,6 +36,7 @@ def _track(job: Job, track: Tracklet, span: range, chosen: bool) -> Track:
     middles = np.array([place(middle, template_to_frame(pose))[0] for pose in poses])
     left = Fate() if not chosen else _UNKNOWN
     fates = [job.fates.faces.get((track.id, frame), left) for frame in frames]
+    drift = job.drifts.get(track.id)
     return Track(
         id=track.id,
         start=frames.start,
@@ -49,6 +50,10 @@ def _track(job: Job, track: Tracklet, span: range, chosen: bool) -> Track:
         reason=runs_of(fate.reason for fate in fates),
         held_back=runs_of(fate.held_back for fate in fates),
         change=runs_of(fate.change for fate in fates),
+        person=track.person,
+        drift=runs_of(fate.drift for fate in fates),
+        drift_median=drift.median if drift is not None else None,
+        drift_explained=drift.yardstick if drift is not None else None,
     )
 
 

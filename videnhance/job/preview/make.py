@@ -7,7 +7,7 @@ a contact sheet of the best moments, or of a single frame.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +204,9 @@ def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
     notes = {track: [str(fate)] for track, fate in left_alone.items()}
     for track in shown.summary.gainless:
         notes.setdefault(track, []).append(NO_GAIN)
+    for track, drift in shown.summary.drifts.items():
+        if drift.is_beyond:
+            notes.setdefault(track, []).append(str(drift))
     untouched = {track for track, fate in left_alone.items() if fate.altogether}
     tracklets, left_out = largest_tracks(shown.tracks, shown.span, TRACKS, last=untouched)
     wanted = sightings(
@@ -234,12 +237,23 @@ def _show(shown: EnhancedRange, video: PictureVideo) -> tuple[list[Row], int]:
                 )
             )
         shown.request.monitor.tell("compare", done, frames)
+    persons = {track.id: track.person for track in tracklets}
     rows = [
-        Row(track, tuple(found), "; ".join(notes.get(track, ())))
+        Row(track, tuple(found), "; ".join(notes.get(track, ())), persons[track])
         for track, found in moments.items()
         if found
     ]
-    return rows, left_out
+    return grouped(rows), left_out
+
+
+def grouped(rows: Sequence[Row]) -> list[Row]:
+    """The rows of one person one after another, where the first of them stands."""
+    first: dict[int, int] = {}
+    for place, row in enumerate(rows):
+        if row.person is not None:
+            first.setdefault(row.person, place)
+    order = [first[row.person] if row.person is not None else k for k, row in enumerate(rows)]
+    return [rows[k] for k in sorted(range(len(rows)), key=lambda k: (order[k], k))]
 
 
 def _sheet(shown: EnhancedRange, rows: list[Row], left_out: int) -> Picture:

@@ -136,7 +136,7 @@ def enhanced_range(
         result=open_clip(job.output),
         span=(summary.start, summary.start + summary.frames),
         size=size,
-        tracks=choose(tracks, part.only, part.skip),
+        tracks=choose(tracks, part),
         summary=summary,
         estimate=pace.whole(summary.all_frames, summary.steps),
         notes=tuple(notes),

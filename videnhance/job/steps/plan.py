@@ -20,7 +20,12 @@ from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.png import require_folder
 from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
-from videnhance.render.networks import detecting_weights, rendering_weights
+from videnhance.render.networks import (
+    detecting_weights,
+    drift_weights,
+    rendering_weights,
+    tracking_weights,
+)
 from videnhance.restorers import AUTO, is_learned
 
 
@@ -100,7 +105,7 @@ def _loader(request: JobRequest, scope: Scope, monitor: Monitor) -> Loader:
     )
     names: list[str] = []
     if request.kind == "enhance":
-        names += rendering_weights(settings)
+        names += [*rendering_weights(settings), *drift_weights(settings)]
         if is_learned(settings.restore.restorer):
             recorded = scope.clip.recorded
             coding = coding_of(recorded.info, recorded.timeline)
@@ -108,7 +113,7 @@ def _loader(request: JobRequest, scope: Scope, monitor: Monitor) -> Loader:
     elif request.kind == "portrait" and settings.restore.restorer not in (AUTO, "identity"):
         names += rendering_weights(settings)
     if request.tracks is None:
-        names += detecting_weights(settings)
+        names += [*detecting_weights(settings), *tracking_weights(settings)]
     for name in names:
         loader.weights(name)
     return loader

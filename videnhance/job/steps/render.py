@@ -14,11 +14,13 @@ from videnhance.imaging.frames import Frame
 from videnhance.job.directory.fingerprints import render_fingerprint
 from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
+from videnhance.job.steps.drift import drift_notes, drift_wish, drifts_of
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
 from videnhance.job.steps.stills import frame_files
 from videnhance.media.timeline import Segment
 from videnhance.media.writing.png import FrameFiles
 from videnhance.media.writing.segment import SegmentWriter, segment_times
+from videnhance.render.drift import DriftWish
 from videnhance.render.guards import grey_tracks
 from videnhance.render.networks import Networks, make_networks
 from videnhance.render.outcome import NO_GAIN, Outcome
@@ -54,12 +56,14 @@ def render(job: Job) -> Job:
             files, directory, monitor, lambda file: _holds_its_frames(job, file, pictures)
         )
         count = FrameCount("render", files, left, monitor)
-        renderer = _Renderer(job, pictures, _grey(job, left), count)
+        renderer = _Renderer(job, pictures, _grey(job, left), drift_wish(job), count)
         share(left, job.networks, renderer.render, renderer.cut)
         if pictures is not None:
             _picture_untouched(job, pictures)
         outcome = _outcome(job, [file.segment for file in files])
         monitor.notes.extend(outcome.notes())
+        drifts = drifts_of(job, outcome)
+        monitor.notes.extend(drift_notes(job, outcome, drifts))
         gainless = {} if job.networks[0].restorer.name == "identity" else outcome.gainless
         if gainless:
             monitor.notes.append(_told(gainless, job.settings.restore.restorer))
@@ -71,12 +75,14 @@ def render(job: Job) -> Job:
         restored=outcome.restored,
         left_alone=outcome.left_alone,
         fates=outcome.fates,
+        drifts=drifts,
     )
 
 
 def recall_fates(job: Job) -> Job:
     """With what became of the faces of a job whose output is in place."""
-    return replace(job, fates=_outcome(job, job.record.segments).fates)
+    outcome = _outcome(job, job.record.segments)
+    return replace(job, fates=outcome.fates, drifts=drifts_of(job, outcome))
 
 
 def _outcome(job: Job, segments: Sequence[Segment]) -> Outcome:
@@ -115,11 +121,17 @@ class _Renderer:
     """Renders one segment after another, from several threads."""
 
     def __init__(
-        self, job: Job, pictures: FrameFiles | None, grey: frozenset[int], count: FrameCount
+        self,
+        job: Job,
+        pictures: FrameFiles | None,
+        grey: frozenset[int],
+        drift: DriftWish | None,
+        count: FrameCount,
     ) -> None:
         self.cut = threading.Event()
         """Set where segments in hand are not to be finished either."""
         self._job, self._pictures, self._grey, self._count = job, pictures, grey, count
+        self._drift = drift
         self._largest = 0
 
     def render(self, file: SegmentFile, networks: Networks) -> None:
@@ -145,6 +157,7 @@ class _Renderer:
             tracks=job.tracks,
             grey=self._grey,
             label=job.label,
+            drift=self._drift,
             settings=job.settings,
             pix_fmt=encoding.pix_fmt,
             limited=(clip.info.color.range, encoding.color.range) == (2, 1),

@@ -16,6 +16,7 @@ from videnhance.files import written
 from videnhance.job.directory.fingerprints import tracks_fingerprint
 from videnhance.job.directory.finished import note_finished
 from videnhance.job.job import Job
+from videnhance.job.steps.persons import with_persons
 
 
 def track(job: Job) -> Job:
@@ -45,7 +46,7 @@ def recall(job: Job) -> Job:
 def choose_persons(job: Job) -> Job:
     """With the tracks only that the settings choose."""
     part = job.settings.part
-    return replace(job, tracks=choose(job.tracks, part.only, part.skip))
+    return replace(job, tracks=choose(job.tracks, part))
 
 
 def deliver_tracks(job: Job) -> Job:
@@ -74,4 +75,5 @@ def _tracks_of(job: Job) -> Tracks:
     timeline = job.scope.clip.timeline
     found = Detections.joined(map(Detections.load, job.detections))
     times = np.array([timeline.seconds(k) for k in range(len(timeline))])
-    return Tracks(tracks_of(times, found.faces, found.cuts, job.settings.track))
+    tracks = Tracks(tracks_of(times, found.faces, found.cuts, job.settings.track))
+    return with_persons(job, tracks)
