@@ -44,6 +44,8 @@ class PackedTrack:
     columns: str
     """Base64 of zlib of base-128 numbers: row by row pts, x, y, log side, angle, ten numbers of
     landmarks, score, each as zigzag of second differences (videnhance/evidence/packed.py)."""
+    person: int | None = None
+    """Whose face it may be."""
 
 
 def packed(tracks: Iterable[Tracklet], timeline: Timeline) -> tuple[PackedTrack, ...]:
@@ -68,6 +70,7 @@ def unpacked(track: PackedTrack) -> Tracklet:
         scores=np.where(columns[15] < 0, np.nan, scores),
         opens_shot=track.opens,
         closes_shot=track.closes,
+        person=track.person,
     )
 
 
@@ -89,6 +92,7 @@ def _packed(track: Tracklet, timeline: Timeline) -> PackedTrack:
         closes=track.closes_shot,
         frames=len(track),
         columns=base64.b64encode(raw).decode("ascii"),
+        person=track.person,
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from videnhance.settings.groups import SETTINGS, Settings
 from videnhance.settings.table import Setting
 
-_NOT_AGAIN = ("part.only", "part.skip", "models.files", "models.trust")
+_PERSONS = "part.only", "part.skip", "part.only_person", "part.skip_person"
+_NOT_AGAIN = (*_PERSONS, "models.files", "models.trust")
 """What the page chooses anew, and what names a file of the machine it was made on."""
 
 

@@ -287,7 +287,7 @@
     const each = (make) => found[0].map((_, frame) => make(frame));
     const seconds = (pts) => Math.round(pts * base[0] / base[1] * 1e6) / 1e6;
     return {
-      id: track.id, start: track.start, opens_shot: track.opens, closes_shot: track.closes,
+      id: track.id, person: track.person, start: track.start, opens_shot: track.opens, closes_shot: track.closes,
       pts: found[0],
       seconds: found[0].map(seconds),
       poses: each((k) => [found[1][k] / 1e4, found[2][k] / 1e4, found[3][k] / 1e7, found[4][k] / 1e7]),
