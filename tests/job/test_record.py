@@ -81,6 +81,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("restore.match_color", False, {"render"}),
     ("restore.on_error", "keep", {"render"}),
     ("restore.drift", "off", {"render"}),
+    ("restore.max_drift", 0.5, {"render"}),
     ("gate.eyes", (7.0, 9.0), {"render"}),
     ("gate.sharpness", None, {"render"}),
     ("gate.turned", None, {"render"}),

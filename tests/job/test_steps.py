@@ -17,7 +17,7 @@ from videnhance.settings.groups import SourceSettings
 
 SOURCE, OUTPUT, TRACKS = Path("in.mp4"), Path("out.mp4"), Path("t.json")
 END = (
-    *("choose_persons", "divide", "render", "refuse_changed_source"),
+    *("choose_persons", "divide", "hold_drift", "render", "refuse_changed_source"),
     *("mux", "save_best_moments", "save_inventions", "save_portraits", "keep_record"),
 )
 

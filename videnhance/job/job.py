@@ -25,13 +25,7 @@ from videnhance.media.writing.marks import ENHANCED, INVENTED, Mark
 from videnhance.media.writing.signing import Signatory
 from videnhance.models.loader import Loader
 from videnhance.render.fates import Fates
-from videnhance.render.networks import (
-    Networks,
-    backends_of,
-    detecting_rows,
-    rendering_rows,
-    tracking_rows,
-)
+from videnhance.render.networks import Networks, backends_of, finding_rows, rendering_rows
 from videnhance.render.outcome import LeftAlone
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import AI_UPSCALERS, Settings
@@ -76,6 +70,8 @@ class Job:
     """By track id, those of whose faces some were left as recorded."""
     invention: Mapping[int, float] = field(default_factory=dict)
     """By track id, the share of what was restored that is a guess, where that was measured."""
+    ceilings: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of the strength below 1 that `--max-drift` leaves; 0: left alone."""
     drifts: Mapping[int, Drift] = field(default_factory=dict)
     """By track id, how far restored faces drift from their sources, where it was measured."""
     portraits: tuple[str, ...] = ()
@@ -167,8 +163,7 @@ class Job:
     def machine(self) -> Machine:
         """What this process works on, as far as the job's results depend on it."""
         rendering = rendering_rows(self.settings) if self.planned else []
-        wish = self.settings
-        finding = [] if self.tracks_file else [*detecting_rows(wish), *tracking_rows(wish)]
+        finding = [] if self.tracks_file else finding_rows(self.settings)
         backends = backends_of([*finding, *rendering], self.settings)
         return this_machine(backends, self.settings.compute.devices)
 

@@ -32,7 +32,7 @@ from videnhance.inference.cache import version_of
 from videnhance.job.directory.machine import this_machine, unlike
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import enhance, make_portraits_of
-from videnhance.render.networks import backends_of, detecting_rows, rendering_rows, tracking_rows
+from videnhance.render.networks import backends_of, finding_rows, rendering_rows
 from videnhance.settings.groups import Settings
 
 
@@ -133,7 +133,7 @@ def _setup(
     ]
     said = f"other versions: {'; '.join(away)}" if away else "of all packages as recorded"
     yield Statement("versions", "unknown" if away else "holds", said)
-    rows = [] if given else [*detecting_rows(settings), *tracking_rows(settings)]
+    rows = [] if given else finding_rows(settings)
     rows += rendering_rows(settings) if record.kind == "enhance" else []
     machine = this_machine(backends_of(rows, settings), settings.compute.devices)
     others = [text for there in record.machines if (text := unlike(there, machine))]

@@ -26,6 +26,7 @@ from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.detect import detect
 from videnhance.job.steps.divide import divide
+from videnhance.job.steps.drift import hold_drift
 from videnhance.job.steps.invention import save_inventions
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
@@ -246,6 +247,7 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         *find_faces,
         choose_persons,
         divide,
+        hold_drift,
         render,
         refuse_changed_source,
         mux,

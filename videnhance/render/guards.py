@@ -28,6 +28,8 @@ from videnhance.render.batches import Done, Due
 from videnhance.render.pixels import IN_MEMORY, Pixels
 from videnhance.settings.groups import GateLimits
 
+DRIFTS = "drifts too far from its source"
+"""The reason for less strength with `--max-drift`."""
 Masks = Callable[[Sequence[Crop]], list[Crop]]
 """(S, S, 3) float32 RGB crops in, (S, S) float32 masks out (parsing.Parser.masks)."""
 _SAMPLED, _SAMPLE_SIDE = 5, 64
@@ -42,13 +44,15 @@ def gated(
     tell: Callable[[int, int, Verdict], None],
     pixels: Pixels = IN_MEMORY,
     visible: Mapping[int, Visible] | None = None,
+    ceilings: Mapping[int, float] | None = None,
 ) -> Iterator[Due]:
     """The frames without the faces that must be left alone, with strengths for the others. `tell`
     is called with the frame's index, the track's id and the verdict, for each face.
 
     If `limits` judge sharpness, the windows of `dues` reach at least `gate.RADIUS` frames each way;
     those passed on, `radius`. `visible`: how much of each face can be seen, by track id; a face
-    that is missing counts as seen in full.
+    that is missing counts as seen in full. `ceilings`: by track id, the most of the strength that
+    drift allows.
     """
     blur = limits.sharpness is not None
     shown = visible or {}
@@ -72,6 +76,7 @@ def gated(
             track = by_id[window.tracklet]
             sharp = sharpnesses(window, gate.frames_around(track, index)) if blur else ()
             verdict = gate.judge(track, index, sharp, limits, shown.get(track.id))
+            verdict = _below(verdict, (ceilings or {}).get(track.id, 1.0))
             tell(index, track.id, verdict)
             if verdict.strength > 0:
                 windows.append(_narrowed(window, radius))
@@ -79,6 +84,13 @@ def gated(
         for key in [key for key in known if key[1] < index - gate.RADIUS]:
             del known[key]
         yield Due(due.frame, tuple(windows), strengths)
+
+
+def _below(verdict: Verdict, ceiling: float) -> Verdict:
+    """The verdict on a face of a track that gets no more than `ceiling` of the strength."""
+    if ceiling >= 1.0 or verdict.strength <= 0.0:
+        return verdict
+    return Verdict(verdict.strength * ceiling, DRIFTS)
 
 
 def matched(

@@ -73,12 +73,19 @@ def tracking_rows(settings: Settings) -> list[Row[Any]]:
     return [IDENTITY] if settings.track.persons else []
 
 
+def finding_rows(settings: Settings) -> list[Row[Any]]:
+    """The rows of everything that tracks are made with."""
+    return [*detecting_rows(settings), *tracking_rows(settings)]
+
+
 def rendering_rows(settings: Settings) -> list[Row[Any]]:
     """The rows of everything that rendering uses. Raises UsageError for an upscaler of another
     scale."""
     rows: list[Row[Any]] = [restorers.RESTORERS[settings.restore.restorer]]
     if settings.restore.mask == "parsing":
         rows.append(PARSER)
+    if settings.restore.max_drift is not None:
+        rows.append(IDENTITY)
     upscaler, scale = settings.output.upscaler, settings.output.scale
     if upscaler in UPSCALERS:
         factor = AI_UPSCALERS[upscaler]

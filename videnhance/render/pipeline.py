@@ -9,8 +9,8 @@ invents, steady the texture, match colours and find masks; paint, grade and enco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from videnhance.faces import gate
 from videnhance.faces.gate import Verdict
@@ -70,6 +70,8 @@ class SegmentInput:
     """Ids of the tracks without colours."""
     label: Label | None = None
     """What is written into every frame."""
+    ceilings: Mapping[int, float] = field(default_factory=dict)
+    """By track id, the share of the strength that its faces may get; 1 where it is not listed."""
     drift: DriftWish | None = None
     """Where drift is measured, if it is."""
 
@@ -93,7 +95,6 @@ def render_segment(
     of `write` and `tell`.
     """
     clip, settings, scale = inputs.clip, inputs.settings, inputs.settings.output.scale
-    span = margins(inputs.segment, len(clip.timeline), networks.restorer, settings.restore)
     to_output = upright_to_output(clip.info.upright, scale)
     keep_out = frame_boxes(inputs.tracks.zones, to_output)
 
@@ -108,16 +109,25 @@ def render_segment(
         with watch.stage("encode"):
             write(finished)
 
-    frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
-    sides = NETWORK_SIZES if networks.restorer.invents else CROP_SIZES
-    sampled = sample(
-        frames, inputs.tracklets, clip.info.upright, scale, networks.pixels, watch, sides
-    )
-    restored = restore(prefetch(sampled, READ_AHEAD, watch), inputs, networks, outcome)
+    restored = restored_faces(inputs, networks, outcome)
     with background(paint, READ_AHEAD, watch) as put, watch.stage("other"):
         for item in restored:
             put(item)
             tell()
+
+
+def restored_faces(
+    inputs: SegmentInput, networks: Networks, outcome: Outcome
+) -> Iterator[Restored]:
+    """The segment's frames, read and with their faces restored, in order, before anything is
+    painted."""
+    clip, settings = inputs.clip, inputs.settings
+    span = margins(inputs.segment, len(clip.timeline), networks.restorer, settings.restore)
+    frames = clip.frames(*span, inputs.pix_fmt, limited=inputs.limited)
+    sides = NETWORK_SIZES if networks.restorer.invents else CROP_SIZES
+    scale, pixels, watch = settings.output.scale, networks.pixels, networks.watch
+    sampled = sample(frames, inputs.tracklets, clip.info.upright, scale, pixels, watch, sides)
+    return restore(prefetch(sampled, READ_AHEAD, watch), inputs, networks, outcome)
 
 
 def restore(
@@ -148,7 +158,7 @@ def restore(
         inputs.tracks.everyone,
         inputs.clip.info.upright_size,
     )
-    dues = gated(dues, tracklets, restorer.radius, limits, judged, pixels, visible)
+    dues = gated(dues, tracklets, restorer.radius, limits, judged, pixels, visible, inputs.ceilings)
     if restorer.invents:  # what can be seen of a face is judged in no time
         dues = watch.each(dues, "guard")
     done = in_batches(dues, restorer, fail if settings.on_error == "keep" else None, watch)

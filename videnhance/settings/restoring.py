@@ -80,6 +80,15 @@ class RestoreSettings:
         choices=("auto", "moments", "all", "off"),
     )
     """See identity/drift.py."""
+    max_drift: float | None = setting(
+        None,
+        "--max-drift",
+        "Least strength that keeps a track's drift within this, else its faces are left alone.",
+        within=(0, 2),
+        may_remake=(),
+        remakes=("render",),
+    )
+    """The largest of identity.drift.STRENGTHS that does, found before rendering."""
 
 
 def _rising(option: str, limit: tuple[float, float]) -> None:

@@ -7,7 +7,7 @@ change of settings makes anew just what it touches.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -53,13 +53,21 @@ def tracks_fingerprint(record: Record) -> str:
 
 
 def render_fingerprint(
-    record: Record, segment: Segment, tracks: Tracks, label: Label | None = None
+    record: Record,
+    segment: Segment,
+    tracks: Tracks,
+    label: Label | None = None,
+    ceilings: Mapping[int, float] | None = None,
 ) -> str:
-    """Of one rendered segment: of the tracks that are seen in it or may hide one of those, and of
-    what is written into its frames."""
+    """Of one rendered segment: of the tracks that are seen in it or may hide one of those, how
+    strongly they may be painted (Job.ceilings), and of what is written into its frames."""
+    held = ceilings or {}
     rows = rendering_rows(record.settings)
     faces = [
-        [t.id, t.start, t.opens_shot, t.closes_shot, poses_digest(t)]
+        [
+            *(t.id, t.start, t.opens_shot, t.closes_shot, poses_digest(t)),
+            *([held[t.id]] if t.id in held else []),
+        ]
         for t in overlapping(segment, tracks.tracklets)
     ]
     others = [[t.id, t.start, poses_digest(t)] for t in hiding(segment, tracks)]

@@ -49,7 +49,7 @@ from videnhance.media.info import VideoInfo
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.timeline import Segment
 from videnhance.models.store import Obtained
-from videnhance.render.networks import detecting_rows, packages_of, rendering_rows, tracking_rows
+from videnhance.render.networks import finding_rows, packages_of, rendering_rows
 from videnhance.settings.groups import SETTINGS, Settings
 
 FORMAT = "videnhance job"
@@ -263,8 +263,7 @@ def make_record(
     `tracks`: path and SHA-256 of the file given for them; `machine`: the one it begins on.
     """
     clip, info = scope.clip, scope.clip.info
-    wish = scope.settings
-    finding = [] if tracks else [*detecting_rows(wish), *tracking_rows(wish)]
+    finding = [] if tracks else finding_rows(scope.settings)
     rendering = rendering_rows(scope.settings) if plan else []
     packages = packages_of([*finding, *rendering], scope.settings)
     return Record(

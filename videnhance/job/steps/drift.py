@@ -2,26 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from videnhance.faces.alignment import eye_distance
-from videnhance.identity.drift import MOMENTS, Drift, drift_of
-from videnhance.identity.embedding import LEAST_EYES
+from videnhance.faces.tracklets import Tracklet, Tracks
+from videnhance.identity.drift import MOMENTS, STRENGTHS, Drift, drift_of
+from videnhance.identity.embedding import LEAST_EYES, distance
 from videnhance.job.job import Job
+from videnhance.media.timeline import Segment
 from videnhance.render.drift import DriftWish
+from videnhance.render.guards import grey_tracks
 from videnhance.render.outcome import Outcome
+from videnhance.render.pipeline import SegmentInput, restored_faces
 from videnhance.show.good_moments import good_moments
 
 
-def drift_wish(job: Job) -> DriftWish | None:
-    """Where drift is measured, if it is."""
-    how = job.settings.restore.drift
-    restorer = job.networks[0].restorer
-    if how == "off" or restorer.name == "identity":
-        return None
-    moments = good_moments(
+def hold_drift(job: Job) -> Job:
+    """With how much of the strength each track may get, where `--max-drift` is given.
+
+    The faces of a track's good moments are restored as they will be, and blended with their sources
+    by each of STRENGTHS, the largest first, until the median of their drifts is not above the
+    limit. Where none will do, the track is left alone.
+    """
+    limit = job.settings.restore.max_drift
+    if limit is None or job.networks[0].restorer.name == "identity":
+        return job
+    with job.monitor.step("drift"):
+        moments, found = _moments(job), {}
+        tracks = [t for t in job.tracks.tracklets if moments[t.id]]
+        grey = _grey(job, tracks)
+        for done, track in enumerate(tracks):
+            job.monitor.tell("drift", done, len(tracks))
+            drifts = _tried(job, track, moments[track.id], grey)
+            allowed = (s for s in STRENGTHS if not drifts or np.median(drifts[s]) <= limit)
+            found[track.id] = next(allowed, 0.0)
+        ceilings = {key: ceiling for key, ceiling in found.items() if ceiling < 1.0}
+        for key, ceiling in ceilings.items():
+            how = f"with {ceiling:g} of the strength" if ceiling else "left alone"
+            job.monitor.notes.append(f"track {key}: {how}, for --max-drift {limit:g}")
+    return replace(job, ceilings=ceilings)
+
+
+def _tried(
+    job: Job, track: Tracklet, moments: Sequence[int], grey: frozenset[int]
+) -> dict[float, list[float]]:
+    """The drifts at a track's moments by strength; empty where none of its faces is restored."""
+    networks, clip = job.networks[0], job.scope.clip
+    others = tuple(t for t in job.tracks.everyone if t.id != track.id)
+    assert networks.embedder is not None
+    found: dict[float, list[float]] = {}
+    for frame in moments:
+        inputs = SegmentInput(
+            clip=clip,
+            segment=Segment(0, frame, frame + 1),
+            tracks=Tracks((track,), job.tracks.zones, others),
+            settings=job.settings,
+            pix_fmt=job.plan.encoding.pix_fmt,
+            limited=(clip.info.color.range, job.plan.encoding.color.range) == (2, 1),
+            grey=grey,
+        )
+        for item in restored_faces(inputs, networks, Outcome()):
+            for patch in item.patches:
+                before = networks.pixels.fetch(patch.before)
+                change = patch.strength * (networks.pixels.fetch(patch.after) - before)
+                blends = [before, *(before + share * change for share in STRENGTHS)]
+                source, *results = networks.embedder().embed(blends)
+                for share, result in zip(STRENGTHS, results, strict=True):
+                    found.setdefault(share, []).append(distance(source, result))
+    return found
+
+
+def _grey(job: Job, tracks: Sequence[Tracklet]) -> frozenset[int]:
+    restore = job.settings.restore
+    matters = job.networks[0].restorer.invents and restore.match_color
+    return grey_tracks(job.scope.clip, tracks) if matters else frozenset()
+
+
+def _moments(job: Job) -> dict[int, tuple[int, ...]]:
+    """Good moments of each track, by id, that are in the range."""
+    return good_moments(
         job.scope.clip.timeline,
         job.tracks.tracklets,
         job.tracks.everyone,
@@ -30,7 +92,15 @@ def drift_wish(job: Job) -> DriftWish | None:
         LEAST_EYES,
         (job.scope.start, job.scope.stop),
     )
-    return DriftWish(moments, how == "all" or (how == "auto" and restorer.invents))
+
+
+def drift_wish(job: Job) -> DriftWish | None:
+    """Where drift is measured, if it is."""
+    how = job.settings.restore.drift
+    restorer = job.networks[0].restorer
+    if how == "off" or restorer.name == "identity":
+        return None
+    return DriftWish(_moments(job), how == "all" or (how == "auto" and restorer.invents))
 
 
 def drifts_of(job: Job, outcome: Outcome) -> dict[int, Drift]:

@@ -48,7 +48,9 @@ def render(job: Job) -> Job:
     with monitor.step("render"):
         files = [
             SegmentFile(
-                s, directory.segment(s, form), render_fingerprint(job.record, s, job.tracks, label)
+                s,
+                directory.segment(s, form),
+                render_fingerprint(job.record, s, job.tracks, label, job.ceilings),
             )
             for s in job.plan.segments
         ]
@@ -156,6 +158,7 @@ class _Renderer:
             segment=segment,
             tracks=job.tracks,
             grey=self._grey,
+            ceilings=job.ceilings,
             label=job.label,
             drift=self._drift,
             settings=job.settings,
