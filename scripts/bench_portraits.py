@@ -9,8 +9,9 @@ face's ellipse, beside bicubic enlargement of the same frame and what restorers 
     python scripts/bench_portraits.py --star                  a star target that walks by, instead:
                                                               cycles per source pixel that come back
 
-A line for each clip and degradation: frames integrated, dB and SSIM of bicubic, and what portrait
-and restorers add to it. --pictures writes a PNG of each: bicubic, restorers, portrait, truth.
+A line for each clip and degradation: frames integrated, dB and SSIM of bicubic, what portrait and
+restorers add to it, and how far each lies from the truth's embedding (IDS). --pictures writes a PNG
+of each: bicubic, restorers, portrait, truth.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from judging import BICUBIC, psnr, ssim
 
 from videnhance import detectors, restorers
 from videnhance.errors import VidenhanceError
-from videnhance.faces.alignment import crop_to_frame, fit_poses
+from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracklets import CropWindow, Tracklet
+from videnhance.identity.embedding import IDENTITY, LEAST_EYES, distance
 from videnhance.imaging.affine import compose, invert, scaling, warp
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.compositing import ellipse_mask
@@ -147,6 +149,11 @@ def judge(
     for who in [*names, "portrait"]:
         gains[who] = psnr(seen[who], truth, weight) - base[0]
         line += f" {who} {gains[who]:+.2f} {ssim(seen[who], truth, weight) - base[1]:+.3f}"
+    if float(eye_distance(pose)) >= LEAST_EYES:
+        embedded = IDENTITY.make(Loader(SETTINGS)).embed([truth, *seen.values()])
+        apart = [distance(one, embedded[0]) for one in embedded[1:]]
+        shown_apart = (f"{who} {one:.3f}" for who, one in zip(seen, apart, strict=True))
+        line += f" IDS {' '.join(shown_apart)}"
     print(line, flush=True)
     if pictures:
         row = np.hstack([*seen.values(), truth]) * 255

@@ -165,6 +165,13 @@ def test_a_face_s_change_is_that_in_memory(device: OnDevice) -> None:
     assert there == pytest.approx(IN_MEMORY.change(patch(None)), rel=1e-3)
 
 
+def test_a_crop_comes_back_as_it_is(device: OnDevice) -> None:
+    crop = smooth(1, (64, 64, 3))
+    found = device.fetch(on(device, crop))
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    np.testing.assert_array_equal(found, IN_MEMORY.fetch(crop))
+
+
 @pytest.mark.parametrize("grey", [True, False])
 def test_colours_are_matched_as_in_memory(device: OnDevice, grey: bool) -> None:
     restored = smooth(2, (256, 256, 3), 9.0) * np.array([0.7, 1.0, 0.9], np.float32)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from judging import (
     BICUBIC,
@@ -22,6 +25,7 @@ from judging import (
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
+from videnhance.identity.embedding import LEAST_EYES
 from videnhance.imaging.compositing import ellipse_mask
 from videnhance.imaging.frames import FloatArray
 
@@ -43,6 +47,38 @@ def shown(
     truth = np.full((SIDE, SIDE, 3), 0.5, np.float32)
     crops = {name: np.asarray(truth + error, np.float32) for name, error in errors.items()}
     return Shown(tracklet, frame, eyes, truth, crops)
+
+
+def embed(crops: Sequence[FloatArray]) -> npt.NDArray[np.float32]:
+    """A double of a network: an embedding is the crop's mean colour."""
+    return np.array([crop.mean(axis=(0, 1)) for crop in crops], np.float32)
+
+
+def test_identity_is_how_far_embeddings_lie_from_the_truth_s_and_how_that_jitters() -> None:
+    root = float(np.sqrt(3.0))
+    steps = {1: (0.10, 0.30), 2: (0.20, 0.20)}
+    items = [
+        shown({BICUBIC: 0.25, "it": by}, tracklet=track, frame=k)
+        for track, by_frame in steps.items()
+        for k, by in enumerate(by_frame)
+    ]
+    items.append(shown({BICUBIC: 9.0, "it": 9.0}, tracklet=3, eyes=LEAST_EYES - 0.1))
+    plain, it = judged("a", "b", items, {}, embed)
+    assert plain.ids == pytest.approx(0.25 * root, abs=1e-3)
+    assert plain.sigma_ids == pytest.approx(0.0, abs=1e-3)
+    assert it.ids == pytest.approx(0.20 * root, abs=1e-3)
+    assert it.ids_change == pytest.approx(-0.05 * root, abs=1e-3)
+    assert it.sigma_ids == pytest.approx(np.sqrt(0.5) * 0.1 * root, abs=1e-3)  # of one track of two
+    (_, over) = overall([plain, it])
+    assert (over.nearer, over.embedded) == (1, 1) and over.ids == it.ids
+
+
+def test_identity_is_left_out_where_all_faces_are_too_small_or_nothing_embeds() -> None:
+    small = [shown({BICUBIC: 0.1, "it": 0.2}, eyes=LEAST_EYES - 0.1)]
+    for embedder in (embed, None):
+        _, it = judged("a", "b", small, {}, embedder)
+        assert it.ids is it.ids_change is it.sigma_ids is None
+        assert overall([it])[0].embedded == 0
 
 
 def test_psnr_is_that_of_scikit_image_where_all_counts_alike() -> None:
