@@ -19,7 +19,7 @@ from videnhance.identity.embedding import Embeddings, distance
 
 MOMENTS = 9
 """Moments of a track at which its drift is measured, at most."""
-USUAL = {10.0: 0.55, 15.0: 0.44, 20.0: 0.35, 30.0: 0.26, 40.0: 0.20}
+USUAL = {10.0: 0.53, 15.0: 0.45, 20.0: 0.34, 30.0: 0.26, 40.0: 0.19}
 """By pixels between the eyes, the median distance from recorded to clean face (docs/identity.md:
 clips made small, noisy and H.264 at crf 28)."""
 STRENGTHS = 1.0, 0.75, 0.5, 0.25
