@@ -15,9 +15,11 @@ from videnhance.evidence.columns import unrolled
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.writing import record_path
 from videnhance.faces.tracklets import CropWindow
+from videnhance.files import sha256_of
 from videnhance.identity.drift import MOMENTS, USUAL, Drift, drift_of, usual
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
+from videnhance.models.catalog import BUNDLED
 from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings
 
@@ -70,7 +72,10 @@ def test_another_face_is_flagged_wherever_somebody_looks(tmp_path: Path, clip: P
     assert drift.is_beyond and drift.median > 0.5 and 1 < drift.faces <= MOMENTS
     (note,) = [note for note in summary.notes if "drifts" in note]
     assert note.startswith(f"track 1: drifts {drift.median:.2f} from its source, which explains")
-    (track,) = read_record(record_path(tmp_path / "out.mkv")).videos[0].tracks
+    record = read_record(record_path(tmp_path / "out.mkv"))
+    assert record.method.weights["identity"].sha256 == sha256_of(BUNDLED["identity"])
+    assert "7485 people" in record.method.weights["identity"].trained_on
+    (track,) = record.videos[0].tracks
     values = list(unrolled(track.drift))
     known = [value for value in values if value is not None]
     assert len(values) == len(track) and len(known) == drift.faces

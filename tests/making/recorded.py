@@ -14,11 +14,15 @@ from videnhance.settings.groups import (
     OutputSettings,
     RestoreSettings,
     Settings,
+    TrackSettings,
 )
 
 FUSED = Settings(
-    detect=DetectSettings(detector="square"), restore=RestoreSettings(restorer="fusion")
+    detect=DetectSettings(detector="square"),
+    track=TrackSettings(persons=False),
+    restore=RestoreSettings(restorer="fusion", drift="off"),
 )
+"""Without networks: persons and drift have tests of their own."""
 LOSSLESS = replace(FUSED, output=OutputSettings(codec="ffv1"))
 
 
