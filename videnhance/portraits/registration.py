@@ -27,7 +27,7 @@ _FINE = 2.0
 """Their pixels per source pixel, at most."""
 _LARGE = 256
 """From this side on, the way back, which only says whether the way forth is to be believed, is
-found at half the resolution: a frame of a face of 256 pixels takes 0.17 s, not 0.19."""
+found at half the resolution, which saves a tenth of a frame's time."""
 _BLUR = 0.6
 """Sigma in source pixels of the blur before registering: noise and aliasing should not drive it."""
 _HIGH = 0.12
@@ -99,7 +99,7 @@ class Registrar:
 
     def _prepared(self, luma: FloatArray) -> FloatArray:
         soft = cv2.GaussianBlur(luma, (0, 0), max(_BLUR * self._scale, 0.5))
-        wide = cv2.GaussianBlur(soft, (0, 0), _HIGH * len(luma))
+        wide = widely_blurred(soft, _HIGH * len(luma))
         return np.asarray(soft - wide, np.float32)
 
     def _seen(self, frame: Frame, matrix: Matrix) -> FloatArray:
@@ -108,12 +108,13 @@ class Registrar:
 
     def _affine_step(self, seen: FloatArray) -> Matrix:
         """The affine, in pixels of the registered pictures, that brings what is seen nearer."""
-        one, x, y = self._picture, *_gradient(seen)
-        away = one - seen
-        spread = 1.5 * float(np.median(np.abs(away[self._mask > 0.5]))) + 0.5
-        weight = self._mask / (1.0 + (away / spread) ** 2)
+        some = (slice(None, None, 1 + (len(seen) > _LARGE)),) * 2  # of a large one, every other
+        x, y = (slope[some] for slope in _gradient(seen))
+        away, mask = (self._picture - seen)[some], self._mask[some]
+        spread = 1.5 * float(np.median(np.abs(away[mask > 0.5]))) + 0.5
+        weight = mask / (1.0 + (away / spread) ** 2)
         middle = (len(seen) - 1) / 2
-        u, v = ((self._grid - middle) / middle)[..., 0], ((self._grid - middle) / middle)[..., 1]
+        u, v = np.moveaxis((self._grid[some] - middle) / middle, -1, 0)
         columns = np.stack([x, y, x * u, x * v, y * u, y * v], axis=-1).reshape(-1, 6)
         normal = columns.T @ (columns * weight.reshape(-1, 1))
         normal += np.eye(6) * 1e-3 * np.trace(normal) / 6
@@ -153,6 +154,18 @@ def luma_of(frame: Frame, to_frame: Matrix, side: int) -> FloatArray:
     """(side, side) float32 luma (or green) in 8-bit steps, full scale whatever the range."""
     picture = warp(frame.planes[0], to_frame, (side, side))
     return np.asarray(picture * np.float32(1.0 / (1 << (frame.layout.depth - 8))), np.float32)
+
+
+def widely_blurred(picture: FloatArray, sigma: float) -> FloatArray:
+    """A picture (h, w) behind a Gaussian of many pixels; a large one is made smaller for it."""
+    if max(picture.shape) <= _LARGE:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+    size = picture.shape[1], picture.shape[0]
+    small = size[0] // 4, size[1] // 4
+    coarse = cv2.GaussianBlur(
+        cv2.resize(picture, small, interpolation=cv2.INTER_AREA), (0, 0), sigma / 4
+    )
+    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _flow_finder(finest: int) -> cv2.DISOpticalFlow:

@@ -17,7 +17,13 @@ from videnhance.imaging.frames import FloatArray
 from videnhance.portraits.accumulation import Placed, placed, read
 from videnhance.portraits.noise import own_noise
 from videnhance.portraits.patches import Patch, grid_scale
-from videnhance.portraits.registration import Registered, Registrar, luma_of, working_side
+from videnhance.portraits.registration import (
+    Registered,
+    Registrar,
+    luma_of,
+    widely_blurred,
+    working_side,
+)
 
 # "Measured": clips of talking people, x4 down, noise 3, 60 to 80 frames of one track, dB over
 # bicubic of the reference.
@@ -102,7 +108,8 @@ class Weigher:
         inside = samples.inside.astype(np.float32)
         away = inside * (samples.values - read(self._shown, samples.at, self._side))
         wide = _LIGHT * self._side
-        light = _blurred(away, wide) / np.maximum(_blurred(inside, wide), np.float32(0.05))
+        share = np.maximum(widely_blurred(inside, wide), np.float32(0.05))
+        light = widely_blurred(away, wide) / share
         return samples, np.asarray(away, np.float32), np.asarray(light, np.float32)
 
 
