@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.making.faces import SIDE, ShotDetector, write_shots
+from tests.making.records import tracklet
 from videnhance import detectors
+from videnhance.evidence.packed import packed, unpacked
 from videnhance.identity.persons import (
     LIMIT,
     SeenTrack,
@@ -19,9 +22,11 @@ from videnhance.identity.persons import (
     median_of,
     persons_of,
 )
+from videnhance.job.preview.make import grouped
 from videnhance.job.run import detect_tracks, enhance
 from videnhance.job.summary import Summary
-from videnhance.models.registry import Row
+from videnhance.media.timeline import RecordedTimeline as Timeline
+from videnhance.models import registry
 from videnhance.settings.groups import (
     DetectSettings,
     PartSettings,
@@ -29,6 +34,7 @@ from videnhance.settings.groups import (
     Settings,
     TrackSettings,
 )
+from videnhance.show.sheet import Row
 
 
 def at(number: int, start: int, stop: int, *place: float) -> SeenTrack:
@@ -111,7 +117,7 @@ WISH = Settings(
 
 @pytest.fixture
 def _detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(detectors.DETECTORS, "shots", Row(lambda loader: ShotDetector()))
+    monkeypatch.setitem(detectors.DETECTORS, "shots", registry.Row(lambda loader: ShotDetector()))
 
 
 def persons_in(path: Path) -> dict[int, int | None]:
@@ -171,3 +177,15 @@ def test_it_can_be_left_out(tmp_path: Path) -> None:
     wish = replace(WISH, track=TrackSettings(persons=False))
     found, summary = found_in(tmp_path, clip, wish)
     assert found == {1: None, 2: None} and summary.persons is None and not summary.details
+
+
+def test_the_contact_sheet_shows_a_person_s_tracks_together() -> None:
+    rows = [Row(1, (), person=2), Row(2, (), person=1), Row(3, ()), Row(4, (), person=2)]
+    assert [row.track for row in grouped(rows)] == [1, 4, 2, 3]
+    assert [row.heading for row in rows[1:3]] == ["track 2, person 1", "track 3"]
+
+
+def test_packed_tracks_keep_their_person() -> None:
+    timeline = Timeline(Fraction(1, 25), tuple(range(20)), (0,), 1)
+    tracks = [replace(tracklet(1, 0, 6), person=3), tracklet(2, 9, 3)]
+    assert [unpacked(one).person for one in packed(tracks, timeline)] == [3, None]
