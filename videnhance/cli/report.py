@@ -151,7 +151,7 @@ def _found_by(detector: str | None) -> str:
 
 
 def _faces(faces: int, tracks: int, persons: int | None = None) -> str:
-    of = f" of {_counted(persons, 'person')}" if persons is not None and persons < tracks else ""
+    of = f", perhaps of {_counted(persons, 'person')}" if persons and persons < tracks else ""
     return f"{_counted(faces, 'face')} in {_counted(tracks, 'track')}{of}"
 
 
