@@ -33,6 +33,7 @@ from videnhance.settings.groups import (
     OutputSettings,
     RestoreSettings,
     Settings,
+    TrackSettings,
 )
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -262,7 +263,8 @@ def test_a_whole_job_there_gives_the_frames_of_one_in_memory(
     monkeypatch.setattr(Loader, "weights", none_needed)
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
-        restore=RestoreSettings(restorer="checks"),
+        track=TrackSettings(persons=False),
+        restore=RestoreSettings(restorer="checks", drift="off"),
         gate=GateLimits(eyes=(4.0, 20.0), sharpness=None, turned=None, misfit=None, score=None),
         compute=ComputeSettings(devices=("cpu",)),
         output=OutputSettings(codec="ffv1"),
@@ -306,7 +308,8 @@ def test_the_batch_that_was_found_to_fit_is_remembered_in_the_job(
     monkeypatch.setattr("videnhance.models.loading.load_state", lambda path: {})
     wish = Settings(
         detect=DetectSettings(detector=square_detector, every=1),
-        restore=RestoreSettings(restorer="checks"),
+        track=TrackSettings(persons=False),
+        restore=RestoreSettings(restorer="checks", drift="off"),
         compute=ComputeSettings(devices=("cpu",), precision="f32"),
         output=OutputSettings(codec="ffv1"),
     )

@@ -38,6 +38,7 @@ from videnhance.settings.groups import (
     OutputSettings,
     RestoreSettings,
     Settings,
+    TrackSettings,
 )
 
 OPEN = GateLimits(None, None, None, None, None)
@@ -241,7 +242,8 @@ def wish(monkeypatch: pytest.MonkeyPatch, square_detector: str) -> Settings:
     monkeypatch.setitem(restorers.RESTORERS, "paint", Row(lambda loader: Paint()))
     return Settings(
         detect=DetectSettings(detector=square_detector, every=1),
-        restore=RestoreSettings(restorer="paint"),
+        track=TrackSettings(persons=False),
+        restore=RestoreSettings(restorer="paint", drift="off"),
         gate=OPEN,
         output=OutputSettings(codec="ffv1"),
         evidence=EvidenceSettings(label=False),  # it changes pixels of every frame

@@ -13,7 +13,6 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from videnhance.identity.embedding import Embeddings, distance
 
@@ -54,6 +53,9 @@ def persons_of(tracks: Sequence[SeenTrack]) -> dict[int, int]:
         return {}
     if len(ordered) == 1:
         return {ordered[0].id: 1}
+    # Half a second to import, and needed where there are several tracks only.
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     apart = [
         _NEVER if one.meets(other) else distance(one.median, other.median)
         for one, other in combinations(ordered, 2)
