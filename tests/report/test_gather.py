@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.making.pages import FEW
 from tests.making.several import write_videos
 from videnhance import restorers
 from videnhance.cli.commands import app
+from videnhance.evidence.reading import read_record
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.color import upright_rgb
@@ -77,6 +79,19 @@ def test_what_is_on_it_is_what_the_record_says(folder: Path) -> None:
     assert [table.name for table in found.tables][:2] == ["Files", "Checked when it was written"]
     assert found.choosing is not None
     assert found.choosing.options == "--detector square --restorer fusion --codec ffv1"
+
+
+def test_who_drifts_and_who_may_be_one_person_is_said(folder: Path) -> None:
+    (track,) = read_record(folder / "out.mkv.json").videos[0].tracks
+    assert gather.notes_on(track) == ()
+    assert gather.notes_on(replace(track, drift_median=0.30, drift_explained=0.34)) == ()
+    (said,) = gather.notes_on(replace(track, drift_median=0.80, drift_explained=0.34))
+    assert "0.80 from its source" in said and "may look like somebody else" in said
+
+    (person,) = report(folder).persons
+    numbers = {1: 1, 2: None, 3: 1, 4: 2}
+    persons = [replace(person, track=k, perhaps=who) for k, who in numbers.items()]
+    assert [p.track for p in sorted(persons, key=gather.together)] == [1, 3, 4, 2]
 
 
 def test_a_job_makes_the_same_page(folder: Path) -> None:

@@ -60,6 +60,14 @@ def test_the_caution_stands_on_it(page: str) -> None:
     assert page.index("educated guess") < page.index("Who is seen when")
 
 
+def test_who_a_track_may_show_stands_at_its_name() -> None:
+    report = small_report()
+    known = (replace(report.persons[0], perhaps=2), *report.persons[1:])
+    text = page_of(replace(report, persons=known))
+    assert f">Track {known[0].track}, perhaps person 2</h3>" in text
+    assert text.count("perhaps person") == 1
+
+
 def test_each_picture_is_held_once(page: str) -> None:
     uris = re.findall(r'"(data:image/webp;base64,[^"]+)"', page)
     moments = [m for p in small_report().persons for m in p.moments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from videnhance.report import account
 from videnhance.report.again import options_of
 from videnhance.report.guesses import guesses_in
 from videnhance.report.methods import methods
-from videnhance.report.model import Choosing, Mark, Report, Table, View
+from videnhance.report.model import Choosing, Mark, Person, Report, Table, View
 from videnhance.report.page import page_of
 from videnhance.report.persons import Judged, Material, Values, persons_of
 from videnhance.report.portraits import portraits_in
@@ -86,7 +87,7 @@ def report_of(
         ease=settings.restore.ease,
         scale=settings.output.scale,
         judged={t.id: judged(t) for t in video.tracks if account.restored_in(t) is not None},
-        notes={t.id: note for t in video.tracks if (note := note_on(t))},
+        notes={t.id: notes_on(t) for t in video.tracks},
         portraits=made,
         invented=guesses.shares,
         inventions=guesses.maps,
@@ -104,7 +105,7 @@ def report_of(
         scale=settings.output.scale,
         span=(timeline.seconds(span[0]), timeline.end_of(span[1] - 1)),
         duration=duration,
-        persons=persons,
+        persons=tuple(sorted(persons, key=together)),
         marks=tuple(Mark(f.kind, f.text, f.start, f.end) for f in video.findings),
         tables=_ordered(account.tables(record, video), used),
         choosing=_choosing(found, views),
@@ -131,8 +132,27 @@ def judged(track: Track) -> Judged:
     )
 
 
-def note_on(track: Track) -> str | None:
-    """What is to be said of a track; None where nothing held its restoration back."""
+def together(person: Person) -> tuple[float, int]:
+    """Tracks that may show one person stand together; those of whom that is not known, last."""
+    return (math.inf if person.perhaps is None else person.perhaps, person.track)
+
+
+def notes_on(track: Track) -> tuple[str, ...]:
+    """What is to be said of a track: that it drifts, and what held its restoration back."""
+    return tuple(note for note in (_drift(track), _left_alone(track)) if note is not None)
+
+
+def _drift(track: Track) -> str | None:
+    drift, explained = track.drift_median, track.drift_explained
+    if drift is None or explained is None or drift <= explained:
+        return None
+    return (
+        f"The restored face lies {drift:.2f} from its source, more than the {explained:.2f} that "
+        "the recording explains: it may look like somebody else."
+    )
+
+
+def _left_alone(track: Track) -> str | None:
     if not track.chosen:
         return "Not chosen: left as recorded."
     strengths, reasons = list(unrolled(track.strength)), list(unrolled(track.reason))

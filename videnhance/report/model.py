@@ -115,6 +115,8 @@ class Person:
     """Share of its detail that is a guess, where that was measured."""
     chosen: bool = True
     """Whether anything was to be done to it."""
+    perhaps: int | None = None
+    """The number of the person that it may show, as a suggestion; None where that is not known."""
     notes: tuple[str, ...] = ()
 
     @property

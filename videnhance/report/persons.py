@@ -73,7 +73,7 @@ class Material:
     scale: int
     judged: Mapping[int, Judged]
     """By track id; of a track that is missing nothing is known."""
-    notes: Mapping[int, str] = field(default_factory=dict)
+    notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """By track id, what is to be said of it."""
     invented: Mapping[int, float] = field(default_factory=dict)
     """By track id, the share of its detail that is a guess."""
@@ -271,7 +271,6 @@ def _person(
     else:
         whole = Stretch(timeline.seconds(first), timeline.end_of(stop - 1), "restored")
         stretches = (whole,)
-    note = material.notes.get(track.id)
     return Person(
         track=track.id,
         begin=timeline.seconds(first),
@@ -287,7 +286,8 @@ def _person(
         guard=guard,
         invented=material.invented.get(track.id),
         chosen=chosen,
-        notes=(note,) if note else (),
+        perhaps=track.person,
+        notes=material.notes.get(track.id, ()),
     )
 
 
