@@ -63,7 +63,7 @@ def definition(path: Path, sha256: str | None = None) -> Definition:
         network = Embedding()
         try:
             state = restored(load_state(path))
-        except (LookupError, RuntimeError) as error:
+        except (LookupError, RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{path}: is not of the network {NAME} ({line_of(error)}); give the published file"
             ) from error

@@ -53,18 +53,19 @@ class Embedding(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) / 255.0, persistent=False)
         self.conv32_down = nn.Conv2d(3, 32, 7, 2)
+        self.blocks = nn.ModuleList()
         channels = 32
         for name in BLOCKS:
             outputs = int(name.removeprefix("conv").partition("_")[0])
-            setattr(self, name, _Block(channels, outputs, halves="down" in name))
+            self.blocks.append(_Block(channels, outputs, halves="down" in name))
             channels = outputs
         self.fc = nn.Linear(channels, LENGTH, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.conv32_down((x - self.mean) * (255.0 / 256.0)))
         x = F.max_pool2d(x, 3, 2)
-        for name in BLOCKS:
-            x = self.get_submodule(name)(x)
+        for block in self.blocks:
+            x = block(x)
         found: Tensor = self.fc(x.mean((2, 3)))
         return found
 
@@ -84,7 +85,9 @@ def restored(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
     state = {"fc.weight": values.pop("fc.weight")}
     for name in [n.removesuffix(".factor") for n in values if n.endswith(".factor")]:
+        block, _, rest = name.partition(".")
+        key = f"blocks.{BLOCKS.index(block)}.{rest}" if rest else block
         factor = values[f"{name}.factor"]
-        state[f"{name}.weight"] = values[f"{name}.weight"] * factor[:, None, None, None]
-        state[f"{name}.bias"] = values[f"{name}.bias"] * factor + values[f"{name}.summand"]
+        state[f"{key}.weight"] = values[f"{name}.weight"] * factor[:, None, None, None]
+        state[f"{key}.bias"] = values[f"{name}.bias"] * factor + values[f"{name}.summand"]
     return state
