@@ -96,7 +96,7 @@ FILES = TextForm(
 FOLDER = TextForm(
     Path,
     "a folder",
-    lambda path: str(path.absolute()),
+    lambda path: str(Path(path).absolute()),
     lambda value: None if value is None else Path(value),
 )
 """Absolute, as the files are."""
