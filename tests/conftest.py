@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.making.clips import square_frames, write_rgb
-from tests.making.detector import SquareDetector
-from videnhance import detectors, restorers
-from videnhance.models.registry import Row
+from tests.making.detector import offer_squares
+from videnhance import restorers
 
 if "VIDENHANCE_CACHE" not in os.environ:  # else of the process that started this one
     # Compiled networks are kept for all tests of a run, not in the user's own folder.
@@ -48,8 +47,7 @@ def fusion_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def square_detector(monkeypatch: pytest.MonkeyPatch, fusion_by_default: None) -> str:
     """The name of a detector that finds the squares of the tests' clips, for whole jobs."""
-    monkeypatch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
-    return "square"
+    return offer_squares(monkeypatch)
 
 
 @pytest.fixture(scope="session")

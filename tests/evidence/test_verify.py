@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.making.clips import decoded, packets, square_frames, write_rgb
+from tests.making.detector import offer_squares
 from tests.making.recorded import FUSED, LOSSLESS, enhanced
 from videnhance.errors import InputError
 from videnhance.evidence.document import Record, Weights
@@ -29,13 +30,9 @@ pytestmark = pytest.mark.usefixtures("square_detector")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with in.mkv, with sound, and what was made of it, lossless and lossy, recorded."""
-    from tests.making.detector import SquareDetector
-    from videnhance import detectors
-    from videnhance.models.registry import Row
-
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
+        offer_squares(patch)
         source = write_rgb(folder / "in.mkv", square_frames(16, noise=6.0), audio="aac")
         enhanced(source, folder / "out.mkv", LOSSLESS)
         enhanced(source, folder / "out.mp4", FUSED)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.making.clips import square_frames, write_rgb
-from tests.making.detector import SquareDetector
+from tests.making.detector import offer_squares
 from tests.making.recorded import FUSED, enhanced
 from tests.making.restorers import Darken
-from videnhance import detectors, restorers
+from videnhance import restorers
 from videnhance.errors import InputError, UsageError
 from videnhance.evidence.document import Record
 from videnhance.evidence.reading import read_record
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with in.mkv, and a range of it enhanced, with its record."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
+        offer_squares(patch)
         source = write_rgb(folder / "in.mkv", square_frames(16, noise=6.0), audio="aac")
         enhanced(source, folder / "out.mp4", replace(FUSED, part=PartSettings("2f", "14f")))
     return folder

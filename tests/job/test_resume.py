@@ -19,8 +19,8 @@ import pytest
 
 from tests.making import small_cli
 from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
-from tests.making.detector import SquareDetector
-from videnhance import detectors, restorers
+from tests.making.detector import offer_squares
+from videnhance import restorers
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.writing import record_path
@@ -33,7 +33,6 @@ from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
 from videnhance.job.steps import detect as detect_step
 from videnhance.job.steps import track as track_step
-from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
 LOSSLESS = Settings(
@@ -60,7 +59,7 @@ def whole(written_squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """What a job over the clip gives that nothing disturbed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "SEGMENT_FRAMES", SMALL)
-        patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
+        offer_squares(patch)
         patch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
         path = tmp_path_factory.mktemp("whole") / "whole.mkv"
         enhance(written_squares, path, LOSSLESS)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from videnhance import detectors
 from videnhance.faces.alignment import TEMPLATE
 from videnhance.faces.tracklets import Faces
+from videnhance.models.registry import Row
 
 
 class SquareDetector:
@@ -32,3 +35,9 @@ class SquareDetector:
             landmarks[None].astype(np.float32),
             np.array([0.9], np.float32),
         )
+
+
+def offer_squares(patch: pytest.MonkeyPatch) -> str:
+    """Make it the detector of a name, which is returned, until the patch is undone."""
+    patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
+    return "square"

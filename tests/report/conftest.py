@@ -11,11 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.making.clips import square_frames, write_rgb
-from tests.making.detector import SquareDetector
+from tests.making.detector import offer_squares
 from tests.making.pages import FEW, browser, why_no_browser
-from videnhance import detectors
 from videnhance.cli.commands import app
-from videnhance.models.registry import Row
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     source = write_rgb(folder / "in.mkv", square_frames(24, noise=3.0), audio="aac")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(detectors.DETECTORS, "square", Row(lambda loader: SquareDetector()))
+        offer_squares(patch)
         patch.chdir(folder)
         wish = ("enhance", str(source), "-o", str(folder / "out.mkv"), "--keep-job", *FEW)
         done = CliRunner().invoke(app, wish)

@@ -98,14 +98,10 @@ def enhance(
                 source,
                 result,
                 settings,
-                overwrite=overwrite,
                 job_dir=folder,
-                keep_job=keep_job,
-                restart=restart,
                 tracks=tracks,
                 origins=work.origins,
-                progress=work.bars.show,
-                stop=work.session.stop,
+                **work.asked,
             )
 
         if out_dir is not None:
@@ -146,18 +142,7 @@ def detect(
         # Not beside the input: the folder of a recording is not ours to write to.
         output = output or Path(f"{title_of(source)}.tracks.json")
         work.on(job_dir or default_folder(output))
-        summary = run(
-            source,
-            output,
-            work.settings,
-            overwrite=overwrite,
-            job_dir=job_dir,
-            keep_job=keep_job,
-            restart=restart,
-            progress=work.bars.show,
-            stop=work.session.stop,
-        )
-        work.tell(summary)
+        work.tell(run(source, output, work.settings, job_dir=job_dir, **work.asked))
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ from videnhance.cli.streams import say
 from videnhance.errors import CheckError
 
 if TYPE_CHECKING:
-    from videnhance.cli.progress import Bars
+    from videnhance.callbacks import Progress
     from videnhance.evidence.verify import Statement
 
 RecordFile = Annotated[
@@ -43,14 +44,12 @@ def verify(
 ) -> None:
     """Say line by line whether input and result are still what RECORD says; exit code 3 if not."""
     with session(verbose):
-        from videnhance.cli.progress import Bars
         from videnhance.evidence.verify import Places
         from videnhance.evidence.verify import verify as run
 
         weights = settings_of(context.params).models.files
         places = Places(record, source, output, weights)
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            _say_all(run(places, bars.show), bars, quiet=quiet)
+        _say_all(partial(run, places), quiet=quiet)
 
 
 @takes_setting("models.files")
@@ -76,26 +75,27 @@ def replay(
     First it is said in what versions, machine or weights are not those recorded.
     """
     with session(verbose):
-        from videnhance.cli.progress import Bars
         from videnhance.evidence.verify import Places
         from videnhance.job.replay import Replay
         from videnhance.job.replay import replay as run
 
         weights = settings_of(context.params).models.files
         places = Places(record, source, original, weights)
-        request = Replay(places, output, tracks, overwrite)
-        with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            _say_all(run(request, bars.show), bars, quiet=quiet)
+        _say_all(partial(run, Replay(places, output, tracks, overwrite)), quiet=quiet)
 
 
-def _say_all(lines: Iterable[Statement], bars: Bars, *, quiet: bool) -> None:
-    """Print them; exits with an error's code where something is not as recorded."""
+def _say_all(compare: Callable[[Progress], Iterable[Statement]], *, quiet: bool) -> None:
+    """Print what is found, beside a bar; exits with an error's code where something is not as
+    recorded."""
+    from videnhance.cli.progress import Bars
+
     wrong = 0
-    for line in lines:
-        bars.end()
-        wrong += line.state == "differs"
-        if not quiet or line.state == "differs":
-            say(line_text(line))
+    with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
+        for line in compare(bars.show):
+            bars.end()
+            wrong += line.state == "differs"
+            if not quiet or line.state == "differs":
+                say(line_text(line))
     if wrong:
         raise typer.Exit(CheckError.exit_code)
 

@@ -44,13 +44,9 @@ def portrait(
             source,
             output,
             work.settings,
-            overwrite=overwrite,
             job_dir=job_dir,
-            keep_job=keep_job,
-            restart=restart,
             tracks=tracks,
             origins=work.origins,
-            progress=work.bars.show,
-            stop=work.session.stop,
+            **work.asked,
         )
         work.tell(summary)

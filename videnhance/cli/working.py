@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import typer
 
+from videnhance.callbacks import Progress, Stop
 from videnhance.cli.parse import settings_of
 from videnhance.cli.presets import layered
 from videnhance.cli.session import Session, session
@@ -22,9 +23,22 @@ if TYPE_CHECKING:
     from videnhance.settings.groups import Settings
 
 
+class Asked(TypedDict):
+    """What every command that makes a job of its own asks for, as job/run.py takes it."""
+
+    overwrite: bool
+    keep_job: bool
+    restart: bool
+    progress: Progress
+    stop: Stop
+
+
 @dataclass(frozen=True)
 class Working:
     """A command at work."""
+
+    parameters: Mapping[str, Any]
+    """Of the command, by name, as they were given."""
 
     settings: Settings
     origin: str | None
@@ -35,6 +49,17 @@ class Working:
     quiet: bool
     verbose: bool
     session: Session
+
+    @property
+    def asked(self) -> Asked:
+        given = self.parameters
+        return Asked(
+            overwrite=given["overwrite"],
+            keep_job=given["keep_job"],
+            restart=given["restart"],
+            progress=self.bars.show,
+            stop=self.session.stop,
+        )
 
     def on(self, job: Path) -> None:
         """Finished work lies in the directory `job` from here on."""
@@ -74,4 +99,6 @@ def working(context: typer.Context, *, patient: bool = True) -> Iterator[Working
         from videnhance.cli.progress import Bars
 
         with Bars(shown=sys.stderr.isatty() and not quiet) as bars:
-            yield Working(settings, layers.told, layers.origins, bars, quiet, verbose, begun)
+            yield Working(
+                context.params, settings, layers.told, layers.origins, bars, quiet, verbose, begun
+            )

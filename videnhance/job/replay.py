@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
-
 from videnhance.callbacks import Progress, Stop, never, silent
 from videnhance.errors import InputError, UsageError, VidenhanceError, line_of
 from videnhance.evidence.document import Output, Record, Video
@@ -32,6 +30,7 @@ from videnhance.inference.cache import version_of
 from videnhance.job.directory.machine import this_machine, unlike
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import enhance, make_portraits_of
+from videnhance.media.digests import decoding_libraries
 from videnhance.render.networks import backends_of, finding_rows, rendering_rows
 from videnhance.settings.groups import Settings
 
@@ -125,7 +124,7 @@ def _setup(
         for name, known in record.versions.items()
         if (here := version_of(name)) != known
     ]
-    libraries = {n: ".".join(map(str, v)) for n, v in av.library_versions.items()}
+    libraries = decoding_libraries()
     away += [
         f"{name} {libraries.get(name)}, recorded {known}"
         for name, known in record.videos[0].decoding.libraries.items()

@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av import library_versions
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -25,6 +26,11 @@ from videnhance.imaging.frames import Array
 from videnhance.media.names import as_file, lone
 from videnhance.media.reading.pictures import files_of
 from videnhance.media.reading.source import codec_name, is_cover
+
+
+def decoding_libraries() -> dict[str, str]:
+    """Versions of FFmpeg's libraries, which decide what frames decode to, by name."""
+    return {name: ".".join(map(str, numbers)) for name, numbers in library_versions.items()}
 
 
 def source_sha256(

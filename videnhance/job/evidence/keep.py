@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import av
-
 from videnhance.errors import InputError
 from videnhance.evidence.columns import Times
 from videnhance.evidence.document import (
@@ -42,7 +40,7 @@ from videnhance.job.job import Job, method_of
 from videnhance.job.steps.record_file import path_of_record
 from videnhance.job.summary import ESTIMATE, summarize
 from videnhance.media.clip import Clip
-from videnhance.media.digests import StreamDigest, video_of
+from videnhance.media.digests import StreamDigest, decoding_libraries, video_of
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.decoding import layout_of
 from videnhance.settings.groups import DEFAULTS, SETTINGS
@@ -191,9 +189,8 @@ def _decoding(job: Job) -> Decoding:
     info, planned = clip.info, job.planned
     painted = planned.encoding.pix_fmt if planned is not None else None
     layout = layout_of(clip.pix_fmt, full_range=info.color.range == 2, matrix=info.color.matrix)
-    versions = av.library_versions
     return Decoding(
-        libraries={name: ".".join(map(str, number)) for name, number in versions.items()},
+        libraries=decoding_libraries(),
         device=clip.recorded.hwaccel,
         read_as=info.read_as,
         looked_at=clip.pix_fmt,
