@@ -17,6 +17,9 @@ from videnhance.inference.contract import (
     LARGE,
     MOST,
     ONNX,
+    ONNX_FACE,
+    ONNX_FILE,
+    ONNXRUNTIME,
     OPENCV,
     OPENVINO,
     PLAIN,
@@ -39,6 +42,9 @@ __all__ = [
     "LARGE",
     "MOST",
     "ONNX",
+    "ONNXRUNTIME",
+    "ONNX_FACE",
+    "ONNX_FILE",
     "OPENCV",
     "OPENVINO",
     "PLAIN",
@@ -83,6 +89,12 @@ def _opencv(definition: Definition, way: Way) -> Network:
     return OpenCvNetwork(definition, way)
 
 
+def _onnxruntime(definition: Definition, way: Way) -> Network:
+    from videnhance.inference.on_onnxruntime import OnnxRuntimeNetwork
+
+    return OnnxRuntimeNetwork(definition, way)
+
+
 def _torch_precision(device: str, traits: Traits) -> str:
     if TORCH not in traits.halves:
         return "f32"
@@ -99,8 +111,10 @@ BACKENDS: dict[str, Backend] = {
     TORCH: Backend(_torch, _torch_precision),
     OPENVINO: Backend(_openvino, _openvino_precision),
     OPENCV: Backend(_opencv, lambda device, traits: "f32"),
+    ONNXRUNTIME: Backend(_onnxruntime, lambda device, traits: "f32"),
 }
-"""torch is the reference for networks that it defines, OpenCV for ONNX files."""
+"""torch is the reference for networks that it defines, OpenCV for ONNX files, onnxruntime for heavy
+ones."""
 
 
 def is_here(backend: str) -> bool:
@@ -112,7 +126,8 @@ def way_of(traits: Traits, wish: Execution) -> Way:
     """How a network of these traits is computed here. Raises UsageError for what is not possible.
 
     ONNX files are computed on the CPU whatever the device: by OpenVINO, or, where torch is asked
-    for or OpenVINO is not installed, by OpenCV.
+    for or OpenVINO is not installed, by OpenCV. Heavy ones are computed by onnxruntime, where it is
+    installed, in place of OpenCV, and on a GPU if its build can.
     """
     chosen("--backend", wish.backend, dict.fromkeys(("auto", TORCH, OPENVINO)))
     if wish.backend == OPENVINO and not is_here(OPENVINO):
@@ -121,6 +136,11 @@ def way_of(traits: Traits, wish: Execution) -> Way:
             "pip install openvino, or use auto"
         )
     quick = wish.backend != TORCH and is_here(OPENVINO)
+    if traits.heavy and wish.backend != OPENVINO and is_here(ONNXRUNTIME):
+        device = found(wish.device)
+        if device.startswith("cuda") and _computes_on_gpu():
+            return _decided(ONNXRUNTIME, device, traits, wish)
+        return _decided(OPENVINO if quick else ONNXRUNTIME, "cpu", traits, wish)
     if traits.onnx:
         return _decided(OPENVINO if quick else OPENCV, "cpu", traits, wish)
     if wish.backend == OPENVINO:
@@ -129,6 +149,13 @@ def way_of(traits: Traits, wish: Execution) -> Way:
     if quick and device == "cpu" and not wish.compile:
         return _decided(OPENVINO, device, traits, wish)
     return _decided(TORCH, device, traits, wish)
+
+
+def _computes_on_gpu() -> bool:
+    """Whether the onnxruntime that is installed is built for NVIDIA's GPUs."""
+    from videnhance.inference.on_onnxruntime import CUDA, loaded
+
+    return CUDA in loaded().get_available_providers()
 
 
 def _processor(device: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from torch.nn import Module
 
-TORCH, OPENVINO, OPENCV = "torch", "openvino", "opencv"
+TORCH, OPENVINO, OPENCV, ONNXRUNTIME = "torch", "openvino", "opencv", "onnxruntime"
 MOST = 16
 """Largest batch chosen automatically: with more items, more frames wait for each other."""
 
@@ -39,7 +39,10 @@ class Traits:
     """What decides how a network may be computed; known before it is loaded."""
 
     onnx: bool = False
-    """Whether it is an ONNX file. None of the backends computes these on a GPU."""
+    """Whether it is an ONNX file."""
+    heavy: bool = False
+    """For an ONNX file: whether a GPU is worth its while. onnxruntime computes it there, if its
+    build for GPUs is installed. All others are computed on the processor."""
     halves: tuple[str, ...] = ()
     """Backends that compute it in half precision, if that is asked for, or by "auto" where the
     processor gains from it: measured differences stay below the limits in docs/measuring.md."""
@@ -49,6 +52,10 @@ class Traits:
 
 
 ONNX = Traits(onnx=True, halves=(OPENVINO,))
+ONNX_FILE = Traits(onnx=True)
+"""A small ONNX file of others: in f32, as nothing else was measured with its weights."""
+ONNX_FACE = Traits(onnx=True, heavy=True)
+"""The same, of a network that paints."""
 PLAIN = Traits(halves=(OPENVINO,))
 LARGE = Traits(halves=(TORCH,), asked=(OPENVINO,))
 STYLED = Traits(halves=(TORCH, OPENVINO))

@@ -1,0 +1,63 @@
+"""Small ONNX files, made with the package onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def blurring(
+    path: Path,
+    side: int | str = 32,
+    *,
+    domain: str = "",
+    kind: int = TensorProto.FLOAT,
+    inputs: Sequence[str] = ("input",),
+    seed: int = 0,
+    extra: int = 0,
+) -> Path:
+    """A file whose network is two convolutions, from (1, 3, side, side) to the same.
+
+    `domain`: that of its activation; `kind`: of its inputs; `inputs`: the first is used; `seed`: of
+    its weights; `extra`: bytes of a weight that is not used.
+    """
+    draw = np.random.default_rng(seed)
+    weights = {
+        "first": draw.normal(0.0, 0.2, (8, 3, 3, 3)).astype(np.float32),
+        "second": draw.normal(0.0, 0.2, (3, 8, 3, 3)).astype(np.float32),
+        **({"unused": np.zeros(extra // 4, np.float32)} if extra else {}),
+    }
+    nodes = [
+        helper.make_node("Conv", [inputs[0], "first"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("LeakyRelu", ["a"], ["b"], domain=domain, alpha=0.2),
+        helper.make_node("Conv", ["b", "second"], ["output"], pads=[1, 1, 1, 1]),
+    ]
+    sides = [1, 3, side, side]
+    return saved(
+        path,
+        nodes,
+        [helper.make_tensor_value_info(name, kind, sides) for name in inputs],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, sides)],
+        weights,
+        [domain] if domain else [],
+    )
+
+
+def saved(
+    path: Path,
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    weights: dict[str, Any],
+    domains: Sequence[str] = (),
+) -> Path:
+    stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "network", inputs, outputs, stored)
+    imports = [helper.make_opsetid("", 17), *(helper.make_opsetid(name, 1) for name in domains)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
+    return path
