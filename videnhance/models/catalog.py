@@ -132,7 +132,7 @@ WEIGHTS: dict[str, Weights] = {
             "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
-            speed="2 s at 256x256",
+            speed="3 s at 256x256",
         ),
         Weights(
             "realesrgan-x4",
@@ -141,7 +141,7 @@ WEIGHTS: dict[str, Weights] = {
             "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
-            speed="2 s at 128x128",
+            speed="3 s at 128x128",
         ),
     )
 }
