@@ -13,11 +13,11 @@ from videnhance.detectors import DETECTORS, resolved
 from videnhance.models.catalog import BUNDLED, WEIGHTS
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
-from videnhance.render.networks import PARSER, UPSCALERS
+from videnhance.render.rows import PARSERS, UPSCALERS
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.network import NetworkRestorer
 
-ROWS: dict[str, Row[Any]] = {**DETECTORS, **RESTORERS, **UPSCALERS, "parsing": PARSER}
+ROWS: dict[str, Row[Any]] = {**DETECTORS, **RESTORERS, **UPSCALERS, **PARSERS}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -68,6 +68,7 @@ def test_the_tables_are_light() -> None:
     script = (
         "import sys\n"
         "import videnhance.restorers, videnhance.detectors, videnhance.media.writing.codecs\n"
+        "import videnhance.render.rows\n"
         "print([m for m in ('torch', 'cv2', 'av', 'numpy', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

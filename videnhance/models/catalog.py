@@ -36,6 +36,8 @@ class Weights:
     trained_on: str
     consent: bool = False
     """Whether the licence must be accepted before the first use."""
+    speed: str = ""
+    """How long its network takes on two processor cores (scripts/bench_networks.py)."""
 
     @property
     def file(self) -> str:
@@ -56,6 +58,7 @@ WEIGHTS: dict[str, Weights] = {
             "29e25ee90c170f4231163f4c83df6b59c968b73f3ce00cb884015ae005db083c",
             _GFPGAN_LICENCE,
             f"{_FFHQ} and more data its authors do not name",
+            speed="0.94 s a face",
         ),
         Weights(
             "gfpgan-1.3",
@@ -64,6 +67,7 @@ WEIGHTS: dict[str, Weights] = {
             "c953a88f2727c85c3d9ae72e2bd4846bbaf59fe6972ad94130e23e7017524a70",
             _GFPGAN_LICENCE,
             "as 1.2, on which it is based",
+            speed="0.94 s a face",
         ),
         Weights(
             "gfpgan-1.4",
@@ -72,6 +76,7 @@ WEIGHTS: dict[str, Weights] = {
             "e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
             _GFPGAN_LICENCE,
             "not published",
+            speed="0.94 s a face",
         ),
         Weights(
             "restoreformer",
@@ -80,6 +85,7 @@ WEIGHTS: dict[str, Weights] = {
             "07404d446d62ca3d5ed38b1de09a947a1e77d46dbccec961a74d713a8f24ace0",
             "Apache-2.0",
             _FFHQ,
+            speed="3.9 s a face",
         ),
         Weights(
             "codeformer",
@@ -90,6 +96,7 @@ WEIGHTS: dict[str, Weights] = {
             "(https://github.com/sczhou/CodeFormer/blob/master/LICENSE)",
             _FFHQ,
             consent=True,
+            speed="5.4 s a face",
         ),
         Weights(
             "retinaface",
@@ -98,6 +105,7 @@ WEIGHTS: dict[str, Weights] = {
             "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
             "MIT",
             "WIDER FACE",
+            speed="130 ms at 640x384",
         ),
         Weights(
             "retinaface-mobile",
@@ -106,6 +114,7 @@ WEIGHTS: dict[str, Weights] = {
             "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
             "MIT",
             "WIDER FACE",
+            speed="6 ms at 640x384",
         ),
         Weights(
             "parsenet",
@@ -114,6 +123,7 @@ WEIGHTS: dict[str, Weights] = {
             "3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
             "MIT (facexlib); the network is from PSFR-GAN, which is CC BY-NC-SA 4.0",
             "CelebAMask-HQ",
+            speed="1.3 s a face",
         ),
         Weights(
             "realesrgan-x2",
@@ -122,6 +132,7 @@ WEIGHTS: dict[str, Weights] = {
             "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
+            speed="3 s at 256x256",
         ),
         Weights(
             "realesrgan-x4",
@@ -130,6 +141,7 @@ WEIGHTS: dict[str, Weights] = {
             "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
+            speed="3 s at 128x128",
         ),
     )
 }

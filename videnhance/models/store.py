@@ -1,6 +1,7 @@
 """The store of weights: found on this machine, fetched once, or given by the user; and verified.
 
-FOLDER/FILE                   the published file, bit for bit; there complete or not at all
+FOLDER/FILE                   the published file, bit for bit; there complete or not at all; it may
+                              be a link to another program's (models/finding.py)
 FOLDER/FILE.part, .part.json  while it is fetched (models/download.py)
 FOLDER/locks/FILE             held by the process that fetches it
 FOLDER/verified/*.json        results of hashing: path, size, times, SHA-256
@@ -69,6 +70,8 @@ class Checked:
     sha256: str
     good: bool
     """Whether it is the published file."""
+    linked: Path | None = None
+    """Where the file really lies, if `path` is a symbolic link to it (models/finding.py)."""
 
 
 def obtain(
@@ -125,15 +128,17 @@ def obtain(
 def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Checked]:
     """Hash the files on this machine, all or the named ones, even if their hashes are known.
 
-    Raises UsageError for an unknown name, ModelError if a file cannot be read.
+    A link that leads nowhere is a file that is not good, with the hash "". Raises UsageError for
+    an unknown name, ModelError if a file cannot be read.
     """
     wanted = [chosen("weights", name, WEIGHTS) for name in names] or list(WEIGHTS.values())
     found = []
     for weights in wanted:
         path = folder() / weights.file
-        if path.is_file():
-            digest = _digest(path, progress, again=True)
-            found.append(Checked(weights.name, path, digest, digest == weights.sha256))
+        linked = path.readlink() if path.is_symlink() else None
+        if path.is_file() or linked is not None:
+            digest = digest_of(path, progress, again=True) if path.is_file() else ""
+            found.append(Checked(weights.name, path, digest, digest == weights.sha256, linked))
     return found
 
 
@@ -141,7 +146,7 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
     """SHA-256 of a file that the user gave, and whether it had to be trusted."""
     if not given.is_file():
         raise ModelError(f"--weights {given}: no such file; check the name and the folder")
-    digest = _digest(given, progress)
+    digest = digest_of(given, progress)
     if digest == weights.sha256:
         return digest, False
     if not trust:
@@ -157,10 +162,10 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
 def _is_published(weights: Weights, progress: Progress) -> bool:
     """Whether the file is on this machine and is, bit for bit, the published one."""
     path = located(weights.name)
-    return path is not None and _digest(path, progress) == weights.sha256
+    return path is not None and digest_of(path, progress) == weights.sha256
 
 
-def _digest(path: Path, progress: Progress, *, again: bool = False) -> str:
+def digest_of(path: Path, progress: Progress, *, again: bool = False) -> str:
     """A file's SHA-256, from memory if the file is unchanged; `again`: hash it anyway."""
     try:
         facts = _facts(path)

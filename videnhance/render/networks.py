@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
 from videnhance.identity.embedding import IDENTITY, Embedder
-from videnhance.inference import LARGE, OPENCV, PLAIN, Way, way_of
+from videnhance.inference import OPENCV, Way, way_of
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
+from videnhance.render.rows import PARSER, UPSCALERS
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import AI_UPSCALERS, Settings
 from videnhance.stopwatch import Stopwatch
@@ -38,29 +39,6 @@ class Networks:
     """Counts how long the stages of rendering take; all devices of a job share one."""
     embedder: Callable[[], Embedder] | None = None
     """Gives what drift is measured with, made when it is first asked for."""
-
-
-def _parser(loader: Loader) -> Parser:
-    from videnhance.render.parsing import Parser, definition
-
-    return Parser(loader.compiled(definition(*loader.identified("parsenet"))))
-
-
-def _realesrgan(name: str, factor: int) -> Row[Upscaler]:
-    def make(loader: Loader) -> Upscaler:
-        from videnhance.render.upscaling import Upscaler, definition
-
-        network = loader.compiled(definition(*loader.identified(name), factor))
-        return Upscaler(network, factor)
-
-    return Row(make, name, packages=("torch", "spandrel"), traits=LARGE)
-
-
-PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"), traits=PLAIN)
-"""For `--mask parsing`."""
-UPSCALERS: dict[str, Row[Upscaler]] = {
-    name: _realesrgan(name, factor) for name, factor in AI_UPSCALERS.items()
-}
 
 
 def detecting_rows(settings: Settings) -> list[Row[Any]]:
