@@ -27,7 +27,11 @@ from videnhance.job.preview import make
 from videnhance.job.preview.estimate import Pace
 from videnhance.job.preview.make import make_preview, preview_frame
 from videnhance.job.run import detect_tracks
+from videnhance.media.info import VideoInfo
 from videnhance.media.opening import open_clip
+from videnhance.media.reading.decoding import read_frames
+from videnhance.media.repair import recording
+from videnhance.media.timeline import RecordedTimeline
 from videnhance.models.registry import Row
 from videnhance.render.outcome import NO_GAIN
 from videnhance.settings.groups import (
@@ -386,6 +390,25 @@ def test_one_frame_as_a_picture(tmp_path: Path, clip: Path, darken: Settings) ->
     assert int(original[64, x].min()) - int(result[64, x].min()) > 60
     assert "render" in calls
     assert leftovers(tmp_path) == ["at.png", "at.png.json"]
+
+
+@pytest.mark.usefixtures("square_detector")
+def test_a_frame_alone_is_decoded_once(
+    tmp_path: Path, clip: Path, darken: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at, restored and shown; each time all before it would have to be decoded."""
+    readings: list[range] = []
+
+    def counted(info: VideoInfo, timeline: RecordedTimeline, start: int, stop: int, *rest, **more):  # type: ignore[no-untyped-def]
+        readings.extend([range(start, stop)] if info.path == clip else [])
+        return read_frames(info, timeline, start, stop, *rest, **more)
+
+    monkeypatch.setattr(recording, "read_frames", counted)
+    preview_frame(clip, tmp_path / "at.png", "0:01", darken)
+    assert sum(25 in reading for reading in readings) == 1
+    readings.clear()
+    make_preview(clip, tmp_path / "out.mp4", darken, seconds=0.2)
+    assert len(readings) > 2
 
 
 @pytest.mark.usefixtures("square_detector")

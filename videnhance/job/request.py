@@ -15,6 +15,7 @@ from videnhance.faces.tracking import choose
 from videnhance.job.directory.folder import JobDirectory, default_folder
 from videnhance.job.directory.record import Record
 from videnhance.job.plan import Scope
+from videnhance.media.reading.kept import KeptFrames
 from videnhance.settings.groups import DEFAULTS, Settings
 
 Kind = Literal["enhance", "detect", "portrait"]
@@ -47,6 +48,8 @@ class JobRequest:
     """By name, where settings come from that a command, preset or file gave: for the record."""
     record: Path | None = None
     """Where the record of the result goes; None: beside the output, under its name."""
+    kept: KeptFrames | None = None
+    """Where decoded frames are kept for this job and whoever shows its result."""
 
     @property
     def directory(self) -> JobDirectory:

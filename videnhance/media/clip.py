@@ -20,6 +20,7 @@ from videnhance.imaging.grading import Tones, measured_balance, measured_levels,
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.clean_up import Cleaning, cleaned
 from videnhance.media.reading.interlacing import Luma, Scanning, first_field, verdict
+from videnhance.media.reading.kept import KeptFrames
 from videnhance.media.repair.recording import Recording
 from videnhance.media.timeline import Timeline
 from videnhance.settings.clean_up import CleanSettings
@@ -90,6 +91,10 @@ class Clip:
             for index in (2 * frame.index, 2 * frame.index + 1):
                 if start <= index < stop:
                     yield replace(frame, index=index, pts=self.timeline.pts[index])
+
+    def keeping(self, kept: KeptFrames) -> Clip:
+        """The same clip, which keeps there what will be asked for again."""
+        return replace(self, recorded=replace(self.recorded, kept=kept))
 
     @property
     def _has_fields(self) -> bool:

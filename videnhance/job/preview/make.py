@@ -27,6 +27,7 @@ from videnhance.job.preview.record import forget_record, keep_record
 from videnhance.job.retry import after_damage
 from videnhance.job.summary import ESTIMATE
 from videnhance.media.positions import frame_at
+from videnhance.media.reading.kept import KeptFrames
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import container_for
 from videnhance.media.writing.png import write_png
@@ -166,6 +167,7 @@ def preview_frame(
     def attempt(examined: Examination | None) -> PreviewSummary:
         clip = request.opened((output,), overwrite, examined)
         index = frame_at(clip.timeline, "--at", at)
+        clip = clip.keeping(KeptFrames(index))
         with workplace(output) as folder:
             span = (index, index + 1)
             shown = enhanced_range(request, clip, span, ".mkv", folder, still=True)

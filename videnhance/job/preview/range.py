@@ -121,6 +121,7 @@ def enhanced_range(
         tracks=request.tracks,
         identify=settings.record.keep,
         origins=request.origins,
+        kept=clip.recorded.kept,
     )
     summary = run_once(job, Monitor(pace.tell, request.monitor.stop), clip.recorded.examination)
     tracks = read_tracks(job.directory.tracks, clip)

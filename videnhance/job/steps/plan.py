@@ -39,6 +39,9 @@ def plan(
     """
     with monitor.step("plan"):
         scope, planned = _planned(request, monitor, examined, is_finished)
+        if request.kept is not None:
+            scope = replace(scope, clip=scope.clip.keeping(request.kept))
+            planned = replace(planned, scope=scope) if planned is not None else None
     monitor.notes.extend(scope.clip.notes)
     found = marks_in(scope.clip.info) if request.kind != "detect" else UNMARKED
     pair = scope.settings.evidence.sign if request.kind == "enhance" and not is_finished else None

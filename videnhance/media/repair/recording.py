@@ -25,6 +25,7 @@ from videnhance.errors import DamagedError, InputError, UsageError
 from videnhance.imaging.frames import Frame
 from videnhance.media.info import VideoInfo
 from videnhance.media.reading.decoding import read_frames
+from videnhance.media.reading.kept import KeptFrames
 from videnhance.media.reading.pictures import DEMUXER
 from videnhance.media.repair.examination import Examination, examine
 from videnhance.media.repair.findings import (
@@ -64,20 +65,28 @@ class Recording:
     """What is odd or damaged."""
     examination: Examination | None = None
     """What decoding the whole file showed; None if the packets were enough."""
+    kept: KeptFrames | None = None
+    """Where decoded frames are kept that will be asked for again."""
 
     def frames(
         self, start: int, stop: int, pix_fmt: str, *, limited: bool = False
     ) -> Iterator[Frame]:
         """Recorded frames start..stop (half-open), from decoding.read_frames."""
-        return read_frames(
-            self.info,
-            self.timeline,
-            start,
-            stop,
-            pix_fmt,
-            limited=limited,
-            hwaccel=self.hwaccel,
-        )
+
+        def read() -> Iterator[Frame]:
+            return read_frames(
+                self.info,
+                self.timeline,
+                start,
+                stop,
+                pix_fmt,
+                limited=limited,
+                hwaccel=self.hwaccel,
+            )
+
+        if self.kept is None:
+            return read()
+        return self.kept.reading(start, stop, (pix_fmt, limited), read)
 
     @property
     def notes(self) -> tuple[str, ...]:
