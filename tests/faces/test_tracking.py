@@ -387,17 +387,12 @@ def test_the_arguments_are_left_as_they_were() -> None:
     assert first[0].id == second[0].id == 1
 
 
-@pytest.mark.parametrize(("apart", "imported"), [(200, "False"), (15, "True")])
-def test_scipy_is_imported_where_faces_are_near_enough_to_choose_between(
-    apart: int, imported: str
-) -> None:
-    """Its import takes a quarter of a second, which the first picture of a preview waits for."""
+def test_what_tracking_computes_with_is_imported_when_it_is_needed() -> None:
+    """It takes half a second, which can pass beside detection (`prepare`)."""
     script = (
-        "import sys, videnhance.job.run\n"
-        "from tests.faces.test_tracking import SETTINGS, face, seconds, together, track\n"
-        f"two = together(face(100, 100, 60), face(100 + {apart}, 100, 60))\n"
-        "looks = {k: two for k in range(9)}\n"
-        "print(len(track(seconds(9), looks, (), SETTINGS)), 'scipy.optimize' in sys.modules)"
+        "import sys, videnhance.job.run\nfrom videnhance.faces.tracking import prepare\n"
+        "def there(): print(*(name in sys.modules for name in ('scipy', 'filterpy')))\n"
+        "there(); prepare(); there()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.split() == ["2", imported], done.stderr
+    assert done.stdout.split() == ["False", "False", "True", "True"], done.stderr

@@ -1,8 +1,8 @@
 """Smoothing poses over time: a constant-velocity Kalman filter and its backward pass.
 
-Textbook letters, as in Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to Tracking and
-Navigation" (2001), ch. 6 and 8: state x, its covariance P, transition F, process noise Q,
-measurement z and its noise R, gain K. The measurement matrix H takes the first four of the state.
+Textbook letters, as in filterpy and Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to
+Tracking and Navigation" (2001), ch. 6 and 8: state x, its covariance P, transition F, process
+noise Q, measurement z and its noise R, measurement matrix H.
 
 The state is the four numbers of a pose (see tracklets.Tracklet) and their change per second:
 x = (px, py, log side, angle, and the four velocities). Between two times dt seconds apart
@@ -16,8 +16,13 @@ side of the crop, so a face twice as large is smoothed by the same amount.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from filterpy.kalman import KalmanFilter
 
 Vector = npt.NDArray[np.float64]
 
@@ -78,20 +83,15 @@ def rts(times: Vector, poses: Vector, smoothness: float, boost: Vector | None = 
     R = _diagonal(noise(sides) ** 2)
     Fs = transition(dt)
     Qs = process_noise(dt, sides, smoothness, boost)
-    forward = _Filter(poses[0], sides[0])
+    kf = _filter(poses[0], sides[0])
     Xs, Ps = np.empty((n, 8)), np.empty((n, 8, 8))
     for k in range(n):
         if k:
-            forward.predict(Fs[k], Qs[k])
-        forward.update(poses[k], R[k])
-        Xs[k], Ps[k] = forward.x, forward.P
-    for k in range(n - 2, -1, -1):
-        F = Fs[k + 1]
-        P = F @ Ps[k] @ F.T + Qs[k + 1]
-        K = Ps[k] @ F.T @ np.linalg.inv(P)
-        Xs[k] += K @ (Xs[k + 1] - F @ Xs[k])
-        Ps[k] += K @ (Ps[k + 1] - P) @ K.T
-    return Xs
+            kf.predict(F=Fs[k], Q=Qs[k])
+        kf.update(poses[k], R=R[k])
+        Xs[k], Ps[k] = kf.x, kf.P
+    # filterpy's method, not its function of the same name, which takes F and Q one step late.
+    return np.asarray(kf.rts_smoother(Xs, Ps, Fs, Qs)[0], np.float64)
 
 
 def between(times: Vector, knots: Vector, states: Vector) -> Vector:
@@ -119,20 +119,20 @@ class Predictor:
         self._time = time
         self._smoothness = smoothness
         side = float(np.exp(pose[2]))
-        self._filter = _Filter(pose, side)
+        self._kf = _filter(pose, side)
         # A face just found is as likely to stand still as to move: start with moderate velocities.
-        self._filter.P[4:, 4:] = np.diag(np.array([side, side, 1.0, 1.0]) ** 2)
-        self._filter.update(pose, _diagonal(noise(side) ** 2))
+        self._kf.P[4:, 4:] = np.diag(np.array([side, side, 1.0, 1.0]) ** 2)
+        self._kf.update(pose, R=_diagonal(noise(side) ** 2))
 
     def at(self, time: float) -> Vector:
         """The pose (4,) expected at a time not before the last update."""
-        return np.asarray(transition(time - self._time) @ self._filter.x, np.float64)[:4]
+        return np.asarray(transition(time - self._time) @ self._kf.x, np.float64)[:4]
 
     def update(self, time: float, pose: Vector) -> None:
         """Add the pose found at `time`; its angle is within half a turn of the expected one."""
         dt, side = time - self._time, float(np.exp(pose[2]))
-        self._filter.predict(transition(dt), process_noise(dt, side, self._smoothness))
-        self._filter.update(pose, _diagonal(noise(side) ** 2))
+        self._kf.predict(F=transition(dt), Q=process_noise(dt, side, self._smoothness))
+        self._kf.update(pose, R=_diagonal(noise(side) ** 2))
         self._time = time
 
 
@@ -177,27 +177,16 @@ def _diagonal(variance: Vector) -> Vector:
     return np.asarray(variance[..., None] * np.eye(4))
 
 
-class _Filter:
-    """The forward filter. Its own few lines: filterpy's import alone takes half a second."""
+def _filter(pose: Vector, side: float) -> KalmanFilter:
+    """The filter before the first measurement."""
+    from filterpy.kalman import KalmanFilter  # takes half a second (tracking.prepare)
 
-    def __init__(self, pose: Vector, side: float) -> None:
-        """Before the first measurement."""
-        self.x = np.concatenate([pose, np.zeros(4)])
-        spread = _FIRST_GUESS * np.array([side, side, 1.0, 1.0])
-        self.P = np.diag(np.concatenate([spread, spread]) ** 2)
-
-    def predict(self, F: Vector, Q: Vector) -> None:
-        self.x = F @ self.x
-        self.P = F @ self.P @ F.T + Q
-
-    def update(self, z: Vector, R: Vector) -> None:
-        PHT = self.P[:, :4]
-        K = PHT @ np.linalg.inv(PHT[:4] + R)
-        self.x = self.x + K @ (z - self.x[:4])
-        # Joseph's form: P stays symmetric and positive whatever is rounded.
-        rest = np.eye(8)
-        rest[:, :4] -= K
-        self.P = rest @ self.P @ rest.T + K @ R @ K.T
+    kf = KalmanFilter(dim_x=8, dim_z=4)
+    kf.x = np.concatenate([pose, np.zeros(4)])
+    spread = _FIRST_GUESS * np.array([side, side, 1.0, 1.0])
+    kf.P = np.diag(np.concatenate([spread, spread]) ** 2)
+    kf.H = np.eye(4, 8)
+    return kf
 
 
 def _local_mean(times: Vector, values: Vector) -> Vector:

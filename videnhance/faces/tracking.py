@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,12 @@ class _Path:
         """points (7, 2) as last seen, moved by the motion predicted until `time`, MOVES at most."""
         at = self.predictor.at(min(time, self.time + MOVES))
         return _carry(self.points, self.pose, at)
+
+
+def prepare() -> None:
+    """Import what tracking computes with: half a second that can pass while faces are found."""
+    for name in ("filterpy.kalman", "scipy.optimize"):
+        import_module(name)
 
 
 def track(
@@ -221,6 +228,8 @@ def _pair(
     """
     if not paths or not len(points):
         return
+    from scipy.optimize import linear_sum_assignment
+
     expected = np.stack([p.expected(now) for p in paths])
     side = np.sqrt(np.prod(np.maximum(expected[:, 6] - expected[:, 5], 1.0), axis=1))
     distance = np.linalg.norm(expected[:, None] - points[None], axis=-1).mean(axis=-1)
@@ -233,12 +242,6 @@ def _pair(
             if path.thumbnail is not None:
                 alike = agreement(path.thumbnail, thumbnails)[0]
                 allowed[row] &= alike >= needed(now - path.time)
-    if max(allowed.sum(axis=0).max(), allowed.sum(axis=1).max()) <= 1:  # nothing to choose between
-        for row, column in np.argwhere(allowed):
-            yield int(column), paths[row]
-        return
-    from scipy.optimize import linear_sum_assignment  # takes a quarter of a second
-
     order = np.subtract.outer(np.arange(len(paths)), np.arange(len(points))) ** 2
     cost = cost + EVEN * cost**2 + IN_ORDER * order / max(cost.shape)
     # A pair that is not allowed costs more than any number of others, so it is never bought.

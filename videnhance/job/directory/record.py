@@ -57,7 +57,7 @@ VERSION = 1
 FINGERPRINTS = 3
 """Raise it where the same settings get other fingerprints: a job begun before is then refused in
 one line, and not silently begun anew."""
-PACKAGES = ("av", "numpy", "opencv-python", "scipy")
+PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 """Distributions that decide what comes out of every job; rows of networks name more of them."""
 
 _NOT_COMPARED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from videnhance import detectors
@@ -17,6 +18,7 @@ from videnhance.faces.detection import (
     survey_frames,
 )
 from videnhance.faces.detection import detect as detections_of
+from videnhance.faces.tracking import prepare
 from videnhance.files import written
 from videnhance.imaging.frames import Frame
 from videnhance.job.directory.fingerprints import detect_fingerprint
@@ -34,7 +36,8 @@ READ_AHEAD = 8
 def detect(job: Job) -> Job:
     """With the file of detections of every segment."""
     directory, monitor = job.directory, job.monitor
-    with monitor.step("detect"):
+    with monitor.step("detect"), ThreadPoolExecutor(1) as aside:
+        aside.submit(prepare)
         files = [
             SegmentFile(s, directory.detections(s), detect_fingerprint(job.record, s))
             for s in job.scope.detect_segments
