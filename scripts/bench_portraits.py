@@ -33,7 +33,8 @@ from videnhance.errors import VidenhanceError
 from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracklets import CropWindow, Tracklet
-from videnhance.identity.embedding import IDENTITY, LEAST_EYES, distance
+from videnhance.identity import embedder_row
+from videnhance.identity.embedding import LEAST_EYES, distance
 from videnhance.imaging.affine import compose, invert, scaling, warp
 from videnhance.imaging.color import sample_rgb
 from videnhance.imaging.compositing import ellipse_mask
@@ -150,7 +151,7 @@ def judge(
         gains[who] = psnr(seen[who], truth, weight) - base[0]
         line += f" {who} {gains[who]:+.2f} {ssim(seen[who], truth, weight) - base[1]:+.3f}"
     if float(eye_distance(pose)) >= LEAST_EYES:
-        embedded = IDENTITY.make(Loader(SETTINGS)).embed([truth, *seen.values()])
+        embedded = embedder_row(SETTINGS).make(Loader(SETTINGS)).embed([truth, *seen.values()])
         apart = [distance(one, embedded[0]) for one in embedded[1:]]
         shown_apart = (f"{who} {one:.3f}" for who, one in zip(seen, apart, strict=True))
         line += f" IDS {' '.join(shown_apart)}"

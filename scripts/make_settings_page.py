@@ -12,6 +12,7 @@ from pathlib import Path
 
 from videnhance.cli.options import help_of
 from videnhance.detectors import DETECTORS
+from videnhance.identity import EMBEDDERS
 from videnhance.media.writing.codecs import CODECS
 from videnhance.restorers import RESTORERS
 from videnhance.settings.groups import SETTINGS
@@ -22,6 +23,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 NAMES = {
     "codecs": list(CODECS),
     "detectors": ["auto", *DETECTORS],
+    "embedders": list(EMBEDDERS),
     "restorers": list(RESTORERS),
 }
 """What a setting chooses from, by `Setting.table`."""

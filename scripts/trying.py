@@ -19,7 +19,7 @@ from videnhance import restorers
 from videnhance.faces.alignment import crop_to_frame, eye_distance
 from videnhance.faces.track_file import read_tracks
 from videnhance.faces.tracklets import CropWindow, Tracklet
-from videnhance.identity.embedding import IDENTITY
+from videnhance.identity import embedder_row
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
@@ -48,7 +48,7 @@ class Trial:
     @cached_property
     def embed(self) -> Embed:
         """What the identity of faces is measured with."""
-        return IDENTITY.make(Loader(self.settings, self.device)).embed
+        return embedder_row(self.settings).make(Loader(self.settings, self.device)).embed
 
     def restorers(self) -> dict[str, restorers.Restorer]:
         """New ones: what they remember is of one video. Raises UsageError, ModelError."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.making.faces import SIDE, ShotDetector, person, write_shots
+from tests.making.onnx_files import channel_means
 from videnhance import detectors, restorers
 from videnhance.evidence.columns import unrolled
 from videnhance.evidence.reading import read_record
@@ -17,11 +18,12 @@ from videnhance.evidence.writing import record_path
 from videnhance.faces.tracklets import CropWindow
 from videnhance.files import sha256_of
 from videnhance.identity.drift import MOMENTS, USUAL, Drift, drift_of, usual
+from videnhance.identity.embedding import SAME, SFACE
 from videnhance.imaging.frames import FloatArray
 from videnhance.job.run import enhance
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.registry import Row
-from videnhance.settings.groups import DetectSettings, RestoreSettings, Settings
+from videnhance.settings.groups import DetectSettings, ModelSettings, RestoreSettings, Settings
 
 
 class Another:
@@ -81,6 +83,19 @@ def test_another_face_is_flagged_wherever_somebody_looks(tmp_path: Path, clip: P
     assert len(values) == len(track) and len(known) == drift.faces
     assert track.drift_median == drift.median == pytest.approx(np.median(known), abs=2e-3)
     assert track.drift_explained == drift.yardstick
+
+
+def test_another_network_measures_if_it_is_named(tmp_path: Path, clip: Path) -> None:
+    given = channel_means(tmp_path / "means.onnx", SFACE.side)
+    models = ModelSettings(identity="sface", files=(("sface", str(given)),), trust=True)
+    summary = enhance(clip, tmp_path / "out.mkv", replace(wish("another"), models=models))
+    weights = read_record(record_path(tmp_path / "out.mkv")).method.weights
+    assert weights["sface"].sha256 == sha256_of(given) and "identity" not in weights
+    # it knows nothing but the faces' mean colours
+    crops = np.stack([person(0, 256), person(7, 256)]).mean((1, 2))
+    one, other = crops / np.linalg.norm(crops, axis=1, keepdims=True)
+    apart = float(np.linalg.norm(one - other)) * SAME / 1.128
+    assert summary.drifts[1].median == pytest.approx(apart, abs=0.1)
 
 
 def test_fusion_is_not(tmp_path: Path, clip: Path) -> None:

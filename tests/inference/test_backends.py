@@ -20,7 +20,7 @@ from skimage import data
 from tests.making.networks import codeformer, gfpgan_state, restoreformer, retinaface
 from videnhance.detectors import centerface
 from videnhance.detectors import retinaface as retina
-from videnhance.identity import embedding
+from videnhance.identity import definitions
 from videnhance.imaging.frames import FloatArray
 from videnhance.inference import (
     CODED,
@@ -131,7 +131,7 @@ def of_realesrgan(folder: Path) -> Subject:
 
 
 def of_identity(folder: Path) -> Subject:
-    definition = embedding.definition(BUNDLED["identity"])
+    definition = definitions.dlib(BUNDLED["identity"])
     return Subject(definition, (face(150),), 1.0, 1e-4, 1e-4)
 
 

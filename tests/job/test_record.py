@@ -95,6 +95,7 @@ SETTINGS: list[tuple[str, Any, set[str]]] = [
     ("compute.compile", True, {"track"}),
     ("compute.hwaccel", "auto", set()),  # nothing here decodes so
     ("models.files", (("gfpgan-1.4", "here.pth"),), set()),
+    ("models.identity", "sface", {"track"}),
     ("models.trust", True, set()),
     ("models.offline", True, set()),
     ("models.accepted", ("codeformer",), set()),

@@ -48,6 +48,22 @@ def blurring(
     )
 
 
+def channel_means(path: Path, side: int) -> Path:
+    """A file whose network gives the mean of each channel of (1, 3, side, side), (1, 3), and their
+    squares."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["input"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["means"]),
+        helper.make_node("Mul", ["means", "means"], ["squares"]),
+    ]
+    shapes = {"input": (1, 3, side, side), "means": (1, 3), "squares": (1, 3)}
+    given, *found = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    )
+    return saved(path, nodes, [given], found, {})
+
+
 def saved(
     path: Path,
     nodes: Sequence[Any],

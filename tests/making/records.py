@@ -27,7 +27,7 @@ def tracklet(identity: int, start: int, frames: int) -> Tracklet:
     return Tracklet(identity, start, poses, landmarks, np.full(frames, 0.9), False, False)
 
 
-WHO = {"identity": Obtained("identity", Path("here.safetensors"), "i", False, None)}
+WHO = {name: Obtained(name, Path("here"), name, False, None) for name in ("identity", "sface")}
 TRACKS = Tracks((tracklet(1, 0, 6), tracklet(2, 9, 3)), (Zone(0, 0, 8, 8),))
 
 

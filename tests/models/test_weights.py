@@ -74,7 +74,7 @@ def test_the_table_is_complete() -> None:
     for name, weights in WEIGHTS.items():
         assert weights.name == name
         assert weights.url.startswith("https://github.com/")
-        assert weights.url.endswith(f"/{weights.file}") and weights.file.endswith(".pth")
+        assert weights.url.endswith(f"/{weights.file}") and weights.file.endswith((".pth", ".onnx"))
         assert len(bytes.fromhex(weights.sha256)) == 32
         assert weights.size is None or weights.size > 1_000_000
         assert weights.licence and weights.trained_on

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from videnhance.detectors import DETECTORS
+from videnhance.identity import EMBEDDERS
 from videnhance.media.writing.codecs import CODECS
 from videnhance.restorers import RESTORERS
 from videnhance.settings.groups import SETTINGS
@@ -130,6 +131,10 @@ def _detectors() -> str:
     return ", ".join(_with(name, row.about) for name, row in DETECTORS.items())
 
 
+def _embedders() -> str:
+    return ", ".join(_with(name, row.about) for name, row in EMBEDDERS.items())
+
+
 def _codecs() -> str:
     """Those that not every machine has come last, by what they need."""
     here = [_with(name, row.about) for name, row in CODECS.items() if row.needs is None]
@@ -156,6 +161,7 @@ def _with(name: str, about: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "codecs": _codecs,
     "detectors": _detectors,
+    "embedders": _embedders,
     "restorers": _restorers,
 }
 """The words for what a setting chooses from, by `Setting.table`."""

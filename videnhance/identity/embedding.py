@@ -1,33 +1,25 @@
-"""Embeddings of aligned faces: 128 numbers each, which are near for faces of one person.
+"""Embeddings of aligned faces: numbers that are near for faces of one person.
 
-identity.md is the model card of the network, and says on whom it is weak.
+identity.md is the model card of the network that ships, and says on whom it is weak.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from videnhance.errors import ModelError, line_of
-from videnhance.faces.alignment import TEMPLATE
-from videnhance.imaging.affine import compose, scaling, translation, warp
+from videnhance.faces.alignment import TEMPLATE, crop_to_frame, fit_poses
+from videnhance.imaging.affine import compose, invert, scaling, translation, warp
 from videnhance.imaging.frames import FloatArray, Matrix
-from videnhance.inference import EXACT, MOST, Definition, Network
-from videnhance.models.loader import Loader
-from videnhance.models.loading import check_state, load_state
-from videnhance.models.registry import Row
+from videnhance.inference import MOST, Network
 
-if TYPE_CHECKING:
-    from torch import nn
-
-NAME = "identity"
-"""Of the weights (models/catalog.py)."""
-SIDE = 150
-"""Pixels of a face's picture at each side."""
+SAME = 0.6
+"""Distance up to which dlib's author takes two faces for one person's (dlib, face_recognition_ex).
+It is the unit of all limits: other networks' distances are scaled so that theirs is the same."""
 LEAST_EYES = 8.0
 """Pixels between the eyes below which an embedding tells nothing (identity.md)."""
 
@@ -35,12 +27,39 @@ Embeddings = npt.NDArray[np.float32]
 
 _EYES = 52.9
 _MIDDLE = 75.0, 46.6
-"""Pixels between the eyes, and where their middle is, in the pictures it learned from: dlib's face
-chips of 150 pixels with a padding of 0.25, laid on the mean of its five-point shapes."""
+"""Pixels between the eyes, and where their middle is, in the pictures dlib's network learned from:
+face chips of 150 pixels with a padding of 0.25, laid on the mean of its five-point shapes."""
+ARCFACE = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""Eyes, nose, corners of the mouth in pictures of 112 pixels, which most networks that tell faces
+apart learned from (InsightFace, face_align.py; OpenCV, face_recognize.cpp)."""
 
 
-def _chip_to_square() -> Matrix:
-    """From pixels of the network's picture to the unit square that crops show."""
+@dataclass(frozen=True)
+class Chips:
+    """How a network is shown faces, and what its answer means."""
+
+    name: str
+    side: int
+    """Pixels of a face's picture at each side."""
+    to_square: Matrix
+    """From pixels of that picture to the unit square that crops show."""
+    white: float = 1.0
+    black: float = 0.0
+    """The numbers that stand for white and black."""
+    blue_first: bool = False
+    same: float | None = None
+    """Published distance of unit embeddings up to which two faces are one person's; None where
+    embeddings are used as they are, with SAME."""
+
+
+def _by_eyes() -> Matrix:
+    """From pixels of dlib's picture to the unit square."""
     eyes = TEMPLATE[:2]
     unit = float(np.hypot(*(eyes[1] - eyes[0]))) / _EYES
     middle = eyes.mean(axis=0)
@@ -48,81 +67,71 @@ def _chip_to_square() -> Matrix:
     return compose(translation(float(middle[0]), float(middle[1])), to_middle)
 
 
-CHIP_TO_SQUARE = _chip_to_square()
+def _by_landmarks(points: Sequence[tuple[float, float]]) -> Matrix:
+    """From pixels of a picture with landmarks there to the unit square, by least squares."""
+    return invert(crop_to_frame(fit_poses(np.array([points]))[0], 1))
 
 
-def definition(path: Path, sha256: str | None = None) -> Definition:
-    """The network with the weights of a file: RGB 0..1 (B, 3, SIDE, SIDE) to (B, 128).
-
-    To make it raises ModelError for weights of another network.
-    """
-
-    def make() -> nn.Module:
-        from videnhance.identity.network import Embedding, restored
-
-        network = Embedding()
-        try:
-            state = restored(load_state(path))
-        except (LookupError, RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{path}: is not of the network {NAME} ({line_of(error)}); give the published file"
-            ) from error
-        check_state(network, state, path)
-        network.load_state_dict(state)
-        return network.requires_grad_(False).eval()
-
-    return Definition(
-        NAME,
-        ((1, 3, SIDE, SIDE),),
-        EXACT,
-        make,
-        weights=sha256,
-        code=("videnhance.identity.network",),
-        packages=("torch",),
-    )
+DLIB = Chips("identity", 150, _by_eyes())
+SFACE = Chips("sface", 112, _by_landmarks(ARCFACE), white=255.0, same=1.128)
+"""OpenCV's (opencv_zoo, face_recognition_sface, sface.py: 1.128). Its file scales levels itself."""
+ADAFACE = Chips(
+    "adaface", 112, _by_landmarks(ARCFACE), white=1.0, black=-1.0, blue_first=True, same=1.13
+)
+"""Kim, Jain, Liu: "AdaFace: Quality Adaptive Margin for Face Recognition" (CVPR 2022). Its authors
+name no limit: this is DeepFace's for ArcFace, a network of the same kind and training."""
 
 
 class Embedder:
     """Embeds aligned crops of any size; one thread at a time calls it."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, chips: Chips = DLIB) -> None:
+        self._network, self._chips = network, chips
         # a CPU gains nothing from more, and with 1 the result depends on nothing but the face
         self._batch = 1 if network.way.on_cpu else MOST
 
     def embed(self, crops: Sequence[FloatArray]) -> Embeddings:
-        """(B, 128) of crops (S, S, 3) float32 RGB, nominally 0..1, of the alignment template's unit
-        square. Raises ModelError if the network fails."""
-        chips = np.array([chip(crop) for crop in crops], np.float32).reshape(-1, 3, SIDE, SIDE)
-        found = [np.empty((0, 128), np.float32)]
-        for first in range(0, len(chips), self._batch):
+        """(B, N) of crops (S, S, 3) float32 RGB, nominally 0..1, of the alignment template's unit
+        square. Distances of one person's faces are up to SAME, by the word of the network's makers.
+
+        Raises ModelError if the network fails."""
+        side = self._chips.side
+        shown = np.array([chip(crop, self._chips) for crop in crops], np.float32)
+        shown = shown.reshape(-1, 3, side, side)
+        found: list[Embeddings] = []
+        for first in range(0, len(shown), self._batch):
             try:
-                found += self._network(chips[first : first + self._batch])
+                part = self._network(shown[first : first + self._batch])[0]
             except (RuntimeError, MemoryError) as error:
                 raise ModelError(
-                    f"{NAME}: the network failed ({line_of(error)}); use --devices cpu, or "
-                    "--drift off and --no-persons"
+                    f"{self._chips.name}: the network failed ({line_of(error)}); use --devices "
+                    "cpu, or --drift off and --no-persons"
                 ) from error
-        return np.concatenate([np.asarray(part, np.float32) for part in found])
+            found.append(np.asarray(part, np.float32))
+        # without a crop, as many numbers as need not be known
+        return self._scaled(np.concatenate(found) if found else np.empty((0, 0), np.float32))
+
+    def _scaled(self, embeddings: Embeddings) -> Embeddings:
+        if self._chips.same is None:
+            return embeddings
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        unit = embeddings / np.maximum(lengths, np.float32(1e-12))
+        return np.asarray(unit * np.float32(SAME / self._chips.same), np.float32)
 
 
-def chip(crop: FloatArray) -> FloatArray:
-    """The network's picture of a crop (S, S, 3): (3, SIDE, SIDE), clipped to 0..1 as it is shown.
+def chip(crop: FloatArray, chips: Chips = DLIB) -> FloatArray:
+    """A network's picture of a crop (S, S, 3): (3, side, side), clipped as it is shown.
 
     Crops of all sizes hold the same part of a face, so those of 256 and of 512 pixels compare."""
-    to_crop = compose(scaling(float(len(crop))), CHIP_TO_SQUARE)
-    shown = warp(np.asarray(np.clip(crop, 0.0, 1.0), np.float32), to_crop, (SIDE, SIDE))
-    return np.ascontiguousarray(np.clip(shown, 0.0, 1.0).transpose(2, 0, 1))
+    to_crop = compose(scaling(float(len(crop))), chips.to_square)
+    levels = np.asarray(np.clip(crop, 0.0, 1.0), np.float32)
+    shown = np.clip(warp(levels, to_crop, (chips.side, chips.side)), 0.0, 1.0).transpose(2, 0, 1)
+    if chips.blue_first:
+        shown = shown[::-1]
+    scaled = shown * np.float32(chips.white - chips.black) + np.float32(chips.black)
+    return np.ascontiguousarray(scaled, np.float32)
 
 
 def distance(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
-    """Between two embeddings (128,), Euclidean."""
+    """Between two embeddings (N,), Euclidean."""
     return float(np.linalg.norm(np.asarray(one, np.float64) - np.asarray(other, np.float64)))
-
-
-def _embedder(loader: Loader) -> Embedder:
-    return Embedder(loader.compiled(definition(*loader.identified(NAME))))
-
-
-IDENTITY: Row[Embedder] = Row(_embedder, NAME, packages=("torch",), traits=EXACT)
-"""What persons and drift are measured with."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videnhance.faces.tracklets import Tracks
+from videnhance.identity import EMBEDDERS
 from videnhance.identity.drift import Drift
-from videnhance.identity.embedding import NAME as IDENTITY
 from videnhance.imaging.label import Label, reference_white
 from videnhance.inference.cache import version_of
 from videnhance.job.directory.folder import JobDirectory
@@ -156,7 +156,9 @@ class Job:
         """What the frames of the result are made with."""
         assert self.restorer is not None
         name, invents = method_of(self.settings, self.restorer)
-        models = {n: used.sha256 for n, used in self.loader.obtained.items() if n != IDENTITY}
+        measuring = {row.weights for row in EMBEDDERS.values()}
+        used = self.loader.obtained.items()
+        models = {name: one.sha256 for name, one in used if name not in measuring}
         return Provenance(name, invents, models, self.mark)
 
     @property

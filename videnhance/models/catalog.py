@@ -15,6 +15,7 @@ from videnhance.errors import chosen
 
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+_OPENCV = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 _FFHQ = "FFHQ (70,000 portraits from Flickr)"
 _GFPGAN_LICENCE = (
@@ -142,6 +143,23 @@ WEIGHTS: dict[str, Weights] = {
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
             speed="3 s at 128x128",
+        ),
+        Weights(
+            "sface",
+            f"{_OPENCV}/face_recognition_sface/face_recognition_sface_2021dec.onnx",
+            38696353,
+            "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+            "Apache-2.0",
+            "not stated for this file; its paper: CASIA-WebFace, VGGFace2, MS1MV2 (people "
+            "in public life, from the Web)",
+        ),
+        Weights(
+            "adaface",
+            "https://github.com/yakhyo/adaface-onnx/releases/download/weights/adaface_ir_18.onnx",
+            None,
+            "6b6a35772fb636cdd4fa86520c1a259d0c41472a76f70f802b351837a00d9870",
+            "MIT",
+            "WebFace4M (200,000 people, from the Web)",
         ),
     )
 }

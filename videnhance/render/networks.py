@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
-from videnhance.identity.embedding import IDENTITY, Embedder
+from videnhance.identity import embedder_row
 from videnhance.inference import OPENCV, Way, way_of
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
@@ -20,6 +20,7 @@ from videnhance.settings.groups import AI_UPSCALERS, Settings
 from videnhance.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from videnhance.identity.embedding import Embedder
     from videnhance.render.parsing import Parser
     from videnhance.render.upscaling import Upscaler
 
@@ -48,7 +49,7 @@ def detecting_rows(settings: Settings) -> list[Row[Any]]:
 
 def tracking_rows(settings: Settings) -> list[Row[Any]]:
     """The row of what tells persons apart, if that is wanted."""
-    return [IDENTITY] if settings.track.persons else []
+    return [embedder_row(settings)] if settings.track.persons else []
 
 
 def finding_rows(settings: Settings) -> list[Row[Any]]:
@@ -63,7 +64,7 @@ def rendering_rows(settings: Settings) -> list[Row[Any]]:
     if settings.restore.mask == "parsing":
         rows.append(PARSER)
     if settings.restore.max_drift is not None:
-        rows.append(IDENTITY)
+        rows.append(embedder_row(settings))
     upscaler, scale = settings.output.upscaler, settings.output.scale
     if upscaler in UPSCALERS:
         factor = AI_UPSCALERS[upscaler]
@@ -120,7 +121,7 @@ def drift_weights(settings: Settings) -> list[str]:
     """Names of the weights that drift is measured with. No frame depends on them, so they are not
     among those of rendering."""
     measured = settings.restore.drift != "off" and settings.restore.restorer != "identity"
-    return weights_of([IDENTITY]) if measured else []
+    return weights_of([embedder_row(settings)]) if measured else []
 
 
 def make_networks(loader: Loader) -> list[Networks]:
@@ -139,7 +140,7 @@ def _networks_on(loader: Loader) -> Networks:
     parser = PARSER.make(loader) if settings.restore.mask == "parsing" else None
     upscaler = row.make(loader) if row is not None else None
     restorer = restorers.create(loader)
-    embedder = cache(lambda: IDENTITY.make(loader))
+    embedder = cache(lambda: embedder_row(settings).make(loader))
     restoring = restorers.RESTORERS[settings.restore.restorer]
     if not restoring.on_gpu or restoring.traits is None:
         return Networks(restorer, parser, upscaler, watch=loader.watch, embedder=embedder)

@@ -111,6 +111,14 @@ class ModelSettings:
         may_remake=("detect", "render"),
     )
     """(name of the weights, path of a file to use for them)."""
+    identity: str = setting(
+        "dlib",
+        "--identity-model",
+        "What persons and drift are measured with: {table}.",
+        table="embedders",
+        may_remake=("detect", "render"),
+    )
+    """See identity/embedding.py; all have the same unit of distance."""
     trust: bool = setting(
         False, "--trust-weights", "Use given weights that are not those published."
     )

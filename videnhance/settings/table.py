@@ -58,7 +58,7 @@ class Setting:
     """Numbers that it takes besides."""
     choices: tuple[str, ...] | tuple[int, ...] = ()
     """All that it takes, where these are few and known here."""
-    table: Literal["", "codecs", "detectors", "restorers"] = ""
+    table: Literal["", "codecs", "detectors", "embedders", "restorers"] = ""
     """The table whose names are its choices. It belongs to a room above this one, so the names are
     checked when the job is planned."""
     form: TextForm | None = None
@@ -138,7 +138,7 @@ def setting(
     within: tuple[float, float] | None = None,
     or_else: tuple[float, ...] = (),
     choices: tuple[str, ...] | tuple[int, ...] = (),
-    table: Literal["", "codecs", "detectors", "restorers"] = "",
+    table: Literal["", "codecs", "detectors", "embedders", "restorers"] = "",
     form: TextForm | None = None,
     metavar: str | None = None,
     rule: Callable[[str, Any], None] | None = None,

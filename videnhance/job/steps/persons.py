@@ -8,7 +8,8 @@ import numpy as np
 
 from videnhance.faces.alignment import crop_to_frame
 from videnhance.faces.tracklets import Tracks
-from videnhance.identity.embedding import IDENTITY, LEAST_EYES, Embeddings
+from videnhance.identity import embedder_row
+from videnhance.identity.embedding import LEAST_EYES, Embeddings
 from videnhance.identity.persons import (
     MOMENTS,
     SeenTrack,
@@ -57,7 +58,7 @@ def with_persons(job: Job, tracks: Tracks) -> Tracks:
 
 def _seen(job: Job, tracks: Tracks, moments: dict[int, tuple[int, ...]]) -> list[SeenTrack]:
     """The tracks with their median embeddings; reads the frames of the moments."""
-    embedder, clip = IDENTITY.make(job.loader), job.scope.clip
+    embedder, clip = embedder_row(job.settings).make(job.loader), job.scope.clip
     to_coded = invert(clip.info.upright)
     found: dict[int, list[Embeddings]] = {t.id: [] for t in tracks.tracklets}
     wanted = {frame for frames in moments.values() for frame in frames}
