@@ -113,7 +113,7 @@ def test_what_was_cut_off_is_refused_wherever_it_was(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in range(20, len(whole), 131):
         path.write_bytes(whole[:length])
-        assert refused(path) == "is damaged or was cut off; fetch or copy the file again"
+        assert refused(path) == "is probably damaged or cut off; fetch or copy the file again"
 
 
 def test_a_damaged_file_raises_no_other_error(tmp_path: Path) -> None:

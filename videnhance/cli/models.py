@@ -217,6 +217,7 @@ def weights_facts() -> list[dict[str, Any]]:
 def _uses() -> dict[str, list[str]]:
     """What weights are for, by their names: from the tables, so that nothing is forgotten."""
     from videnhance.detectors import DETECTORS
+    from videnhance.identity import EMBEDDERS
     from videnhance.render.rows import PARSERS, UPSCALERS
     from videnhance.restorers import RESTORERS
 
@@ -226,6 +227,7 @@ def _uses() -> dict[str, list[str]]:
         ("finds faces: --detector", DETECTORS),
         ("enlarges frames: --upscaler", UPSCALERS),
         ("masks faces: --mask", PARSERS),
+        ("embeds faces: --identity-model", EMBEDDERS),
     ):
         for name, row in rows.items():
             if row.weights is not None:

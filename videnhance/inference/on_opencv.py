@@ -17,7 +17,6 @@ class OpenCvNetwork:
     def __init__(self, definition: Definition, way: Way) -> None:
         """Raises ModelError for a file that OpenCV cannot load."""
         self.way = way
-        self._outputs = definition.outputs
         try:
             # The classic engine keeps parts of the first size it was given and then gives wrong
             # results for other sizes (scores off by up to 1.0).
@@ -27,6 +26,9 @@ class OpenCvNetwork:
                 f"{definition.onnx}: OpenCV {cv2.__version__} cannot load it ({error.err}); "
                 f"{definition.cure}"
             ) from error
+        # asked for some of them only, the engine refuses
+        self._names = list(self._net.getUnconnectedOutLayersNames())
+        self._wanted = [self._names.index(name) for name in definition.outputs]
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         (given,) = inputs
@@ -39,6 +41,7 @@ class OpenCvNetwork:
     def _one(self, given: Any) -> Any:
         self._net.setInput(np.ascontiguousarray(given))
         try:
-            return self._net.forward(self._outputs)
+            found = self._net.forward(self._names)
         except cv2.error as error:
             raise RuntimeError(error.err) from error
+        return [found[k] for k in self._wanted]

@@ -131,7 +131,7 @@ def examined(path: Path, cure: str = _CURE) -> OnnxFile:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error}); {mend}") from error
     except (ValueError, IndexError) as error:  # also of text that is none
         raise ModelError(
-            f"{path}: is damaged or was cut off; fetch or copy the file again"
+            f"{path}: is probably damaged or cut off; fetch or copy the file again"
         ) from error
 
 
