@@ -28,7 +28,7 @@ INNER = {
     "job": (
         *("monitor", "plan", "directory", "source", "request", "job", "steps", "summary"),
         "evidence",
-        *("retry", "run", "preview", "replay"),
+        *("retry", "run", "workers", "preview", "replay"),
     ),
 }
 """The same within a room, for those of its parts that are named here."""

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from videnhance.job.run import detect_tracks, enhance, resume
     from videnhance.job.status import Status, read_status
     from videnhance.job.summary import Summary
+    from videnhance.job.workers.begin import Ahead, finish_job, plan_job
+    from videnhance.job.workers.paths import PathMap
+    from videnhance.job.workers.work import Worked, work
     from videnhance.media.info import VideoInfo
     from videnhance.media.reading.source import probe
     from videnhance.settings.clean_up import CleanSettings, FinishSettings
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Ahead",
     "CheckError",
     "CleanSettings",
     "ComputeSettings",
@@ -70,6 +74,7 @@ __all__ = [
     "OutputError",
     "OutputSettings",
     "PartSettings",
+    "PathMap",
     "Places",
     "PreviewSummary",
     "Record",
@@ -87,9 +92,12 @@ __all__ = [
     "UsageError",
     "VidenhanceError",
     "VideoInfo",
+    "Worked",
     "detect_tracks",
     "enhance",
+    "finish_job",
     "make_preview",
+    "plan_job",
     "preview_frame",
     "probe",
     "read_record",
@@ -97,6 +105,7 @@ __all__ = [
     "replay",
     "resume",
     "verify",
+    "work",
 ]
 
 _LAZY = {
@@ -127,6 +136,12 @@ _LAZY = {
     "Status": "job.status",
     "read_status": "job.status",
     "Summary": "job.summary",
+    "Ahead": "job.workers.begin",
+    "finish_job": "job.workers.begin",
+    "plan_job": "job.workers.begin",
+    "PathMap": "job.workers.paths",
+    "Worked": "job.workers.work",
+    "work": "job.workers.work",
     "VideoInfo": "media.info",
     "probe": "media.reading.source",
     "CleanSettings": "settings.clean_up",

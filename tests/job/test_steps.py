@@ -17,8 +17,15 @@ from videnhance.settings.groups import SourceSettings
 
 SOURCE, OUTPUT, TRACKS = Path("in.mp4"), Path("out.mp4"), Path("t.json")
 END = (
-    *("choose_persons", "divide", "hold_drift", "render", "refuse_changed_source"),
-    *("mux", "save_best_moments", "save_inventions", "save_portraits", "keep_record"),
+    *("choose_persons", "divide", "hold_drift", "render", "note_workers"),
+    *(
+        "refuse_changed_source",
+        "mux",
+        "save_best_moments",
+        "save_inventions",
+        "save_portraits",
+        "keep_record",
+    ),
 )
 
 
@@ -28,7 +35,7 @@ END = (
         (
             JobRequest(SOURCE, OUTPUT),
             False,
-            ("load_networks", "require_target", "detect", "track", *END),
+            ("load_networks", "require_target", "detect", "note_workers", "track", *END),
         ),
         (
             JobRequest(SOURCE, OUTPUT, tracks=TRACKS),
@@ -51,9 +58,9 @@ END = (
         (
             JobRequest(SOURCE, TRACKS, kind="detect"),
             False,
-            ("detect", "track", "refuse_changed_source", "deliver_tracks"),
+            ("detect", "note_workers", "track", "refuse_changed_source", "deliver_tracks"),
         ),
-        (JobRequest(SOURCE, TRACKS, kind="detect"), True, ("detect", "track")),
+        (JobRequest(SOURCE, TRACKS, kind="detect"), True, ("detect", "note_workers", "track")),
     ],
     ids=["enhance", "given tracks", "finished", "detect", "detected"],
 )
@@ -86,7 +93,9 @@ def test_what_was_begun_before_the_damage_was_known_begins_anew(
     clip = write_clip(tmp_path / "in.mkv")
     seen: list[tuple[bool, bool]] = []
 
-    def once(request: JobRequest, monitor: Monitor, examined: Examination | None) -> str:
+    def once(
+        request: JobRequest, monitor: Monitor, examined: Examination | None, crew: None
+    ) -> str:
         seen.append((request.restart, examined is not None))
         assert not monitor.notes
         monitor.notes.append("of this attempt")

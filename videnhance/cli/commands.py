@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videnhance.cli import evidence, models, options, page, portraits
+from videnhance.cli import evidence, models, options, page, portraits, workers
 from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.session import INTERRUPTED, session
@@ -41,6 +41,9 @@ app.command()(portraits.portrait)
 app.command()(evidence.verify)
 app.command()(evidence.replay)
 app.command()(page.report)
+app.command()(workers.plan)
+app.command()(workers.work)
+app.command()(workers.finish)
 
 
 @app.command()
@@ -234,7 +237,7 @@ def status(
 ) -> None:
     """Say how far the job in the directory JOB is."""
     with session(verbose):
-        from videnhance.cli.report import status_facts, status_text
+        from videnhance.cli.job_status import status_facts, status_text
         from videnhance.job.status import read_status
 
         found = read_status(job)

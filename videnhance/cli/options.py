@@ -45,6 +45,26 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summ
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also each step's time, and traces of errors.")
 ]
+WorkerCpus = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Processor threads of each worker, which bits depend on; 0: as many as here."
+    ),
+]
+MapPath = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FROM=TO",
+        help="What lies in folder FROM where the job began lies in TO on workers; compared by "
+        "content. May be given several times.",
+    ),
+]
+MixedWorkers = Annotated[
+    bool,
+    typer.Option(
+        "--mixed-workers", help="Also workers that give other bits in the last digits; recorded."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

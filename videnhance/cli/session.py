@@ -26,6 +26,8 @@ class Session:
 
     def __init__(self) -> None:
         self.job: Path | None = None
+        self.again = ""
+        """The command that goes on, if that is not `resume`."""
         self._asked = False
 
     def stop(self) -> bool:
@@ -43,7 +45,7 @@ class Session:
         if _is_begun(job):
             complain(
                 "videnhance: finished work is kept; go on with: "
-                f"videnhance resume {shlex.quote(str(job))}"
+                f"{self.again or f'videnhance resume {shlex.quote(str(job))}'}"
             )
         else:
             complain("videnhance: nothing was written")

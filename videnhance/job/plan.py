@@ -130,8 +130,10 @@ def make_plan(
     overwrite: bool = False,
     progress: Callable[[int], None] = lambda packets: None,
     examined: Examination | None = None,
+    delivers: bool = True,
 ) -> Plan:
-    """Check every setting and read the source's packets; nothing is written.
+    """Check every setting and read the source's packets; nothing is written. Unless it `delivers`,
+    the output is somebody else's affair, and not looked at.
 
     Raises UsageError, InputError, OutputError or ContainerError: whatever can be known to fail is
     known here, before the first frame.
@@ -145,7 +147,8 @@ def make_plan(
     wish = settings.output
     codec = codec_named(wish.codec, wish.crf, wish.preset)
     info = probe(source, settings.source.input_codec, settings.source.index)
-    check_output(source, output, overwrite=overwrite)
+    if delivers:
+        check_output(source, output, overwrite=overwrite)
     muxer = container_for(output)
     if alone:
         others = tuple(f"{s.kind} stream {s.index}" for s in info.streams if s.index != info.stream)

@@ -6,9 +6,12 @@ It stands beside the output unless another is named, and is removed when the out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial, update_wrapper
 from pathlib import Path
+from typing import TypeVar
 
 from videnhance.callbacks import Progress, never, silent
 from videnhance.errors import JobError
@@ -24,10 +27,12 @@ from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
 from videnhance.job.request import JobRequest
 from videnhance.job.retry import after_damage
+from videnhance.job.steps.crew import Crew
 from videnhance.job.steps.detect import detect
 from videnhance.job.steps.divide import divide
 from videnhance.job.steps.drift import hold_drift
 from videnhance.job.steps.invention import save_inventions
+from videnhance.job.steps.made_by import note_workers
 from videnhance.job.steps.mux import mux, refuse_changed_source, require_target
 from videnhance.job.steps.plan import plan
 from videnhance.job.steps.portraits import RECORD, make_portraits, save_portraits
@@ -50,6 +55,7 @@ from videnhance.settings.groups import DEFAULTS, Settings
 from videnhance.settings.reading import EVERY
 
 Step = Callable[[Job], Job]
+T = TypeVar("T")
 
 
 def enhance(
@@ -64,6 +70,7 @@ def enhance(
     tracks: Path | str | None = None,
     identify: bool = True,
     origins: Mapping[str, str] | None = None,
+    crew: Crew | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> Summary:
@@ -78,6 +85,7 @@ def enhance(
     whenever work can be put down without losing any; then Stopped is raised. Without `identify` the
     source's content is not hashed first, for a job that nobody will go on with. `origins` says in
     the record where settings come from, by name; those it lacks are the caller's, or defaults.
+    `crew`: who computes segments, such as a RayCrew; by default threads of this process do.
 
     Raises a VidenhanceError (see errors.py) whose message is one line: the file, the cause and the
     cure. Its `job` names the directory where finished work was kept, if there is some.
@@ -94,7 +102,7 @@ def enhance(
         identify=identify,
         origins=origins or {},
     )
-    return run(request, Monitor(progress, stop))
+    return run(request, Monitor(progress, stop), crew)
 
 
 def detect_tracks(
@@ -163,51 +171,77 @@ def make_portraits_of(
 def resume(
     job_dir: Path | str,
     *,
+    crew: Crew | None = None,
     progress: Progress = silent,
     stop: Callable[[], bool] = never,
 ) -> Summary:
     """Go on with a job from its directory alone; raises JobError where it is none."""
     directory = JobDirectory(Path(job_dir))
     request = JobRequest.recorded(read_record(directory.record), directory)
-    return run(request, Monitor(progress, stop))
+    return run(request, Monitor(progress, stop), crew)
 
 
-def run(request: JobRequest, monitor: Monitor) -> Summary:
+def run(request: JobRequest, monitor: Monitor, crew: Crew | None = None) -> Summary:
     """Do a job; once more, with all of its source examined, where that turns out to be damaged.
+    `crew` computes its segments, if that is not to be done in here.
 
     Raises as `enhance` does.
     """
     if request.settings.source.stream == EVERY:
-        return run_every(request, monitor, run)
+        return run_every(request, monitor, partial(run, crew=crew))
+
+    def attempt(again: JobRequest, examined: Examination | None) -> Summary:
+        return run_once(again, monitor.anew(), examined, crew)
+
+    return known_damage_first(request, monitor, attempt)
+
+
+def known_damage_first(
+    request: JobRequest, monitor: Monitor, attempt: Callable[[JobRequest, Examination | None], T]
+) -> T:
+    """What `attempt` returns, which is given the request and what is known of the source's damage;
+    raises what it does."""
     known = None if request.restart else _known_damage(request.directory)
 
-    def attempt(examined: Examination | None) -> Summary:
+    def attempted(examined: Examination | None) -> T:
         # Work that was begun before the damage was known begins anew.
         is_news = examined is not None and examined != known
-        again = replace(request, restart=True) if is_news else request
-        return run_once(again, monitor.anew(), examined)
+        return attempt(replace(request, restart=True) if is_news else request, examined)
 
-    return after_damage(attempt, request.source, request.settings.source, monitor, known)
+    return after_damage(attempted, request.source, request.settings.source, monitor, known)
 
 
-def run_once(request: JobRequest, monitor: Monitor, examined: Examination | None = None) -> Summary:
+def run_once(
+    request: JobRequest,
+    monitor: Monitor,
+    examined: Examination | None = None,
+    crew: Crew | None = None,
+) -> Summary:
     """Do a job, of whose source `examined` is known; raises DamagedError where that is not enough,
     else as `enhance`."""
-    request = _without_ai(request, monitor)
-    request.refuse_inside()
     finished = not request.restart and is_finished(request.directory, request.output)
-    job = plan(request, monitor, examined, is_finished=finished)
-    folder = request.directory.folder
-    with entered(folder, job.make_record, restart=request.restart) as (directory, record):
-        job = replace(job, entered=record)
-        if not finished:
-            job = on_this_machine(job)
-        for step in steps_of(request, finished=finished):
+    with begun(request, monitor, examined, finished=finished) as job:
+        for step in steps_of(job.request, finished=finished, crew=crew):
             job = step(job)
         summary = summarize(job)
         if not request.keep_job:
-            directory.remove()
+            request.directory.remove()
     return summary
+
+
+@contextmanager
+def begun(
+    request: JobRequest, monitor: Monitor, examined: Examination | None, *, finished: bool = False
+) -> Iterator[Job]:
+    """The job of a request, planned and in its directory, which is held meanwhile; `finished`: its
+    output is in place. Raises as `run_once` does."""
+    request = _without_ai(request, monitor)
+    request.refuse_inside()
+    job = plan(request, monitor, examined, is_finished=finished)
+    folder = request.directory.folder
+    with entered(folder, job.make_record, restart=request.restart) as (_, record):
+        job = replace(job, entered=record)
+        yield job if finished else on_this_machine(job)
 
 
 def _without_ai(request: JobRequest, monitor: Monitor) -> JobRequest:
@@ -221,13 +255,12 @@ def _without_ai(request: JobRequest, monitor: Monitor) -> JobRequest:
     return replace(request, settings=settings)
 
 
-def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
+def steps_of(request: JobRequest, *, finished: bool, crew: Crew | None = None) -> tuple[Step, ...]:
     """What is done after planning, in order; `finished`: the output is in place."""
+    finds = (_by(crew, detect), note_workers, track)
     if request.kind == "detect":
-        return (
-            (detect, track) if finished else (detect, track, refuse_changed_source, deliver_tracks)
-        )
-    find_faces = (detect, track) if request.tracks is None else (copy_tracks_file,)
+        return finds if finished else (*finds, refuse_changed_source, deliver_tracks)
+    find_faces = finds if request.tracks is None else (copy_tracks_file,)
     if request.kind == "portrait":
         making = (make_portraits,) if finished else (refuse_changed_source, make_portraits)
         return (*find_faces, choose_persons, *making, keep_record)
@@ -248,7 +281,8 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         choose_persons,
         divide,
         hold_drift,
-        render,
+        _by(crew, render),
+        note_workers,
         refuse_changed_source,
         mux,
         save_best_moments,
@@ -256,6 +290,11 @@ def steps_of(request: JobRequest, *, finished: bool) -> tuple[Step, ...]:
         save_portraits,
         keep_record,
     )
+
+
+def _by(crew: Crew | None, step: Callable[..., Job]) -> Step:
+    """The step, whose segments that crew computes."""
+    return update_wrapper(partial(step, crew=crew), step)
 
 
 def on_this_machine(job: Job) -> Job:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from videnhance.job.directory.claims import Claimed
 from videnhance.job.directory.entering import holder
 from videnhance.job.directory.fingerprints import detect_fingerprint
 from videnhance.job.directory.folder import JobDirectory
@@ -53,7 +54,7 @@ class Status:
     source: Path
     output: Path
     process: int | None
-    """The process that works on it now."""
+    """The process that works on it now, alone."""
     finished: bool
     """The output is in place; the directory was kept."""
     steps: tuple[StepStatus, ...]
@@ -61,13 +62,16 @@ class Status:
     """Whether tracks.json is there."""
     failures: tuple[str, ...]
     """What went wrong so far, oldest first, with date and time."""
+    workers: tuple[Claimed, ...] = ()
+    """Who works on which segment now, where several share the job."""
 
     @property
     def seconds_left(self) -> float | None:
-        """For the steps that are costly; None while one of them has no speed yet."""
+        """For the steps that are costly, shared among those at work; None while one of the steps
+        has no speed yet."""
         parts = [step.seconds_left for step in self.steps]
         known = [part for part in parts if part is not None]
-        return sum(known) if len(known) == len(parts) else None
+        return sum(known) / max(len(self.workers), 1) if len(known) == len(parts) else None
 
 
 def read_status(job_dir: Path | str) -> Status:
@@ -92,6 +96,7 @@ def read_status(job_dir: Path | str) -> Status:
         steps=tuple(steps),
         tracked=job.tracks.exists(),
         failures=tuple(_failures(job)),
+        workers=tuple(job.claims.at_work()),
     )
 
 

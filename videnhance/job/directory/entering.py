@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from videnhance.errors import JobError, OutputError, Stopped, VidenhanceError, cure_of
@@ -40,7 +40,7 @@ def held(job: JobDirectory) -> Iterator[None]:
     while (file := _lock(job)) is None:
         if time.monotonic() > until:
             raise JobError(
-                f"{job.folder}: process {_pid(job)} works on this job; wait for it, stop it, "
+                f"{job.folder}: {_who(job)} on this job; wait for it, stop it, "
                 "or name another --job-dir"
             )
         time.sleep(0.02)
@@ -50,6 +50,40 @@ def held(job: JobDirectory) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+@contextmanager
+def joined(job: JobDirectory) -> Iterator[None]:
+    """Hold the lock together with others that join; raises JobError where a process works on the
+    job alone."""
+    until = time.monotonic() + _PATIENCE
+    with _as_output_error(job.folder), job.lock.open("a+b") as file:
+        while not _locked(file.fileno(), fcntl.LOCK_SH):
+            if time.monotonic() > until:
+                raise JobError(
+                    f"{job.folder}: process {_pid(job)} works on this job alone; wait for it, or "
+                    "stop it"
+                )
+            time.sleep(0.02)
+        yield
+
+
+def _locked(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+def _who(job: JobDirectory) -> str:
+    """Who holds the lock, as far as that can be told."""
+    with suppress(OSError), job.lock.open("rb") as file:
+        if _locked(file.fileno(), fcntl.LOCK_SH):  # as they do, who work together
+            names = sorted({claim.worker for claim in job.claims.at_work() if claim.host})
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            return f"workers are still ({', '.join(names[:3]) or 'nobody by name'}{more}) at work"
+    return f"process {_pid(job)} works"
 
 
 def _lock(job: JobDirectory) -> int | None:

@@ -7,6 +7,9 @@ tracks.json             all tracks (faces/track_file.py)
 tracks.json.note        what they were made from (fingerprints.py), and their SHA-256
 segments/00000.mp4      one for each segment (media/writing/segment.py), sealed
 segments/00000.json     what became of its faces (render/outcome.py)
+segments/00000.worker   which worker made it, on what (made_by.py); detections have one, too
+claims/render-00000     who works on it now (claims.py)
+workers.json            what all workers must do alike (job/workers/begin.py)
 batches.json            how many faces fit into a batch, where that was measured
 finished.json           size and time of the output (finished.py)
 failures.jsonl          what went wrong, one JSON object a line
@@ -26,6 +29,7 @@ from pathlib import Path
 from videnhance.errors import JobError, OutputError
 from videnhance.files import megabytes, sha256_of, written
 from videnhance.job import RECORD, SUFFIX
+from videnhance.job.directory.claims import Claims
 from videnhance.job.directory.record import Record, read_record
 from videnhance.job.directory.seal import Seal, is_whole, read_seal
 from videnhance.media.timeline import Segment
@@ -34,7 +38,7 @@ OWN_FILES = (
     *("output", "failures.jsonl", f"{RECORD}.part", RECORD),
     *("tracks.json.new.part", "tracks.json.new", "tracks.json.part", "tracks.json"),
     *("tracks.json.note.part", "tracks.json.note", "finished.json.part", "finished.json"),
-    *("batches.json.part", "batches.json", "lock"),
+    *("workers.json.part", "workers.json", "batches.json.part", "batches.json", "lock"),
 )
 """A job's own files, in the order in which they are removed: while there is a record, it can be
 seen that the job is finished; while there is anything of a job, its lock is there."""
@@ -111,6 +115,14 @@ class JobDirectory:
         return self.folder / "lock"
 
     @property
+    def workers(self) -> Path:
+        return self.folder / "workers.json"
+
+    @property
+    def claims(self) -> Claims:
+        return Claims(self.folder / "claims")
+
+    @property
     def failures(self) -> Path:
         return self.folder / "failures.jsonl"
 
@@ -170,6 +182,7 @@ class JobDirectory:
                     path.unlink(missing_ok=True)
             with suppress(OSError):
                 (self.folder / name).rmdir()
+        self.claims.remove()
         for name in OWN_FILES:
             (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):

@@ -24,6 +24,7 @@
     mark                    what the result says of itself and where its label is (steps/divide.py)
     invention               with --invention, the share of each track's restored detail that is a
                             guess (steps/invention.py), once that is known; else null
+    ceilings                where a worker found them out (job/workers/work.py): Job.ceilings
     check                   what was found equal in the finished output (check/frames.py), or null
     digest                  of all the rest: a flipped bit must not make another video
 
@@ -63,20 +64,8 @@ PACKAGES = ("av", "filterpy", "numpy", "opencv-python", "scipy")
 _NOT_COMPARED = {
     *("source.path", "tracks.path", "overwrite", "keep_job", "origins"),
     *("settings.record.keep", "settings.record.paths"),
-    *(
-        "machines",
-        "encoding",
-        "pix_fmt",
-        "start",
-        "stop",
-        "looks",
-        "segments",
-        "untouched",
-        "mark",
-        "invention",
-        "check",
-        "condition",
-    ),
+    *("machines", "encoding", "pix_fmt", "start", "stop", "looks", "segments", "untouched"),
+    *("mark", "invention", "check", "condition", "ceilings"),
 }
 """Entries that may differ: the same content may lie elsewhere, and others follow from the rest."""
 _NAMES = {

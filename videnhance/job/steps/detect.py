@@ -25,6 +25,7 @@ from videnhance.job.directory.fingerprints import detect_fingerprint
 from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
 from videnhance.job.plan import Scope
+from videnhance.job.steps.crew import Crew
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
 from videnhance.media.timeline import Segment
 from videnhance.render.queues import prefetch
@@ -33,15 +34,12 @@ READ_AHEAD = 8
 """Decoded frames kept ready: enough to even out a frame's cost, little enough to bound memory."""
 
 
-def detect(job: Job) -> Job:
-    """With the file of detections of every segment."""
+def detect(job: Job, crew: Crew | None = None) -> Job:
+    """With the file of detections of every segment; by `crew`, or one after the other in here."""
     directory, monitor = job.directory, job.monitor
     with monitor.step("detect"), ThreadPoolExecutor(1) as aside:
         aside.submit(prepare)
-        files = [
-            SegmentFile(s, directory.detections(s), detect_fingerprint(job.record, s))
-            for s in job.scope.detect_segments
-        ]
+        files = detection_files(job)
         left = unfinished(files, directory, monitor)
         count = FrameCount("detect", files, left, monitor)
         if left:
@@ -51,15 +49,34 @@ def detect(job: Job) -> Job:
                 or _begun_with(files, left)
                 or survey(job.scope, detector)
             )
-        for file in left:
-            monitor.pause()
-            require_room(directory.folder, 0, "the next file")
-            began = time.monotonic()
-            found = _detect_segment(job.scope, file.segment, detector, long_side, count.one)
-            with written(file.path) as part:
-                found.save(part)
-                file.seal(part, began)
+            if crew is not None:
+                crew.make("detect", job, left, count, long_side)
+            else:
+                for file in left:
+                    make_detections(job, file, detector, long_side, count.one)
     return replace(job, detections=tuple(file.path for file in files))
+
+
+def detection_files(job: Job) -> list[SegmentFile]:
+    """The files of the step, whether they are there or not."""
+    return [
+        SegmentFile(s, job.directory.detections(s), detect_fingerprint(job.record, s))
+        for s in job.scope.detect_segments
+    ]
+
+
+def make_detections(
+    job: Job, file: SegmentFile, detector: Detector, long_side: int, tell: Callable[[], None]
+) -> None:
+    """Make one of the files; `tell` is called for each of its frames. Raises Stopped before it is
+    begun, OutputError, and what reading and the detector raise."""
+    job.monitor.pause()
+    require_room(job.directory.folder, 0, "the next file")
+    began = time.monotonic()
+    found = _detect_segment(job.scope, file.segment, detector, long_side, tell)
+    with written(file.path) as part:
+        found.save(part)
+        file.seal(part, began)
 
 
 def _begun_with(files: Sequence[SegmentFile], left: Sequence[SegmentFile]) -> int | None:

@@ -30,21 +30,28 @@ from videnhance.restorers import AUTO, is_learned
 
 
 def plan(
-    request: JobRequest, monitor: Monitor, examined: Examination | None, *, is_finished: bool
+    request: JobRequest,
+    monitor: Monitor,
+    examined: Examination | None,
+    *,
+    is_finished: bool,
+    delivers: bool = True,
 ) -> Job:
     """The job of a request, decided, with all weights that it needs at hand.
 
     `examined` is what an earlier examination of the source found; `is_finished`: the output is in
-    place and this job's. Raises UsageError, InputError, OutputError, ContainerError, ModelError.
+    place and this job's; `delivers`: this process will write it, and not only segments of it.
+    Raises UsageError, InputError, OutputError, ContainerError, ModelError.
     """
     with monitor.step("plan"):
-        scope, planned = _planned(request, monitor, examined, is_finished)
+        scope, planned = _planned(request, monitor, examined, is_finished, delivers)
         if request.kept is not None:
             scope = replace(scope, clip=scope.clip.keeping(request.kept))
             planned = replace(planned, scope=scope) if planned is not None else None
     monitor.notes.extend(scope.clip.notes)
     found = marks_in(scope.clip.info) if request.kind != "detect" else UNMARKED
-    pair = scope.settings.evidence.sign if request.kind == "enhance" and not is_finished else None
+    signs = request.kind == "enhance" and not is_finished and delivers
+    pair = scope.settings.evidence.sign if signs else None
     signatory = Signatory.of(pair, request.output) if pair is not None else None
     monitor.notes.extend(found.notes(signs=signatory is not None))
     loader = _loader(request, scope, monitor)
@@ -60,15 +67,20 @@ def plan(
         found=found,
         signatory=signatory,
     )
-    require_stills(job)
-    require_invention(job)
-    if not is_finished and request.kind != "detect":
-        require_record(job)
+    if delivers:
+        require_stills(job)
+        require_invention(job)
+        if not is_finished and request.kind != "detect":
+            require_record(job)
     return job
 
 
 def _planned(
-    request: JobRequest, monitor: Monitor, examined: Examination | None, is_finished: bool
+    request: JobRequest,
+    monitor: Monitor,
+    examined: Examination | None,
+    is_finished: bool,
+    delivers: bool,
 ) -> tuple[Scope, Plan | None]:
     def progress(packets: int) -> None:
         monitor.tell("plan", packets, 0)
@@ -82,9 +94,12 @@ def _planned(
             overwrite=overwrite,
             progress=progress,
             examined=examined,
+            delivers=delivers,
         )
         return planned.scope, planned
-    if request.kind == "portrait":
+    if not delivers:
+        pass
+    elif request.kind == "portrait":
         ours = overwrite or request.directory.record.exists()
         require_folder(request.output.parent, "portraits", ours=ours)
         overwrite = ours
@@ -92,7 +107,8 @@ def _planned(
         raise UsageError(f"{request.output}: tracks are written as JSON; name it with .json")
     wish = request.settings.source
     info = probe(request.source, wish.input_codec, wish.index)
-    check_output(request.source, request.output, overwrite=overwrite)
+    if delivers:
+        check_output(request.source, request.output, overwrite=overwrite)
     return make_scope(info, request.settings, progress, examined), None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -14,6 +14,7 @@ from videnhance.imaging.frames import Frame
 from videnhance.job.directory.fingerprints import render_fingerprint
 from videnhance.job.directory.folder import require_room
 from videnhance.job.job import Job
+from videnhance.job.steps.crew import Crew
 from videnhance.job.steps.drift import drift_notes, drift_wish, drifts_of
 from videnhance.job.steps.segments import FrameCount, SegmentFile, unfinished
 from videnhance.job.steps.stills import frame_files
@@ -41,25 +42,23 @@ def load_networks(job: Job) -> Job:
     return replace(job, networks=tuple(networks))
 
 
-def render(job: Job) -> Job:
-    """With the file of every segment; each device renders one at a time, beside the others."""
-    directory, monitor, form = job.directory, job.monitor, job.plan.encoding.segment_format
-    pictures, label = frame_files(job), job.label
+def render(job: Job, crew: Crew | None = None) -> Job:
+    """With the file of every segment; by `crew`, or here: each device renders one at a time, beside
+    the others."""
+    directory, monitor = job.directory, job.monitor
+    pictures = frame_files(job)
     with monitor.step("render"):
-        files = [
-            SegmentFile(
-                s,
-                directory.segment(s, form),
-                render_fingerprint(job.record, s, job.tracks, label, job.ceilings),
-            )
-            for s in job.plan.segments
-        ]
+        files = rendered_files(job)
         left = unfinished(
             files, directory, monitor, lambda file: _holds_its_frames(job, file, pictures)
         )
         count = FrameCount("render", files, left, monitor)
-        renderer = _Renderer(job, pictures, _grey(job, left), drift_wish(job), count)
-        share(left, job.networks, renderer.render, renderer.cut)
+        if crew is not None:
+            if left:
+                crew.make("render", job, left, count)
+        else:
+            renderer = Renderer(job, pictures, grey_in(job, left), drift_wish(job), count.one)
+            share(left, job.networks, renderer.render, renderer.cut)
         if pictures is not None:
             _picture_untouched(job, pictures)
         outcome = _outcome(job, [file.segment for file in files])
@@ -79,6 +78,19 @@ def render(job: Job) -> Job:
         fates=outcome.fates,
         drifts=drifts,
     )
+
+
+def rendered_files(job: Job) -> list[SegmentFile]:
+    """The files of the step, whether they are there or not."""
+    form, label = job.plan.encoding.segment_format, job.label
+    return [
+        SegmentFile(
+            s,
+            job.directory.segment(s, form),
+            render_fingerprint(job.record, s, job.tracks, label, job.ceilings),
+        )
+        for s in job.plan.segments
+    ]
 
 
 def recall_fates(job: Job) -> Job:
@@ -119,7 +131,7 @@ def _told(gainless: Mapping[int, float], restorer: str) -> str:
     )
 
 
-class _Renderer:
+class Renderer:
     """Renders one segment after another, from several threads."""
 
     def __init__(
@@ -128,11 +140,12 @@ class _Renderer:
         pictures: FrameFiles | None,
         grey: frozenset[int],
         drift: DriftWish | None,
-        count: FrameCount,
+        tell: Callable[[], None],
     ) -> None:
+        """`tell` is called for each frame."""
         self.cut = threading.Event()
         """Set where segments in hand are not to be finished either."""
-        self._job, self._pictures, self._grey, self._count = job, pictures, grey, count
+        self._job, self._pictures, self._grey, self._told = job, pictures, grey, tell
         self._drift = drift
         self._largest = 0
 
@@ -183,7 +196,7 @@ class _Renderer:
     def _tell(self) -> None:
         if self.cut.is_set():
             raise Stopped("stopped")
-        self._count.one()
+        self._told()
 
 
 def _holds_its_frames(job: Job, file: SegmentFile, pictures: FrameFiles | None) -> bool:
@@ -200,7 +213,7 @@ def _holds_its_frames(job: Job, file: SegmentFile, pictures: FrameFiles | None) 
     return segment_times(file.path, timeline.time_base) == [p - pts[0] for p in pts]
 
 
-def _grey(job: Job, left: Sequence[SegmentFile]) -> frozenset[int]:
+def grey_in(job: Job, left: Sequence[SegmentFile]) -> frozenset[int]:
     """The tracks without colours among those seen in the segments left, where it matters."""
     if not (job.networks[0].restorer.invents and job.settings.restore.match_color):
         return frozenset()

@@ -83,6 +83,10 @@ class FrameCount:
 
     def one(self) -> None:
         """One more frame is done."""
+        self.more(1)
+
+    def more(self, frames: int) -> None:
+        """So many more are done; fewer than none where a segment was given up in its middle."""
         with self._lock:
-            self._done += 1
+            self._done += frames
             self._monitor.progress(self._step, self._done, self._total)
