@@ -3,10 +3,11 @@
     python scripts/bench_networks.py [--rounds 5] [--networks centerface,clarity] [--json FILE]
 
 The backends take turns on the same input, a face or its picture. Prints the medians in
-milliseconds, and by how much OpenVINO differs from the reference (torch, OpenCV for CenterFace):
-root of the mean square, and the largest; in levels of 255 for networks that return pictures, else
-in units of their outputs. CenterFace and clarity have their own weights, the others random ones:
-the work is the same.
+milliseconds, and by how much OpenVINO differs from the reference (torch, OpenCV for CenterFace,
+onnxruntime for restorers that are ONNX files, which are computed in f32 alone): root of the mean
+square, and the largest; in levels of 255 for networks that return pictures, else in units of their
+outputs. CenterFace and clarity have their own weights, the others random ones: the work is the
+same.
 """
 
 from __future__ import annotations
@@ -27,11 +28,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from bench_restore import write_weights
+from onnx_doubles import gpen, write
 from skimage import data
 from torch import nn
 
 from videnhance.detectors import centerface, retinaface
-from videnhance.inference import CODED, STYLED, Definition, Execution, Traits, compiled
+from videnhance.inference import (
+    CODED,
+    ONNX_FACE,
+    STYLED,
+    Definition,
+    Execution,
+    Traits,
+    compiled,
+    onnx_file,
+)
 from videnhance.models.catalog import BUNDLED
 from videnhance.models.loading import load_state
 from videnhance.render import parsing, upscaling
@@ -110,6 +121,20 @@ def of_codeformer() -> Subject:
     return _of_face("codeformer", codeformer.build(state, 0.5))
 
 
+def of_onnx(name: str, side: int, make: Callable[[], nn.Module]) -> Subject:
+    """A restorer that is an ONNX file; the file stays in the system's folder for such."""
+    path = write(make(), Path(tempfile.mkdtemp()) / f"{name}.onnx", side)
+    shape = [(1, 3, side, side)]
+    definition = onnx_file.definition(name, path, shape, shapes=shape, traits=ONNX_FACE)
+    return Subject(definition, (picture(side, side) * 2.0 - 1.0,), 127.5)
+
+
+def _made(subject: Callable[[], Subject]) -> nn.Module:
+    make = subject().definition.make
+    assert make is not None
+    return make()
+
+
 def of_parsenet() -> Subject:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -166,6 +191,10 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "gfpgan 512": of_gfpgan,
     "restoreformer 512": of_restoreformer,
     "codeformer 512": of_codeformer,
+    "gfpgan-onnx 512": lambda: of_onnx("gfpgan", 512, lambda: _made(of_gfpgan)),
+    "restoreformer++ 512": lambda: of_onnx("rf", 512, lambda: _made(of_restoreformer)),
+    "gpen-256 256": lambda: of_onnx("gpen-256", 256, lambda: gpen(256, 1, 0.5)),
+    "gpen-512 512": lambda: of_onnx("gpen-512", 512, lambda: gpen(512, 2, 1.0)),
     "parsenet 512": of_parsenet,
     "realesrgan-x2 256": lambda: of_realesrgan(2, 256),
     "realesrgan-x4 128": lambda: of_realesrgan(4, 128),

@@ -166,7 +166,7 @@ def test_defaults_in_the_guide_are_those_of_the_settings() -> None:
 
 def test_the_guide_lists_every_restorer() -> None:
     told = " ".join(cells[0] for cells in rows(read(ROOT / "docs" / "guide.md"), "`--restorer`"))
-    assert set(re.findall(r"[\w.-]+", told)) - {"default"} == set(RESTORERS)
+    assert set(re.findall(r"[\w.+-]+", told)) - {"default"} == set(RESTORERS)
 
 
 def test_the_codecs_are_described_as_they_are() -> None:

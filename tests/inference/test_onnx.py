@@ -47,7 +47,7 @@ def test_a_file_says_what_goes_in_and_comes_out(tmp_path: Path) -> None:
     assert is_onnx(path)
     assert file.inputs == (Value("input", SHAPE),)
     assert file.outputs == (Value("output", SHAPE),)
-    assert (file.foreign, file.outside) == ((), False)
+    assert (file.foreign, file.random, file.outside) == ((), (), False)
 
 
 def test_it_says_what_the_package_onnx_says(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_it_says_what_the_package_onnx_says(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.onnx", [node], values, out, {"w": np.eye(8, dtype=np.float32)})
     file = examined(path)
     assert file.inputs == (Value("x", (-1, 3, -1, 8)), Value("k", (), TensorProto.DOUBLE))
-    assert file.outputs == (Value("y", ()),)
+    assert file.outputs == (Value("y", None),)
     graph = onnx.load(path).graph
     assert [v.name for v in file.inputs] == [v.name for v in graph.input if v.name != "w"]
 
@@ -147,6 +147,16 @@ def test_operators_of_others_are_refused(tmp_path: Path) -> None:
     path = blurring(tmp_path / "a.onnx", domain="com.abacus")
     said = refused(path)
     assert "operators that ONNX does not define (com.abacus.LeakyRelu)" in said
+    assert said.endswith("; give another")
+
+
+def test_what_draws_random_numbers_is_refused(tmp_path: Path) -> None:
+    path = blurring(tmp_path / "a.onnx")
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("RandomNormalLike", ["a"], ["unused"]))
+    onnx.save(model, path)
+    said = refused(path)
+    assert said.startswith("draws random numbers (RandomNormalLike), ")
     assert said.endswith("; give another")
 
 

@@ -76,11 +76,17 @@ def test_the_table_is_complete() -> None:
         assert weights.url.startswith("https://github.com/")
         assert weights.url.endswith(f"/{weights.file}") and weights.file.endswith((".pth", ".onnx"))
         assert len(bytes.fromhex(weights.sha256)) == 32
+        for copy in weights.also:
+            assert copy.url.startswith("https://") and len(bytes.fromhex(copy.sha256)) == 32
         assert weights.size is None or weights.size > 1_000_000
         assert weights.licence and weights.trained_on
     assert len({weights.file for weights in WEIGHTS.values()}) == len(WEIGHTS)
     assert len({weights.sha256 for weights in WEIGHTS.values()}) == len(WEIGHTS)
-    assert [name for name, weights in WEIGHTS.items() if weights.consent] == ["codeformer"]
+    assert [name for name, weights in WEIGHTS.items() if weights.consent] == [
+        "gpen-256",
+        "gpen-512",
+        "codeformer",
+    ]
     assert "non-commercial" in WEIGHTS["codeformer"].licence
 
 

@@ -30,8 +30,11 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
 
 
 def _named(text: str, restorer: str) -> str:
-    """NAME=FILE of what was given for --weights; without a NAME it is the restorer's."""
+    """NAME=FILE of what was given for --weights; without a NAME it is the restorer's. A NAME may
+    also be that of a restorer, and then is that of its weights."""
     name, equals, file = text.partition("=")
+    if equals and name not in WEIGHTS and name in RESTORERS:
+        name = RESTORERS[name].weights or name
     if not (equals and name in WEIGHTS):
         row = RESTORERS.get(restorer)
         name, file = (row.weights if row is not None else None) or "", text

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from videnhance.errors import UsageError, chosen
+from videnhance.inference.cache import version_of
 from videnhance.inference.contract import (
     CODED,
     EXACT,
@@ -57,6 +58,7 @@ __all__ = [
     "Traits",
     "Way",
     "compiled",
+    "distribution_of",
     "is_memory",
     "way_of",
 ]
@@ -120,6 +122,12 @@ ones."""
 def is_here(backend: str) -> bool:
     """Whether the package of that name is installed."""
     return find_spec(backend) is not None
+
+
+def distribution_of(backend: str) -> str:
+    """The distribution that a backend is installed by."""
+    for_gpu = f"{ONNXRUNTIME}-gpu"
+    return for_gpu if backend == ONNXRUNTIME and version_of(for_gpu) else backend
 
 
 def way_of(traits: Traits, wish: Execution) -> Way:

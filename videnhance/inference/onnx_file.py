@@ -21,6 +21,9 @@ from videnhance.inference.contract import ONNX_FILE, Definition, Traits
 _CURE = "give the published file"
 _OWN = ("", "ai.onnx")
 """Domains of the operators that the standard defines."""
+_RANDOM = {"Bernoulli", "Multinomial"} | {
+    f"Random{kind}{like}" for kind in ("Normal", "Uniform") for like in ("", "Like")
+}
 _FLOAT = 1
 _TYPES = {2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
 
@@ -30,21 +33,24 @@ class Value:
     """An input or output of a graph."""
 
     name: str
-    shape: tuple[int, ...]
-    """-1 where a side may vary."""
+    shape: tuple[int, ...] | None
+    """-1 where a side may vary; None where nothing is said."""
     kind: int = _FLOAT
     """onnx.TensorProto.DataType."""
 
     def __str__(self) -> str:
+        if self.shape is None:
+            return "something"
         sides = " x ".join("?" if n < 0 else str(n) for n in self.shape) or "a number"
         kind = _TYPES.get(self.kind, f"type {self.kind}")
         return sides if self.kind == _FLOAT else f"{sides} ({kind})"
 
     def takes(self, shape: Sequence[int]) -> bool:
         """Whether it may have this shape, in which -1 is a side that varies."""
+        if self.kind != _FLOAT or self.shape is None:
+            return self.kind == _FLOAT
         sides = zip(self.shape, shape, strict=False)
-        fits = len(self.shape) == len(shape) and all(a in (-1, b) for a, b in sides)
-        return fits and self.kind == _FLOAT
+        return len(self.shape) == len(shape) and all(a in (-1, b) for a, b in sides)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class OnnxFile:
     outputs: tuple[Value, ...]
     foreign: tuple[str, ...]
     """Its operators that the standard does not define, as DOMAIN.NAME, sorted."""
+    random: tuple[str, ...]
+    """Its operators that draw random numbers, sorted."""
     outside: bool
     """Whether some of its weights are in other files."""
 
@@ -92,7 +100,8 @@ def definition(
 
     `shapes`: those of its outputs where they are to be checked, too. `weights`: the file's SHA-256.
     Raises ModelError for a file that is no ONNX file, is cut off, has operators that the standard
-    does not define, or takes or gives something else; `cure` is said then.
+    does not define or that draw random numbers, or takes or gives something else; `cure` is said
+    then.
     """
     file = examined(path, cure)
     if file.outside:
@@ -101,6 +110,11 @@ def definition(
         raise ModelError(
             f"{path}: has operators that ONNX does not define ({_few(file.foreign)}), and only the "
             f"program that they are for can compute it; {cure}"
+        )
+    if file.random:
+        raise ModelError(
+            f"{path}: draws random numbers ({_few(file.random)}), so that no two runs would give "
+            f"the same; {cure}"
         )
     _require(file, "takes", file.inputs, inputs, cure)
     if shapes:
@@ -186,20 +200,21 @@ def _described(path: Path, data: mmap.mmap) -> OnnxFile:
             outputs.append(_value(data, part))
     foreign = sorted(f"{d}.{name}" for d, name in used if d not in _OWN and d not in own)
     given = tuple(value for value in inputs if value.name not in stored)
-    return OnnxFile(path, given, tuple(outputs), tuple(foreign), outside)
+    random = sorted(name for domain, name in used if domain in _OWN and name in _RANDOM)
+    return OnnxFile(path, given, tuple(outputs), tuple(foreign), tuple(random), outside)
 
 
 def _value(data: mmap.mmap, field: _Field) -> Value:
     """Of a ValueInfoProto: name 1, type 2; in it the tensor 1: element type 1, shape 2."""
-    kind, sides = _FLOAT, []
+    kind, sides = _FLOAT, None
     for of_type in _named(data, [field], 2):
         for tensor in _named(data, [of_type], 1):
             for part in _inside(data, tensor):
                 if part.number == 1:
                     kind = part.value
                 elif part.number == 2:
-                    sides = [_side(data, dim) for dim in _named(data, [part], 1)]
-    return Value(_text(data, field, 1), tuple(sides), kind)
+                    sides = tuple(_side(data, dim) for dim in _named(data, [part], 1))
+    return Value(_text(data, field, 1), sides, kind)
 
 
 def _side(data: mmap.mmap, dim: _Field) -> int:

@@ -17,11 +17,23 @@ _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 _OPENCV = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+_FACEFUSION = "https://github.com/facefusion/facefusion-assets/releases/download/models-3.0.0"
 _FFHQ = "FFHQ (70,000 portraits from Flickr)"
 _GFPGAN_LICENCE = (
     "Apache-2.0, except its parts from StyleGAN2 (NVIDIA, non-commercial) and DFDNet "
     "(CC BY-NC-SA 4.0)"
 )
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The same network as published by others, such as an ONNX file. Taken only where a user gives
+    it (--weights)."""
+
+    url: str
+    size: int | None
+    """Bytes; None if not known."""
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ class Weights:
     """Whether the licence must be accepted before the first use."""
     speed: str = ""
     """How long its network takes on two processor cores (scripts/bench_networks.py)."""
+    also: tuple[Copy, ...] = ()
+    """Other files of the same network."""
 
     @property
     def file(self) -> str:
@@ -46,9 +60,15 @@ class Weights:
         return self.url.rpartition("/")[2]
 
 
+_GPEN_LICENCE = (
+    "GPEN's terms: (c) Alibaba, 2021, for academic and non-commercial use only "
+    "(https://github.com/yangxy/GPEN#license)"
+)
+
 # Sources. SHA-256: pinned for exactly these URLs by the recipes of the Arch Linux user packages
-# python-gfpgan, python-facexlib and python-realesrgan. Sizes, and CodeFormer's hash: other public
-# projects. Licences: the LICENSE files. Training data: the README files and papers.
+# python-gfpgan, python-facexlib and python-realesrgan. Sizes, and the hashes of CodeFormer and of
+# all ONNX files: other public projects, of which several agree. Licences: the LICENSE files, GPEN's
+# in its README. Training data: the README files and papers.
 WEIGHTS: dict[str, Weights] = {
     weights.name: weights
     for weights in (
@@ -78,6 +98,19 @@ WEIGHTS: dict[str, Weights] = {
             _GFPGAN_LICENCE,
             "not published",
             speed="0.94 s a face",
+            also=(
+                Copy(
+                    f"{_FACEFUSION}/gfpgan_1.4.onnx",
+                    340299087,
+                    "accc4757b26bdb89b32b4d3500d4f79c9dff97c1dd7c7104bf9dcb95e3311385",
+                ),
+                Copy(
+                    "https://github.com/clibdev/GFPGAN-onnxruntime-demo/releases/latest/download/"
+                    "gfpgan-v1.4.onnx",
+                    None,
+                    "497ff5b6d6008ec101b2714776ce39ce67a722a78720dfce84231e612e45053e",
+                ),
+            ),
         ),
         Weights(
             "restoreformer",
@@ -87,6 +120,39 @@ WEIGHTS: dict[str, Weights] = {
             "Apache-2.0",
             _FFHQ,
             speed="3.9 s a face",
+        ),
+        Weights(
+            "restoreformer++",
+            f"{_FACEFUSION}/restoreformer_plus_plus.onnx",
+            None,
+            "f4db5a89902b6a2d452446f5721245a6f7185f699b6aec7b77285adb4d504337",
+            "Apache-2.0",
+            _FFHQ,
+        ),
+        Weights(
+            "gpen-256",
+            f"{_FACEFUSION}/gpen_bfr_256.onnx",
+            75792988,
+            "bad8bf0426873828df2dbf4e3b3d9ababba9da7965b8b72426569486f7ae5c25",
+            _GPEN_LICENCE,
+            _FFHQ,
+            consent=True,
+        ),
+        Weights(
+            "gpen-512",
+            f"{_FACEFUSION}/gpen_bfr_512.onnx",
+            284340240,
+            "d5f066b9068a8b74217f9712e28e875a6144629b108a6f7355acbdb3a2832c54",
+            _GPEN_LICENCE,
+            _FFHQ,
+            consent=True,
+            also=(
+                Copy(
+                    "https://huggingface.co/countfloyd/deepfake/resolve/main/GPEN-BFR-512.onnx",
+                    284449835,
+                    "0960f836488735444d508b588e44fb5dfd19c68fde9163ad7878aa24d1d5115e",
+                ),
+            ),
         ),
         Weights(
             "codeformer",

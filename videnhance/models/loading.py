@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videnhance.errors import ModelError, cure_of, line_of
+from videnhance.inference.onnx_file import is_onnx
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,10 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     """
     import torch
 
+    if is_onnx(path):
+        raise ModelError(
+            f"{path}: is an ONNX file, which is not read here; give the published file"
+        )
     try:
         found = _safetensors(path) if _is_safetensors(path) else _pytorch(path)
     except ModelError:

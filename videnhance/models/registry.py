@@ -39,5 +39,7 @@ class Row(Generic[T]):
     """For a restorer: whether it takes crops that are on its network's GPU."""
     traits: Traits | None = None
     """How its network may be computed; None where it has none."""
+    copies: bool = False
+    """Whether its network may also be given as an ONNX file (Weights.also)."""
     rank: int = 0
     """For a detector: "auto" takes the highest rank whose weights are on this machine, never 0."""

@@ -87,10 +87,11 @@ def obtain(
 ) -> Obtained:
     """The weights of that name: those on this machine, or fetched once, which `tell` announces.
 
-    `given`: a file to use instead (--weights); if it is not the published one, it is refused unless
-    `trust`. `accepted`: names of weights whose licences are accepted now; that is remembered.
-    Damaged files are fetched again. Raises UsageError for an unknown name or a licence not
-    accepted, ModelError if the weights cannot be obtained, Stopped if `stop` returns true.
+    `given`: a file to use instead (--weights); if it is not the published one, nor another that is
+    known of the same network (Weights.also), it is refused unless `trust`. `accepted`: names of
+    weights whose licences are accepted now; that is remembered. Damaged files are fetched again.
+    Raises UsageError for an unknown name or a licence not accepted, ModelError if the weights
+    cannot be obtained, Stopped if `stop` returns true.
     """
     weights = chosen("weights", name, WEIGHTS)
     licence = _agreed(weights, accepted)
@@ -147,16 +148,21 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
     if not given.is_file():
         raise ModelError(f"--weights {given}: no such file; check the name and the folder")
     digest = digest_of(given, progress)
-    if digest == weights.sha256:
+    if digest in _hashes(weights):
         return digest, False
     if not trust:
-        known = next((w.name for w in WEIGHTS.values() if w.sha256 == digest), None)
+        known = next((w.name for w in WEIGHTS.values() if digest in _hashes(w)), None)
         what = f"is {known}" if known else f"its SHA-256 is {digest}, published {weights.sha256}"
         raise ModelError(
             f"--weights {given}: is not the published {weights.name} ({what}); give that file, or "
             "add --trust-weights if you know where this one is from"
         )
     return digest, True
+
+
+def _hashes(weights: Weights) -> set[str]:
+    """SHA-256 of each file that is published of these."""
+    return {weights.sha256, *(copy.sha256 for copy in weights.also)}
 
 
 def _is_published(weights: Weights, progress: Progress) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videnhance import detectors, restorers
 from videnhance.errors import UsageError
 from videnhance.identity import embedder_row
-from videnhance.inference import OPENCV, Way, way_of
+from videnhance.inference import ONNX_FACE, OPENCV, Traits, Way, distribution_of, way_of
+from videnhance.inference.onnx_file import is_onnx
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
@@ -84,7 +86,7 @@ def weights_of(rows: Sequence[Row[Any]]) -> list[str]:
 def packages_of(rows: Sequence[Row[Any]], settings: Settings) -> list[str]:
     """The distributions that these rows name and that compute their networks, each once, sorted."""
     named = {package for row in rows for package in row.packages}
-    return sorted(named | backends_of(rows, settings) - {OPENCV})
+    return sorted(named | {distribution_of(b) for b in backends_of(rows, settings) - {OPENCV}})
 
 
 def backends_of(rows: Sequence[Row[Any]], settings: Settings) -> set[str]:
@@ -95,11 +97,20 @@ def backends_of(rows: Sequence[Row[Any]], settings: Settings) -> set[str]:
 def ways_of(row: Row[Any], settings: Settings) -> list[Way]:
     """How this machine computes the network of a row, if it has one: one way for each of the
     devices in the settings, without their numbers. Raises UsageError."""
-    if row.traits is None:
+    traits = traits_of(row, settings)
+    if traits is None:
         return []
     loader = Loader(settings)
-    ways = {way_of(row.traits, loader.on(d).execution) for d in settings.compute.devices}
+    ways = {way_of(traits, loader.on(d).execution) for d in settings.compute.devices}
     return sorted({replace(way, device=way.device.partition(":")[0]) for way in ways}, key=str)
+
+
+def traits_of(row: Row[Any], settings: Settings) -> Traits | None:
+    """The row's, but those of an ONNX file where the user gives one in place of its weights."""
+    given = dict(settings.models.files).get(row.weights or "")
+    if row.copies and given is not None and is_onnx(Path(given)):
+        return ONNX_FACE
+    return row.traits
 
 
 def detecting_weights(settings: Settings) -> list[str]:
@@ -142,9 +153,10 @@ def _networks_on(loader: Loader) -> Networks:
     restorer = restorers.create(loader)
     embedder = cache(lambda: embedder_row(settings).make(loader))
     restoring = restorers.RESTORERS[settings.restore.restorer]
-    if not restoring.on_gpu or restoring.traits is None:
+    traits = traits_of(restoring, settings)
+    if not restoring.on_gpu or traits is None:
         return Networks(restorer, parser, upscaler, watch=loader.watch, embedder=embedder)
     from videnhance.render.gpu import pixels_on
 
-    device = way_of(restoring.traits, loader.execution).device
+    device = way_of(traits, loader.execution).device
     return Networks(restorer, parser, upscaler, pixels_on(device), loader.watch, embedder)

@@ -58,6 +58,17 @@ _RESTORERS = {
         "restoration with generative facial prior. CVPR 2021. "
         "https://arxiv.org/abs/2101.04061",
     ),
+    "restoreformer++": (
+        "RestoreFormer++, a network that invents",
+        "Wang et al.: RestoreFormer++: towards real-world blind face restoration from undegraded "
+        "key-value pairs. IEEE Transactions on Pattern Analysis and Machine Intelligence 45, 2023. "
+        "https://arxiv.org/abs/2308.07228",
+    ),
+    "gpen": (
+        "GPEN, a network that invents",
+        "Yang et al.: GAN prior embedded network for blind face restoration in the wild. CVPR "
+        "2021. https://arxiv.org/abs/2105.06070",
+    ),
     "restoreformer": (
         "RestoreFormer, a network that invents",
         "Wang et al.: RestoreFormer: "

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videnhance.errors import UsageError, chosen
-from videnhance.inference import CODED, LARGE, PLAIN, STYLED, Definition
+from videnhance.inference import (
+    CODED,
+    LARGE,
+    ONNX_FACE,
+    OPENVINO,
+    PLAIN,
+    STYLED,
+    Definition,
+)
 from videnhance.models.registry import Row
 from videnhance.settings.groups import AI_UPSCALERS, Settings
 
@@ -23,7 +31,9 @@ if TYPE_CHECKING:
 
     from videnhance.faces.tracklets import CropWindow
     from videnhance.imaging.frames import FloatArray
+    from videnhance.inference import Network
     from videnhance.models.loader import Loader
+    from videnhance.restorers.square import Square
 
 
 class Restorer(Protocol):
@@ -97,7 +107,7 @@ def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
     def make(loader: Loader) -> Restorer:
         from videnhance.restorers.gfpgan import EXACT, build
 
-        seed = loader.variation
+        seed = loader.variation  # an ONNX file's noise is its own
         return _networked(
             weights,
             lambda state, path: build(state, path, seed),
@@ -107,7 +117,8 @@ def _gfpgan(weights: str, about: str = "") -> Row[Restorer]:
             exact=EXACT,
         )
 
-    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=STYLED)
+    facts = {"invents": True, "on_gpu": True, "copies": True}
+    return Row(make, weights, about, ("torch",), traits=STYLED, **facts)
 
 
 def _restoreformer(loader: Loader) -> Restorer:
@@ -146,11 +157,14 @@ def _networked(
 ) -> Restorer:
     """The restorer around the network that `build`, which is in the module `code`, makes from the
     weights called `name`; `also`: the settings that it is a function of; `exact`: as in its
-    Definition."""
+    Definition. Where the user gives an ONNX file of it, it is the network in that file."""
+    from videnhance.inference.onnx_file import is_onnx
     from videnhance.models.loading import load_state
-    from videnhance.restorers.network import SIDE, NetworkRestorer
+    from videnhance.restorers.network import SIDE
 
     (path, sha256), row = loader.identified(name), RESTORERS[name]
+    if row.copies and is_onnx(path):
+        return _from_onnx(name, loader, SIDE)
     definition = Definition(
         name,
         ((1, 3, SIDE, SIDE),),
@@ -162,13 +176,49 @@ def _networked(
         packages=row.packages,
         exact=exact,
     )
+    return _around(name, loader, loader.compiled(definition))
+
+
+def _from_onnx(name: str, loader: Loader, side: int, square: Square | None = None) -> Restorer:
+    """The restorer around the network in an ONNX file, the weights called `name`."""
+    from videnhance.inference.devices import found
+    from videnhance.inference.onnx_file import definition
+
+    (path, sha256), shape = loader.identified(name), [(1, 3, side, side)]
+    cure = f"give the published file of {name}"
+    network = loader.compiled(
+        definition(name, path, shape, shapes=shape, traits=ONNX_FACE, weights=sha256, cure=cure)
+    )
+    wish = loader.execution
+    if network.way.on_cpu and wish.backend != OPENVINO and found(wish.device) != "cpu":
+        loader.tell(
+            f"{name}: an ONNX file, which is computed on the processor; for {wish.device} install "
+            "onnxruntime-gpu"
+        )
+    return _around(name, loader, network, square)
+
+
+def _around(name: str, loader: Loader, network: Network, square: Square | None = None) -> Restorer:
+    from videnhance.restorers.network import NetworkRestorer
+
     compute = loader.settings.compute
     where = f"{name} {loader.device} {compute.precision}"
     batch = compute.batch_size or loader.batches.get(where, 0)
-    restorer = NetworkRestorer(name, loader.compiled(definition), batch, loader.tell)
+    restorer = NetworkRestorer(name, network, batch, loader.tell, square)
     if not compute.batch_size:
         loader.batches[where] = restorer.batch
     return restorer
+
+
+def _onnx_row(weights: str, about: str = "", side: int = 512) -> Row[Restorer]:
+    """A network that is published as an ONNX file."""
+
+    def make(loader: Loader) -> Restorer:
+        from videnhance.restorers.square import ARCFACE, Part
+
+        return _from_onnx(weights, loader, side, Part(ARCFACE, side) if side == 256 else None)
+
+    return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=ONNX_FACE)
 
 
 RESTORERS: dict[str, Row[Restorer]] = {
@@ -188,6 +238,9 @@ RESTORERS: dict[str, Row[Restorer]] = {
         invents=True,
         on_gpu=True,
     ),
+    "restoreformer++": _onnx_row("restoreformer++"),
+    "gpen-256": _onnx_row("gpen-256", "small and quick; not for commercial use", side=256),
+    "gpen-512": _onnx_row("gpen-512", "not for commercial use"),
     "codeformer": Row(
         _codeformer,
         weights="codeformer",

@@ -1,6 +1,6 @@
 """Runs a face network on aligned crops: batches, sizes, lack of memory.
 
-All these networks take (B, 3, 512, 512) RGB in [-1, 1] and return the same shape.
+All these networks take (B, 3, S, S) RGB in [-1, 1] and return the same shape.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from videnhance.errors import ModelError, UsageError, line_of
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import Crop
 from videnhance.inference import MOST, Network, is_memory
 from videnhance.inference.devices import device_named
+from videnhance.restorers.square import Square, Whole
 
 SIDE = 512
-"""Side of the networks' input, pixels."""
+"""Side of most networks' input, pixels."""
 
 
 class NetworkRestorer:
-    """A restorer around a network that maps (B, 3, 512, 512) RGB in [-1, 1] to the same.
+    """A restorer around a network that maps (B, 3, S, S) RGB in [-1, 1] to the same.
 
-    Crops of another size are enlarged to 512 (bicubic), and the result is shrunk again (area). If a
-    batch does not fit into memory, this and later batches are halved; `say` gets one line about it.
+    Smaller crops are enlarged to S, which is 512 unless `square` says otherwise (bicubic), and the
+    result is shrunk again (area). If a batch does not fit into memory, this and later batches are
+    halved; `say` gets one line about it.
     """
 
     radius = 0
@@ -39,10 +40,12 @@ class NetworkRestorer:
         network: Network,
         batch: int = 0,
         say: Callable[[str], None] | None = None,
+        square: Square | None = None,
     ) -> None:
         """`batch`: crops per pass; 0 chooses. Raises UsageError for one below 0."""
         self.name, self._network = name, network
         self._say = say or _warn
+        self._square = square or Whole(SIDE)
         if batch < 0:
             raise UsageError(f"--batch-size {batch}: below 0; give 1 or more, or 0 to choose")
         self._device = device_named(network.way.device)
@@ -77,7 +80,7 @@ class NetworkRestorer:
         crops = [window.crops[window.centre] for window in windows]
         try:
             outputs = self._run(crops + crops[-1:] * (self._wanted(len(crops)) - len(crops)))
-            restored = [_to_crop(y, x) for x, y in zip(crops, outputs, strict=False)]
+            restored = [self._to_crop(y, x) for x, y in zip(crops, outputs, strict=False)]
             # last, because it waits for the GPU: results handed on are finished for every stream
             finite = torch.isfinite(outputs).flatten(1).all(1).tolist()
         except (RuntimeError, MemoryError) as error:
@@ -109,12 +112,18 @@ class NetworkRestorer:
         return self.batch if self._pads else crops
 
     def _run(self, crops: Sequence[Crop]) -> Tensor:
-        """(B, 3, 512, 512) float32 RGB, nominally 0..1 and not clamped, on the device."""
+        """(B, 3, S, S) float32 RGB, nominally 0..1 and not clamped, on the device."""
         with torch.inference_mode():
-            x = torch.cat([_to_side(_tensor(crop, self._device)) for crop in crops])
+            x = torch.cat([self._square.taken(_tensor(crop, self._device)) for crop in crops])
             (found,) = self._network(x * 2.0 - 1.0)
             restored: Tensor = (found + 1.0) / 2.0
         return restored
+
+    def _to_crop(self, y: Tensor, like: Crop) -> Crop:
+        """`y` (3, S, S) as (S, S, 3), with the size and array type of the input crop `like`."""
+        with torch.inference_mode():
+            y = self._square.returned(y, _tensor(like, self._device)).permute(1, 2, 0)
+            return y if isinstance(like, Tensor) else y.contiguous().cpu().numpy()
 
     def _fitting(self, most: int) -> int:
         """The largest power of two, up to `most`, that fits into memory.
@@ -141,22 +150,6 @@ class NetworkRestorer:
 def _tensor(crop: Crop, device: torch.device) -> Tensor:
     """The crop as (1, 3, S, S) on the device; a tensor there already is not copied."""
     return torch.as_tensor(crop, device=device).permute(2, 0, 1)[None]
-
-
-def _to_side(x: Tensor) -> Tensor:
-    if x.shape[-1] != SIDE:
-        x = F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False)
-    return x.clamp(0.0, 1.0)
-
-
-def _to_crop(y: Tensor, like: Crop) -> Crop:
-    """`y` (3, 512, 512) as (S, S, 3), with the size and array type of the input crop `like`."""
-    with torch.inference_mode():
-        y = y.clamp(0.0, 1.0)
-        if len(like) != SIDE:
-            y = F.interpolate(y[None], (len(like), len(like)), mode="area")[0]
-        y = y.permute(1, 2, 0)
-        return y if isinstance(like, Tensor) else y.contiguous().cpu().numpy()
 
 
 def _place(window: CropWindow) -> str:
