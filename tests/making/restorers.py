@@ -23,3 +23,24 @@ class Darken:
 
     def restore(self, windows: Sequence[CropWindow]) -> list[FloatArray]:
         return [window.crops[window.centre] - np.float32(self.by) for window in windows]
+
+
+@dataclass
+class Trailing:
+    """A ClipRestorer: a crop depends on those before it in its clip, and on its place in it."""
+
+    length: int = 6
+    overlap: int = 2
+    name: str = "trailing"
+    invents: bool = False
+
+    def __post_init__(self) -> None:
+        self.calls: list[int] = []
+
+    def restore_clip(self, crops: Sequence[FloatArray]) -> list[FloatArray]:
+        self.calls.append(len(crops))
+        found, sum_ = [], np.zeros_like(crops[0])
+        for place, crop in enumerate(crops):
+            sum_ = np.float32(0.5) * sum_ + crop
+            found.append(crop - np.float32(0.125) * sum_ + np.float32(0.01 * place))
+        return found

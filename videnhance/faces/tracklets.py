@@ -109,6 +109,7 @@ class CropWindow:
     crops: (S, S, 3) float32 RGB, nominally 0..1, one per frame of `frames`, oldest first, all of
     one tracklet and so of one shot; `centre` indexes the one to restore. `zoom`: crop pixels per
     source pixel; above 1 the crop was enlarged and holds no more detail than the source.
+    `whole`: the frames of the tracklet; None where the window is all there is of it.
     """
 
     tracklet: int
@@ -116,3 +117,9 @@ class CropWindow:
     crops: tuple[Crop, ...]
     centre: int
     zoom: float
+    whole: range | None = None
+
+    @property
+    def span(self) -> range:
+        """The frames of the tracklet."""
+        return self.whole or range(self.frames[0], self.frames[-1] + 1)

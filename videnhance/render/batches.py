@@ -226,4 +226,5 @@ def _window(tracklet: Tracklet, frame: int, around: dict[int, Sampled], radius: 
         crops=crops,
         centre=frame - first,
         zoom=len(crops[0]) / float(np.exp(tracklet.poses[frame - tracklet.start, 2])),
+        whole=range(tracklet.start, tracklet.stop),
     )

@@ -155,8 +155,9 @@ class _Face:
         crops = tuple(crop[y : y + self.size, x : x + self.size] for crop in self.crops)
         pose = self.moment.track.poses[self.moment.frame - self.moment.track.start]
         zoom = self.size / float(np.exp(pose[2]))
-        centre = self.frames.index(self.moment.frame)
-        return CropWindow(self.moment.track.id, self.frames, crops, centre, zoom)
+        centre, track = self.frames.index(self.moment.frame), self.moment.track
+        whole = range(track.start, track.stop)
+        return CropWindow(track.id, self.frames, crops, centre, zoom, whole)
 
     @property
     def before(self) -> FloatArray:
