@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from videnhance.cli.models import found_text
 from videnhance.errors import ModelError, UsageError
 from videnhance.models import finding
-from videnhance.models.catalog import WEIGHTS, Weights, folder, located
+from videnhance.models.catalog import WEIGHTS, Copy, Weights, folder, located
 from videnhance.models.finding import Found, find
 from videnhance.models.store import obtain, verify
 
@@ -171,6 +173,20 @@ def test_only_the_given_folders(home: Path, tmp_path: Path) -> None:
 def test_our_own_folder_is_not_one_of_theirs(home: Path, tmp_path: Path) -> None:
     put(folder() / "tiny.pth")
     assert find([tmp_path]) == []
+
+
+def test_a_copy_of_others_is_known_and_to_be_given(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as GFPGAN as an ONNX file: the published file is not linked to it."""
+    also = (Copy("https://x/y/tiny.onnx", len(OTHER), hashlib.sha256(OTHER).hexdigest()),)
+    monkeypatch.setitem(WEIGHTS, "tiny", replace(WEIGHTS["tiny"], also=also))
+    path = put(home / "facefusion/.assets/models/tiny.onnx", OTHER)
+    (item,) = look(home)
+    assert (item.name, item.state) == ("tiny", "copy")
+    assert found_text(item).endswith(f"; give it with --weights tiny={path}")
+    assert located("tiny") is None
+    assert obtain("tiny", given=path, accepted=["tiny"]).trusted is False
 
 
 def test_nothing_is_linked_if_only_asked_for(home: Path) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from tests.making.frames import blank
 from tests.making.restorers import Trailing
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow, Tracklet
-from videnhance.imaging.frames import FloatArray
+from videnhance.imaging.frames import Crop, FloatArray
 from videnhance.render.batches import Sampled, in_batches, windowed
 from videnhance.restorers.clips import Clips, clips_of
 
@@ -148,6 +149,23 @@ def test_nothing_is_kept_for_longer_than_it_is_needed() -> None:
             begun = [clip.frames.start for clip in made._kept.values()]
             assert min(begun) >= done.frame.index - made.radius
             assert len(begun) <= 2 * len(done.after) + 2
+
+
+class Half:
+    """Halves what it gets, of any type of array."""
+
+    name, length, overlap, invents = "half", 3, 1, True
+
+    def restore_clip(self, crops: Sequence[Crop]) -> list[Crop]:
+        return [crop * 0.5 for crop in crops]
+
+
+def test_crops_on_a_device_stay_there() -> None:
+    crops = tuple(torch.from_numpy(crop(TRACKS[0], k)) for k in range(5))
+    window = CropWindow(1, tuple(range(5)), crops, 2, 1.0)
+    (found,) = Clips(Half()).restore([window])
+    assert isinstance(found, torch.Tensor) and found.dtype == torch.float32
+    torch.testing.assert_close(found, crops[2] * 0.5)
 
 
 class Failing(Trailing):

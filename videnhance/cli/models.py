@@ -143,7 +143,7 @@ def verify(
         missing = [name for name in named if name not in {item.name for item in checked}]
         strangers = []
         for path, digest in digests:
-            known = next((w.name for w in WEIGHTS.values() if w.sha256 == digest), None)
+            known = next((w.name for w in WEIGHTS.values() if digest in w.hashes), None)
             strangers += [] if known else [str(path)]
             if not quiet:
                 what = f"is {known}, as published" if known else f"unknown (SHA-256 {digest})"
@@ -181,7 +181,8 @@ def found_text(item: Found) -> str:
     if item.name is None:
         why = item.state or "by its SHA-256 another file"
         return f"{whose}: looks like {item.looked_like}, not used ({why})"
-    ends = {"here": "; is here already", "linked": ", linked", "": ""}
+    give = f"; give it with --weights {item.name}={item.path}"
+    ends = {"here": "; is here already", "linked": ", linked", "copy": give, "": ""}
     return f"{item.name}: {whose}, verified{ends[item.state]}"
 
 

@@ -35,6 +35,11 @@ class Copy:
     """Bytes; None if not known."""
     sha256: str
 
+    @property
+    def file(self) -> str:
+        """Its file name."""
+        return self.url.rpartition("/")[2]
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -58,6 +63,11 @@ class Weights:
     def file(self) -> str:
         """Its file name, the same here as where it was published."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def hashes(self) -> set[str]:
+        """SHA-256 of each file that is published of these."""
+        return {self.sha256, *(copy.sha256 for copy in self.also)}
 
 
 _GPEN_LICENCE = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from videnhance.callbacks import Progress, silent
 from videnhance.errors import ModelError, UsageError, cure_of, line_of
-from videnhance.models.catalog import WEIGHTS, Weights, folder, located
+from videnhance.models.catalog import WEIGHTS, Copy, Weights, folder, located
 from videnhance.models.store import digest_of
 
 # Where each program keeps weights, below the folder that it was cloned or installed into: what it
@@ -62,7 +62,8 @@ class Found:
     looked_like: str = ""
     """Where it is none: the weights whose name or size it has."""
     state: str = ""
-    """What became of it: "linked", "here" (already), "" (nothing), or why it could not be."""
+    """What became of it: "linked", "here" (already), "copy" (of others, to be given: Weights.also),
+    "" (nothing), or why it could not be."""
 
 
 def find(
@@ -83,7 +84,7 @@ def find(
         if not given.is_dir():
             raise UsageError(f"models find {given}: no such folder; check the name")
     places = [(path, "") for path in folders] or list(_usual(home or Path.home(), environment))
-    by_digest = {weights.sha256: weights for weights in reversed(WEIGHTS.values())}
+    by_digest = {digest: w for w in reversed(WEIGHTS.values()) for digest in w.hashes}
     found, seen = [], set()
     for place, program in places:
         for path, like in _candidates(place):
@@ -93,12 +94,15 @@ def find(
                     continue  # one file with several names, as in Hugging Face's cache
                 seen.add((file.st_dev, file.st_ino))
             try:
-                weights = by_digest.get(digest_of(path, progress))
+                digest = digest_of(path, progress)
             except ModelError as error:
                 found.append(Found(path, program, None, like.name, line_of(error.__cause__)))
                 continue
+            weights = by_digest.get(digest)
             if weights is None:
                 found.append(Found(path, program, None, like.name))
+            elif digest != weights.sha256:
+                found.append(Found(path, program, weights.name, state="copy"))
             else:
                 state = _settled(weights, path, link, progress)
                 found.append(Found(path, program, weights.name, state=state))
@@ -145,8 +149,13 @@ def _link(path: Path, target: Path) -> None:
 def _candidates(place: Path) -> Iterator[tuple[Path, Weights]]:
     """Files that have the published name or size of some weights, and these; in one order always.
     What cannot be read is passed over."""
-    names = {weights.file.lower(): weights for weights in WEIGHTS.values()}
-    sizes = {weights.size: weights for weights in WEIGHTS.values() if weights.size}
+    copies = [(copy, weights) for weights in WEIGHTS.values() for copy in weights.also]
+    every: list[tuple[Copy | Weights, Weights]] = [
+        *copies,
+        *((weights, weights) for weights in WEIGHTS.values()),
+    ]
+    names = {file.file.lower(): weights for file, weights in every}
+    sizes = {file.size: weights for file, weights in every if file.size}
     ours = folder().resolve()
     for at, inner, files in os.walk(place):
         inner[:] = sorted(name for name in inner if (Path(at) / name).resolve() != ours)

@@ -148,21 +148,16 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
     if not given.is_file():
         raise ModelError(f"--weights {given}: no such file; check the name and the folder")
     digest = digest_of(given, progress)
-    if digest in _hashes(weights):
+    if digest in weights.hashes:
         return digest, False
     if not trust:
-        known = next((w.name for w in WEIGHTS.values() if digest in _hashes(w)), None)
+        known = next((w.name for w in WEIGHTS.values() if digest in w.hashes), None)
         what = f"is {known}" if known else f"its SHA-256 is {digest}, published {weights.sha256}"
         raise ModelError(
             f"--weights {given}: is not the published {weights.name} ({what}); give that file, or "
             "add --trust-weights if you know where this one is from"
         )
     return digest, True
-
-
-def _hashes(weights: Weights) -> set[str]:
-    """SHA-256 of each file that is published of these."""
-    return {weights.sha256, *(copy.sha256 for copy in weights.also)}
 
 
 def _is_published(weights: Weights, progress: Progress) -> bool:

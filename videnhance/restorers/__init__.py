@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from videnhance.faces.tracklets import CropWindow
     from videnhance.imaging.frames import FloatArray
-    from videnhance.inference import Network
     from videnhance.models.loader import Loader
     from videnhance.restorers.square import Square
 
@@ -160,7 +159,7 @@ def _networked(
     Definition. Where the user gives an ONNX file of it, it is the network in that file."""
     from videnhance.inference.onnx_file import is_onnx
     from videnhance.models.loading import load_state
-    from videnhance.restorers.network import SIDE
+    from videnhance.restorers.network import SIDE, NetworkRestorer
 
     (path, sha256), row = loader.identified(name), RESTORERS[name]
     if row.copies and is_onnx(path):
@@ -176,13 +175,20 @@ def _networked(
         packages=row.packages,
         exact=exact,
     )
-    return _around(name, loader, loader.compiled(definition))
+    compute = loader.settings.compute
+    where = f"{name} {loader.device} {compute.precision}"
+    batch = compute.batch_size or loader.batches.get(where, 0)
+    restorer = NetworkRestorer(name, loader.compiled(definition), batch, loader.tell)
+    if not compute.batch_size:
+        loader.batches[where] = restorer.batch
+    return restorer
 
 
 def _from_onnx(name: str, loader: Loader, side: int, square: Square | None = None) -> Restorer:
     """The restorer around the network in an ONNX file, the weights called `name`."""
     from videnhance.inference.devices import found
     from videnhance.inference.onnx_file import definition
+    from videnhance.restorers.network import NetworkRestorer
 
     (path, sha256), shape = loader.identified(name), [(1, 3, side, side)]
     cure = f"give the published file of {name}"
@@ -195,19 +201,9 @@ def _from_onnx(name: str, loader: Loader, side: int, square: Square | None = Non
             f"{name}: an ONNX file, which is computed on the processor; for {wish.device} install "
             "onnxruntime-gpu"
         )
-    return _around(name, loader, network, square)
-
-
-def _around(name: str, loader: Loader, network: Network, square: Square | None = None) -> Restorer:
-    from videnhance.restorers.network import NetworkRestorer
-
-    compute = loader.settings.compute
-    where = f"{name} {loader.device} {compute.precision}"
-    batch = compute.batch_size or loader.batches.get(where, 0)
-    restorer = NetworkRestorer(name, network, batch, loader.tell, square)
-    if not compute.batch_size:
-        loader.batches[where] = restorer.batch
-    return restorer
+    # its sizes are fixed: a batch would be computed one by one
+    batch = loader.settings.compute.batch_size or 1
+    return NetworkRestorer(name, network, batch, loader.tell, square)
 
 
 def _onnx_row(weights: str, about: str = "", side: int = 512) -> Row[Restorer]:
