@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from videnhance.job.status import Status, read_status
     from videnhance.job.summary import Summary
     from videnhance.job.workers.begin import Ahead, finish_job, plan_job
+    from videnhance.job.workers.on_ray import RayCrew
     from videnhance.job.workers.paths import PathMap
     from videnhance.job.workers.work import Worked, work
     from videnhance.media.info import VideoInfo
@@ -77,6 +78,7 @@ __all__ = [
     "PathMap",
     "Places",
     "PreviewSummary",
+    "RayCrew",
     "Record",
     "RecordSettings",
     "Replay",
@@ -139,6 +141,7 @@ _LAZY = {
     "Ahead": "job.workers.begin",
     "finish_job": "job.workers.begin",
     "plan_job": "job.workers.begin",
+    "RayCrew": "job.workers.on_ray",
     "PathMap": "job.workers.paths",
     "Worked": "job.workers.work",
     "work": "job.workers.work",

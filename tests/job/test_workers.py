@@ -144,10 +144,10 @@ def test_a_claim_of_a_process_that_is_gone_is_stale_at_once_here_only(
     claims = Claims(tmp_path / "claims")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert claims.take("render 3", 8, process=gone.pid) is not None
-    assert claims.take("render 4", 8, process=gone.pid) is not None
+    assert claims.take("render 3", 8, worker=("here", gone.pid, claims_module.here())) is not None
+    assert claims.take("render 4", 8, worker=("here", gone.pid, claims_module.here())) is not None
     assert claims.take("render 3", 8) is not None
-    monkeypatch.setattr(claims_module, "_here", lambda: "elsewhere")
+    monkeypatch.setattr(claims_module, "here", lambda: "elsewhere")
     assert claims.take("render 4", 8) is None
 
 

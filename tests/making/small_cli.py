@@ -7,10 +7,12 @@ A process of its own, so that a test can stop, kill or crowd it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.making.detector import SquareDetector
@@ -19,6 +21,7 @@ from videnhance.cli.commands import app
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.job import plan
+from videnhance.job.workers import on_ray
 from videnhance.models.registry import Row
 
 SEGMENT_FRAMES = 8
@@ -49,11 +52,19 @@ def main(arguments: Sequence[str] | None = None, told: Path | None = None) -> No
         with told.open("wb") as complaints, Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
             os.dup2(complaints.fileno(), sys.stderr.fileno())
+    offer()
+    # Workers of Ray import this module by its name, whatever this process calls it.
+    named = importlib.import_module("tests.making.small_cli")
+    on_ray.RayCrew = partial(on_ray.RayCrew, prepare=named.offer)  # type: ignore[assignment, misc]
+    app(arguments)
+
+
+def offer() -> None:
+    """Small segments, and what the tests find and restore with, in this process."""
     plan.SEGMENT_FRAMES = SEGMENT_FRAMES
     detectors.DETECTORS["square"] = Row(lambda loader: SquareDetector())
     restorers.RESTORERS["held"] = Row(lambda loader: Held())
     restorers.RESTORERS[restorers.AUTO] = restorers.RESTORERS["fusion"]  # quick
-    app(arguments)
 
 
 if __name__ == "__main__":

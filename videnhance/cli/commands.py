@@ -17,6 +17,7 @@ from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.session import INTERRUPTED, session
 from videnhance.cli.streams import complain, report, say
+from videnhance.cli.workers import crew_of
 from videnhance.cli.working import Working, working
 from videnhance.errors import UsageError
 from videnhance.media.reading.pictures import title_of
@@ -81,6 +82,10 @@ def enhance(
     keep_job: options.KeepJob = False,
     restart: options.Restart = False,
     overwrite: options.Overwrite = False,
+    ray: options.Ray = None,
+    worker_cpus: options.WorkerCpus = 0,
+    map_path: options.MapPath = None,
+    mixed_workers: options.MixedWorkers = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -88,7 +93,7 @@ def enhance(
 
     Stopped by whatever it was, the same command goes on where it was.
     """
-    with working(context) as work:
+    with working(context) as work, crew_of(work, ray) as crew:
         settings = work.settings
         refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
         from videnhance.job.directory.folder import default_folder
@@ -104,6 +109,7 @@ def enhance(
                 job_dir=folder,
                 tracks=tracks,
                 origins=work.origins,
+                crew=crew,
                 **work.asked,
             )
 

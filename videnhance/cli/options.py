@@ -65,6 +65,14 @@ MixedWorkers = Annotated[
         "--mixed-workers", help="Also workers that give other bits in the last digits; recorded."
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|local|HOST:PORT",
+        help="Compute segments on a Ray cluster: the one this machine is in, one of this machine "
+        "alone, or the one with this address (videnhance[ray]).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

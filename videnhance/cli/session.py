@@ -28,6 +28,7 @@ class Session:
         self.job: Path | None = None
         self.again = ""
         """The command that goes on, if that is not `resume`."""
+        self.when_asked = "finishing the segment in hand; Ctrl-C again drops it"
         self._asked = False
 
     def stop(self) -> bool:
@@ -39,7 +40,7 @@ class Session:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        complain("\nvidenhance: finishing the segment in hand; Ctrl-C again drops it")
+        complain(f"\nvidenhance: {self.when_asked}")
 
     def tell_how_to_go_on(self, job: Path | None) -> None:
         if _is_begun(job):

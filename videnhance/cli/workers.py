@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,14 @@ from videnhance.cli import options
 from videnhance.cli.options import takes
 from videnhance.cli.session import session
 from videnhance.cli.streams import report
-from videnhance.cli.working import working
+from videnhance.cli.working import Working, working
+from videnhance.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from videnhance.job.workers.begin import Ahead
+    from videnhance.job.workers.on_ray import RayCrew
     from videnhance.job.workers.work import Worked
 
 
@@ -116,6 +121,26 @@ def finish(
 
         work.on(job)
         work.tell(finish_job(job, progress=work.bars.show, stop=work.session.stop))
+
+
+@contextmanager
+def crew_of(work: Working, ray: str | None) -> Iterator[RayCrew | None]:
+    """Who computes the segments of the command, by its options; None: this process does."""
+    cpus, maps = work.parameters["worker_cpus"], work.parameters["map_path"]
+    mixed = work.parameters["mixed_workers"]
+    if ray is None:
+        given = {"--worker-cpus": cpus, "--map-path": maps, "--mixed-workers": mixed}
+        for option in (name for name, value in given.items() if value):
+            raise UsageError(f"{option}: is for workers; add --ray, or leave it out")
+        yield None
+        return
+    from videnhance.job.workers.on_ray import RayCrew
+    from videnhance.job.workers.paths import PathMap
+
+    work.session.when_asked = "dropping the segments in hand"
+    read = [PathMap.read(text) for text in maps or ()]
+    with RayCrew(ray, worker_cpus=cpus, maps=read, mixed_workers=mixed) as crew:
+        yield crew
 
 
 def _ahead_text(ahead: Ahead) -> str:

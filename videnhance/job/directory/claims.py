@@ -32,13 +32,18 @@ _ROOM = 512
 """Bytes of a claim: all are of one length, so that one write replaces another."""
 
 
-def _here() -> str:
+def here() -> str:
     """This machine, as far as its processes see each other."""
     name = socket.gethostname()
     try:
         return f"{name} {Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return name
+
+
+def this_process() -> tuple[str, int, str]:
+    """Host, process and machine."""
+    return socket.gethostname(), os.getpid(), here()
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class Claim:
     frames: int
     host: str
     process: int
+    here: str = field(default_factory=here)
+    """The machine of that process."""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: float = field(default_factory=time.monotonic)
     done: int = 0
@@ -106,7 +113,7 @@ class Claim:
             "what": self.what,
             "host": self.host,
             "process": self.process,
-            "here": _here(),
+            "here": self.here,
             "frames": self.frames,
             "done": self.done,
             "seconds": round(time.monotonic() - self.began, 3),
@@ -130,14 +137,12 @@ class Claims:
         self,
         what: str,
         frames: int = 0,
-        host: str | None = None,
-        process: int | None = None,
+        worker: tuple[str, int, str] | None = None,
     ) -> Claim | None:
-        """A claim on it; None where another has one that is not stale. `host` and `process` are
-        those that do the work. Raises OutputError."""
+        """A claim on it; None where another has one that is not stale. `worker`: host, process and
+        machine (`here`) of whoever does the work, if not this process. Raises OutputError."""
         name = "-".join(what.split())
-        host, process = host or socket.gethostname(), process or os.getpid()
-        claim = Claim(self.folder / name, what, frames, host, process)
+        claim = Claim(self.folder / name, what, frames, *(worker or this_process()))
         try:
             self.folder.mkdir(exist_ok=True)
             if _created(claim):
@@ -189,7 +194,7 @@ class Claims:
         age = max(self._now() - changed, 0.0)
         try:
             said = json.loads(content)
-            is_gone = said["here"] == _here() and not _is_running(int(said["process"]))
+            is_gone = said["here"] == here() and not _is_running(int(said["process"]))
             return Claimed(
                 what=str(said["what"]),
                 host=str(said["host"]),

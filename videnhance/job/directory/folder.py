@@ -42,7 +42,7 @@ OWN_FILES = (
 )
 """A job's own files, in the order in which they are removed: while there is a record, it can be
 seen that the job is finished; while there is anything of a job, its lock is there."""
-_NUMBERED = re.compile(r"\d{5,}\.[a-z0-9]+(\.part)?")
+_NUMBERED = re.compile(r"\d{5,}\.[a-z0-9]+((\.[\w-]+)?\.part)?")
 """Names in the folders of detections and segments."""
 _LEAST_ROOM = 4 << 20
 """Bytes that must be free before a file is begun, whatever its size is thought to be."""

@@ -38,7 +38,8 @@ class MadeBy:
     def write(self, folder: Path) -> None:
         """Beside the file, in the job's directory `folder`; raises OutputError."""
         path = (folder / self.file).with_suffix(".worker")
-        with written(path) as part:
+        part_of_its_own = path.with_name(f"{path.name}.{self.worker.replace(':', '-')}.part")
+        with written(path, part_of_its_own) as part:
             part.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ def make_detections(
     require_room(job.directory.folder, 0, "the next file")
     began = time.monotonic()
     found = _detect_segment(job.scope, file.segment, detector, long_side, tell)
-    with written(file.path) as part:
+    with written(file.path, file.part) as part:
         found.save(part)
         file.seal(part, began)
 

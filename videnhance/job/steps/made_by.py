@@ -19,13 +19,14 @@ def note_workers(job: Job) -> Job:
     if record is not job.record:
         with written(job.directory.record) as part:
             record.write(part)
+    told = "made by unlike workers"
+    notes = job.monitor.notes
+    notes[:] = [note for note in notes if not note.startswith(told)]  # of the step before
     unlike: dict[str, list[str]] = {}
     for one in made:
         if one.unlike:
             unlike.setdefault(one.unlike, []).append(one.file)
     for what, files in unlike.items():
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-        note = f"made by unlike workers ({what}): {', '.join(files[:_NAMED])}{more}"
-        if note not in job.monitor.notes:
-            job.monitor.notes.append(note)
+        notes.append(f"{told} ({what}): {', '.join(files[:_NAMED])}{more}")
     return replace(job, entered=record)

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from videnhance.errors import Stopped
+from videnhance.files import written
 from videnhance.imaging.frames import Frame
 from videnhance.job.directory.fingerprints import render_fingerprint
 from videnhance.job.directory.folder import require_room
@@ -163,7 +164,9 @@ class Renderer:
         def complete(part: Path) -> None:
             if isinstance(networks.restorer, Guarded):
                 outcome.guard(networks.restorer.held_back())
-            outcome.save(job.directory.outcome(segment))
+            told = job.directory.outcome(segment)
+            with written(told, file.part_of(told)) as unfinished_outcome:
+                outcome.save(unfinished_outcome)
             file.seal(part, began)
 
         inputs = SegmentInput(
@@ -182,7 +185,7 @@ class Renderer:
         # What the encoder holds back is written when the writer is closed.
         with (
             networks.watch.stage("encode"),
-            SegmentWriter(file.path, encoding, start, complete) as writer,
+            SegmentWriter(file.path, encoding, start, complete, file.part) as writer,
         ):
 
             def write(frame: Frame) -> None:

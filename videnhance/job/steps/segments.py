@@ -26,6 +26,18 @@ class SegmentFile:
     path: Path
     fingerprint: str
     """What it must have been made from."""
+    maker: str = ""
+    """Tells the unfinished files of several makers apart, where there may be more than one."""
+
+    @property
+    def part(self) -> Path:
+        """Its name until it is finished."""
+        return self.part_of(self.path)
+
+    def part_of(self, path: Path) -> Path:
+        """The same of another file that is made with it."""
+        own = f".{self.maker}" if self.maker else ""
+        return path.with_name(f"{path.name}{own}.part")
 
     def seal(self, part: Path, began: float) -> None:
         """Seal the finished content, which is still called `part`; work on it began at `began`,

@@ -19,7 +19,7 @@ from videnhance.job.steps.detect import survey
 from videnhance.job.steps.mux import require_target
 from videnhance.job.steps.render import load_networks
 from videnhance.job.summary import Summary
-from videnhance.job.workers.like import save_common, use_threads
+from videnhance.job.workers.like import limit_threads, save_common, use_threads
 from videnhance.job.workers.work import divided, is_tracked
 from videnhance.media.repair.examination import Examination
 from videnhance.media.writing.codecs import completed
@@ -84,7 +84,7 @@ def plan_job(
         origins=origins or {},
     )
     if worker_cpus:
-        use_threads({"OpenCV threads": worker_cpus, "torch threads": worker_cpus})
+        limit_threads(worker_cpus)
     monitor = Monitor(progress, stop)
 
     def attempt(request: JobRequest, examined: Examination | None) -> Ahead:

@@ -9,12 +9,14 @@ and what differs is kept with each segment.
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from videnhance.errors import JobError
+from videnhance.errors import JobError, UsageError
 from videnhance.files import written
 from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.machine import Machine, unlike
@@ -42,6 +44,16 @@ def use_threads(machine: Machine) -> None:
         import torch
 
         torch.set_num_threads(int(machine["torch threads"]))
+
+
+def limit_threads(count: int) -> None:
+    """Let this process compute in so many threads, also where torch is loaded later."""
+    import cv2
+
+    cv2.setNumThreads(count)
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
 
 
 def ways(job: Job) -> dict[str, list[str]]:
@@ -93,15 +105,20 @@ def opened(
     refuse_other_source(request.source, source, sha256, by_content=is_mapped)
     settings = mapped_settings(request.settings, maps)
     request = replace(request, source=source, settings=settings)
-    if maps and record.settings.output.frames is not None:
-        raise JobError(
-            f"{directory.folder}: --frames writes to one folder, which --map-path does not reach; "
-            "leave it out, and take the frames from the result"
-        )
+    refuse_frames(request, maps)
     examined = examination_in(record.document.get("condition"))
     job = plan(request, monitor, examined, is_finished=False, delivers=False)
     job = replace(job, entered=record)
     return job, refused(job, record, begun_on, common_of(directory)["ways"], mixed=mixed)
+
+
+def refuse_frames(request: JobRequest, maps: Sequence[PathMap]) -> None:
+    """Raises UsageError where workers could not write the pictures of frames."""
+    if maps and request.settings.output.frames is not None:
+        raise UsageError(
+            "--frames: is one folder, which workers find under one path only; leave it out where "
+            "there is --map-path, and take the frames from the result"
+        )
 
 
 def refused(

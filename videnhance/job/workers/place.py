@@ -35,6 +35,7 @@ class Workplace:
         """`unlike`: in what this machine is unlike the one on which the job began."""
         self.job = job
         self._unlike = unlike
+        self._maker = worker_name().replace(":", "-")
         self._detector: Detector | None = None
         versions = {name: version_of(name) for name in job.record.document["versions"]}
         self._versions = {**versions, **decoding_libraries()}
@@ -43,14 +44,14 @@ class Workplace:
         """Put a file of detections in place; `tell` is called for each frame."""
         if self._detector is None:
             self._detector = detectors.create(self.job.loader)
-        make_detections(self.job, file, self._detector, long_side, tell)
+        make_detections(self.job, replace(file, maker=self._maker), self._detector, long_side, tell)
         return self._made(file)
 
     def render(self, file: SegmentFile, tell: Callable[[], None]) -> MadeBy:
         """Put a rendered segment in place; `self.job` has tracks and a division."""
         job = self.with_networks()
         renderer = Renderer(job, frame_files(job), grey_in(job, [file]), drift_wish(job), tell)
-        renderer.render(file, job.networks[0])
+        renderer.render(replace(file, maker=self._maker), job.networks[0])
         return self._made(file)
 
     def with_networks(self) -> Job:

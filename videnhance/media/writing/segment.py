@@ -70,13 +70,15 @@ class SegmentWriter:
         encoding: Encoding,
         start_pts: int,
         complete: Callable[[Path], None] = lambda part: None,
+        part: Path | None = None,
     ) -> None:
+        """`part`: the name until it is finished, if not that of `path` with ".part" added."""
         self.path = path
         self._encoding = encoding
         self._start_pts = start_pts
         self._complete = complete
         self._written = 0
-        self._part = path.with_name(path.name + ".part")
+        self._part = part or path.with_name(f"{path.name}.part")
         self._container = av.open(
             as_file(self._part),
             "w",
