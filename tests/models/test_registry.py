@@ -16,6 +16,7 @@ from videnhance.models.registry import Row
 from videnhance.render.rows import PARSERS, UPSCALERS
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.network import NetworkRestorer
+from videnhance.settings.groups import AI_UPSCALERS
 
 ROWS: dict[str, Row[Any]] = {**DETECTORS, **RESTORERS, **UPSCALERS, **PARSERS}
 
@@ -62,6 +63,10 @@ def test_auto_takes_the_best_detector_that_is_here(monkeypatch: pytest.MonkeyPat
     # One without a rank, such as one that is being tried out, is taken by its name only.
     monkeypatch.setitem(DETECTORS, "new", Row(DETECTORS["centerface"].make))
     assert resolved("auto") == "retinaface" and resolved("new") == "new"
+
+
+def test_every_upscaler_of_the_settings_has_a_row() -> None:
+    assert list(UPSCALERS) == list(AI_UPSCALERS)
 
 
 def test_the_tables_are_light() -> None:

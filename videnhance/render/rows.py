@@ -33,10 +33,22 @@ def _realesrgan(name: str, factor: int) -> Row[Upscaler]:
     return Row(make, name, packages=("torch", "spandrel"), traits=LARGE)
 
 
+def _compact(loader: Loader) -> Upscaler:
+    from videnhance.render.upscaling import Upscaler, compact_definition
+
+    network = loader.compiled(compact_definition(*loader.identified("realesr-general-x4v3")))
+    return Upscaler(network, AI_UPSCALERS["realesr-general-x4v3"])
+
+
 PARSER: Row[Parser] = Row(_parser, "parsenet", packages=("torch", "facexlib"), traits=PLAIN)
 """For `--mask parsing`."""
 PARSERS: dict[str, Row[Parser]] = {"parsing": PARSER}
 """The networks of `--mask`, by its values."""
 UPSCALERS: dict[str, Row[Upscaler]] = {
-    name: _realesrgan(name, factor) for name, factor in AI_UPSCALERS.items()
+    "realesrgan-x2": _realesrgan("realesrgan-x2", AI_UPSCALERS["realesrgan-x2"]),
+    "realesrgan-x4": _realesrgan("realesrgan-x4", AI_UPSCALERS["realesrgan-x4"]),
+    "realesr-general-x4v3": Row(
+        _compact, "realesr-general-x4v3", packages=("torch", "spandrel"), traits=LARGE
+    ),
 }
+"""Of `--upscaler`; settings.groups.AI_UPSCALERS has the same names."""
