@@ -131,7 +131,7 @@ def of_realesrgan(folder: Path) -> Subject:
 
 
 def of_compact(folder: Path) -> Subject:
-    from spandrel.architectures.Compact import SRVGGNetCompact
+    from spandrel.architectures.Compact import Compact as SRVGGNetCompact
 
     torch.manual_seed(0)
     made = SRVGGNetCompact(num_feat=16, num_conv=6)

@@ -67,7 +67,7 @@ def test_the_published_layout() -> None:
     assert sum(sizes.values()) == 1213296
     assert 0 < (WEIGHTS["realesr-general-x4v3"].size or 0) - 4 * 1213296 < 60_000
     definition = compact_definition(Path("none"), None)
-    from spandrel.architectures.Compact import SRVGGNetCompact as Ours
+    from spandrel.architectures.Compact import Compact as Ours
 
     ours = Ours(num_feat=64, num_conv=32)
     assert {key: value.numel() for key, value in ours.state_dict().items()} == sizes

@@ -218,7 +218,7 @@ def _uses() -> dict[str, list[str]]:
     """What weights are for, by their names: from the tables, so that nothing is forgotten."""
     from videnhance.detectors import DETECTORS
     from videnhance.identity import EMBEDDERS
-    from videnhance.render.rows import PARSERS, UPSCALERS
+    from videnhance.render.rows import MASKERS, UPSCALERS
     from videnhance.restorers import RESTORERS
 
     uses: dict[str, list[str]] = {}
@@ -226,7 +226,7 @@ def _uses() -> dict[str, list[str]]:
         ("restores faces: --restorer", RESTORERS),
         ("finds faces: --detector", DETECTORS),
         ("enlarges frames: --upscaler", UPSCALERS),
-        ("masks faces: --mask", PARSERS),
+        ("masks faces: --mask", MASKERS),
         ("embeds faces: --identity-model", EMBEDDERS),
     ):
         for name, row in rows.items():

@@ -15,6 +15,8 @@ from videnhance.errors import chosen
 
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+_UNIFACE = "https://github.com/yakhyo/uniface/releases/download/weights"
+_FACEFUSION = "https://github.com/facefusion/facefusion-assets/releases/download"
 _OPENCV = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 _FFHQ = "FFHQ (70,000 portraits from Flickr)"
@@ -119,6 +121,24 @@ WEIGHTS: dict[str, Weights] = {
             speed="6 ms at 640x384",
         ),
         Weights(
+            "retinaface-mv2",
+            f"{_UNIFACE}/retinaface_mv2.onnx",
+            None,
+            "3ca44c045651cabeed1193a1fae8946ad1f3a55da8fa74b341feab5a8319f757",
+            "MIT",
+            "WIDER FACE",
+            speed="not measured",
+        ),
+        Weights(
+            "yunet-2026may",
+            f"{_OPENCV}/face_detection_yunet/face_detection_yunet_2026may.onnx",
+            229738,
+            "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
+            "MIT",
+            "WIDER FACE",
+            speed="not measured",
+        ),
+        Weights(
             "parsenet",
             f"{_FACEXLIB}/v0.2.2/parsing_parsenet.pth",
             85331193,
@@ -126,6 +146,16 @@ WEIGHTS: dict[str, Weights] = {
             "MIT (facexlib); the network is from PSFR-GAN, which is CC BY-NC-SA 4.0",
             "CelebAMask-HQ",
             speed="1.3 s a face",
+        ),
+        Weights(
+            "xseg",
+            f"{_FACEFUSION}/models-3.1.0/xseg_1.onnx",
+            70324286,
+            "c4d1498b8a03b5fe2a3a5d2ef2a0402ab03bd51edaf5b2d8d5fb764702a97dd3",
+            "GPL-3.0",
+            "not published; DeepFaceLab's users mark faces and what hides them in video",
+            consent=True,
+            speed="not measured",
         ),
         Weights(
             "realesrgan-x2",

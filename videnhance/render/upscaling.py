@@ -208,10 +208,10 @@ def compact_definition(
 
     def make() -> nn.Module:
         import torch
-        from spandrel.architectures.Compact import SRVGGNetCompact
+        from spandrel.architectures.Compact import Compact
 
         with torch.device("meta"):
-            network: nn.Module = SRVGGNetCompact(num_feat=features, num_conv=convolutions)
+            network: nn.Module = Compact(num_feat=features, num_conv=convolutions)
         fill(network, load_state(path), path)
         return network
 
