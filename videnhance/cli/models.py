@@ -246,7 +246,7 @@ def weights_table(facts: list[dict[str, Any]]) -> str:
             item["name"],
             item["for"][0] if item["for"] else "",
             _size(item["size"]),
-            item["speed"],
+            item["speed"] or "not measured",
             "here" if item["path"] else "-",
             ("to be accepted: " if item["consent"] else "") + _briefly(item["licence"]),
         )

@@ -16,7 +16,6 @@ from videnhance.errors import chosen
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 _UNIFACE = "https://github.com/yakhyo/uniface/releases/download/weights"
-_FACEFUSION = "https://github.com/facefusion/facefusion-assets/releases/download"
 _OPENCV = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 _FFHQ = "FFHQ (70,000 portraits from Flickr)"
@@ -127,7 +126,6 @@ WEIGHTS: dict[str, Weights] = {
             "3ca44c045651cabeed1193a1fae8946ad1f3a55da8fa74b341feab5a8319f757",
             "MIT",
             "WIDER FACE",
-            speed="not measured",
         ),
         Weights(
             "yunet-2026may",
@@ -136,7 +134,6 @@ WEIGHTS: dict[str, Weights] = {
             "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
             "MIT",
             "WIDER FACE",
-            speed="not measured",
         ),
         Weights(
             "parsenet",
@@ -149,13 +146,13 @@ WEIGHTS: dict[str, Weights] = {
         ),
         Weights(
             "xseg",
-            f"{_FACEFUSION}/models-3.1.0/xseg_1.onnx",
+            "https://github.com/facefusion/facefusion-assets/releases/download/models-3.1.0/"
+            "xseg_1.onnx",
             70324286,
             "c4d1498b8a03b5fe2a3a5d2ef2a0402ab03bd51edaf5b2d8d5fb764702a97dd3",
             "GPL-3.0",
             "not published; DeepFaceLab's users mark faces and what hides them in video",
             consent=True,
-            speed="not measured",
         ),
         Weights(
             "realesrgan-x2",
