@@ -67,8 +67,8 @@ def theirs(param: Path, image: Any) -> Any:
     network.load_param(str(param))
     network.load_model(str(param.with_suffix(".bin")))
     extractor = network.create_extractor()
-    # a copy: ncnn does not keep the array alive
-    extractor.input("data", ncnn.Mat(np.ascontiguousarray(image.transpose(2, 0, 1))).clone())
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))  # which ncnn does not keep alive
+    extractor.input("data", ncnn.Mat(planes))
     _, found = extractor.extract(network.output_names()[0])
     return np.clip(np.array(found).transpose(1, 2, 0), 0.0, 1.0)
 

@@ -21,7 +21,7 @@ from videnhance.inference import Definition, Network
 from videnhance.inference.onnx_file import definition as of_file
 
 SIDE = 256
-_RIM, _FEATHER = 3.0, 8.0
+_RIM, _FEATHER = 5.0, 8.0
 """Pixels of 256 around what hides the face that are not painted either, and those over which the
 mask then rises to 1. A blur instead, as FaceFusion's, would paint over what is thin, like a finger.
 """
