@@ -163,6 +163,15 @@ def of_realesrgan(scale: int, side: int) -> Subject:
     )
 
 
+def of_compact(side: int) -> Subject:
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    made = Compact(num_feat=64, num_conv=32)
+    definition = upscaling.compact_definition(Path("random"), None)
+    return Subject(_with(definition, made), (picture(side, side),), 255.0)
+
+
 def _of_face(
     name: str, made: nn.Module, traits: Traits = CODED, exact: tuple[str, ...] = ()
 ) -> Subject:
@@ -198,6 +207,7 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "parsenet 512": of_parsenet,
     "realesrgan-x2 256": lambda: of_realesrgan(2, 256),
     "realesrgan-x4 128": lambda: of_realesrgan(4, 128),
+    "realesr-general-x4v3 128": lambda: of_compact(128),
 }
 
 

@@ -8,18 +8,27 @@ import numpy as np
 import pytest
 import torch
 
+from tests.making import detecting
 from tests.making.networks import retinaface
 from tests.making.portraits import Image, portraits
-from videnhance.detectors import DETECTORS
+from videnhance.detectors import DETECTORS, yunet
 from videnhance.detectors.centerface import CenterFace
-from videnhance.detectors.retinaface import Name, RetinaFace, definition
+from videnhance.detectors.retinaface import Name, RetinaFace, definition, of_file
 from videnhance.faces.detection import Detector
 from videnhance.faces.tracklets import Faces
 from videnhance.inference import Execution, compiled
 
 RANDOM: dict[str, Name] = {"retinaface": "resnet50", "retinaface-mobile": "mobile0.25"}
 """Those whose weights are not here, and what they are made of: random ones do as well."""
-THRESHOLDS = {"centerface": 0.1, "retinaface": 0.55, "retinaface-mobile": 0.55}
+FILES = {"retinaface-mv2": detecting.retinaface, "yunet-2026may": detecting.yunet}
+"""The same, of those that are ONNX files."""
+THRESHOLDS = {
+    "centerface": 0.1,
+    "retinaface": 0.55,
+    "retinaface-mobile": 0.55,
+    "retinaface-mv2": 0.97,
+    "yunet-2026may": 0.85,
+}
 """At which each finds faces in most of the pictures below."""
 Make = Callable[[float], Detector]
 
@@ -35,6 +44,13 @@ def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
     if name == "centerface":
         return CenterFace
     path = tmp_path_factory.mktemp(name) / "weights.pth"
+    if name in FILES:
+        FILES[name](path)
+        if name == "yunet-2026may":
+            tiny = compiled(yunet.definition(path))
+            return lambda threshold: yunet.YuNet(tiny, threshold)
+        file = compiled(of_file(name, path))
+        return lambda threshold: RetinaFace(file, "mobile0.25", threshold)
     torch.save(retinaface(RANDOM[name]).state_dict(), path)
     network = compiled(definition(RANDOM[name], path), Execution(backend="torch"))
     return lambda threshold: RetinaFace(network, RANDOM[name], threshold)

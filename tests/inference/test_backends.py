@@ -130,12 +130,29 @@ def of_realesrgan(folder: Path) -> Subject:
     return Subject(replace(definition, make=lambda: made), (face(48),), 255.0, 1.0)
 
 
+def of_compact(folder: Path) -> Subject:
+    from spandrel.architectures.Compact import Compact as SRVGGNetCompact
+
+    torch.manual_seed(0)
+    made = SRVGGNetCompact(num_feat=16, num_conv=6)
+    definition = upscaling.compact_definition(folder / "none", None, convolutions=6, features=16)
+    return Subject(replace(definition, make=lambda: made), (face(48),), 255.0, 1.0)
+
+
 def of_identity(folder: Path) -> Subject:
     definition = definitions.dlib(BUNDLED["identity"])
     return Subject(definition, (face(150),), 1.0, 1e-4, 1e-4)
 
 
-SMALL = (of_centerface, of_retinaface, of_clarity, of_clarity_in, of_identity, of_realesrgan)
+SMALL = (
+    of_centerface,
+    of_retinaface,
+    of_clarity,
+    of_clarity_in,
+    of_identity,
+    of_realesrgan,
+    of_compact,
+)
 SLOW = (of_gfpgan, of_restoreformer, of_codeformer, of_parsenet)
 
 

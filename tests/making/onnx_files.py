@@ -64,6 +64,51 @@ def channel_means(path: Path, side: int) -> Path:
     return saved(path, nodes, [given], found, {})
 
 
+def bright(path: Path, side: int = 256, level: float = 0.1) -> Path:
+    """A file that gives 1 where the mean of channels of (1, side, side, 3) is above `level`, else
+    0, with little between: (1, side, side, 1)."""
+    weights = {
+        "level": np.array(level, np.float32),
+        "steep": np.array(200.0, np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[3], keepdims=1),
+        helper.make_node("Sub", ["mean", "level"], ["above"]),
+        helper.make_node("Mul", ["above", "steep"], ["steeply"]),
+        helper.make_node("Sigmoid", ["steeply"], ["output"]),
+    ]
+    return saved(path, nodes, *_pixels(side), weights)
+
+
+def segmenting(path: Path, side: int = 256) -> Path:
+    """A file of two convolutions with random weights that has the same input and output."""
+    draw = np.random.default_rng(5)
+    weights = {
+        "first": draw.normal(0.0, 0.4, (8, 3, 5, 5)).astype(np.float32),
+        "second": (0.2 * np.abs(draw.normal(0.0, 0.4, (1, 8, 5, 5)))).astype(np.float32),
+        "more": np.array([2.0], np.float32),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["input"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "first"], ["a"], pads=[2, 2, 2, 2]),
+        helper.make_node("Tanh", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "second", "more"], ["c"], pads=[2, 2, 2, 2]),
+        helper.make_node("Sigmoid", ["c"], ["d"]),
+        helper.make_node("Transpose", ["d"], ["output"], perm=[0, 2, 3, 1]),
+    ]
+    return saved(path, nodes, *_pixels(side), weights)
+
+
+def _pixels(side: int) -> tuple[list[Any], list[Any]]:
+    """The input (1, side, side, 3) and the output (1, side, side, 1)."""
+    shapes = {"input": (1, side, side, 3), "output": (1, side, side, 1)}
+    given, found = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+        for name, shape in shapes.items()
+    )
+    return given, found
+
+
 def saved(
     path: Path,
     nodes: Sequence[Any],

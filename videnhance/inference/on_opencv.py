@@ -31,9 +31,14 @@ class OpenCvNetwork:
         self._wanted = [self._names.index(name) for name in definition.outputs]
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
-        (given,) = inputs
+        given = inputs[0] if isinstance(inputs[0], np.ndarray) else inputs[0].cpu().numpy()
         each = [self._one(given[k : k + 1]) for k in range(len(given))]
-        return tuple(np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*each, strict=True))
+        found = tuple(np.concatenate(p) if len(p) > 1 else p[0] for p in zip(*each, strict=True))
+        if isinstance(inputs[0], np.ndarray):
+            return found
+        import torch
+
+        return tuple(torch.from_numpy(part).to(inputs[0].device) for part in found)
 
     def free(self) -> None:
         """It keeps nothing that it could do without."""

@@ -15,6 +15,7 @@ from videnhance.errors import chosen
 
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+_UNIFACE = "https://github.com/yakhyo/uniface/releases/download/weights"
 _OPENCV = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 _FACEFUSION = "https://github.com/facefusion/facefusion-assets/releases/download/models-3.0.0"
@@ -76,9 +77,9 @@ _GPEN_LICENCE = (
 )
 
 # Sources. SHA-256: pinned for exactly these URLs by the recipes of the Arch Linux user packages
-# python-gfpgan, python-facexlib and python-realesrgan. Sizes, and the hashes of CodeFormer and of
-# all ONNX files: other public projects, of which several agree. Licences: the LICENSE files, GPEN's
-# in its README. Training data: the README files and papers.
+# python-gfpgan, python-facexlib and python-realesrgan. Sizes, and the hashes of CodeFormer, of
+# realesr-general-x4v3 and of all ONNX files: other public projects, of which several agree.
+# Licences: the LICENSE files, GPEN's in its README. Training data: the README files and papers.
 WEIGHTS: dict[str, Weights] = {
     weights.name: weights
     for weights in (
@@ -197,6 +198,22 @@ WEIGHTS: dict[str, Weights] = {
             speed="6 ms at 640x384",
         ),
         Weights(
+            "retinaface-mv2",
+            f"{_UNIFACE}/retinaface_mv2.onnx",
+            None,
+            "3ca44c045651cabeed1193a1fae8946ad1f3a55da8fa74b341feab5a8319f757",
+            "MIT",
+            "WIDER FACE",
+        ),
+        Weights(
+            "yunet-2026may",
+            f"{_OPENCV}/face_detection_yunet/face_detection_yunet_2026may.onnx",
+            229738,
+            "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
+            "MIT",
+            "WIDER FACE",
+        ),
+        Weights(
             "parsenet",
             f"{_FACEXLIB}/v0.2.2/parsing_parsenet.pth",
             85331193,
@@ -204,6 +221,16 @@ WEIGHTS: dict[str, Weights] = {
             "MIT (facexlib); the network is from PSFR-GAN, which is CC BY-NC-SA 4.0",
             "CelebAMask-HQ",
             speed="1.3 s a face",
+        ),
+        Weights(
+            "xseg",
+            "https://github.com/facefusion/facefusion-assets/releases/download/models-3.1.0/"
+            "xseg_1.onnx",
+            70324286,
+            "c4d1498b8a03b5fe2a3a5d2ef2a0402ab03bd51edaf5b2d8d5fb764702a97dd3",
+            "GPL-3.0",
+            "not published; DeepFaceLab's users mark faces and what hides them in video",
+            consent=True,
         ),
         Weights(
             "realesrgan-x2",
@@ -222,6 +249,15 @@ WEIGHTS: dict[str, Weights] = {
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
             speed="3 s at 128x128",
+        ),
+        Weights(
+            "realesr-general-x4v3",
+            f"{_REALESRGAN}/v0.2.5.0/realesr-general-x4v3.pth",
+            4885111,
+            "8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
+            "BSD-3-Clause",
+            "as Real-ESRGAN x4, with more kinds of damage; its authors do not say what else",
+            speed="0.2 s at 256x256",
         ),
         Weights(
             "sface",

@@ -16,14 +16,13 @@ from videnhance.inference.onnx_file import is_onnx
 from videnhance.models.loader import Loader
 from videnhance.models.registry import Row
 from videnhance.render.pixels import IN_MEMORY, Pixels
-from videnhance.render.rows import PARSER, UPSCALERS
+from videnhance.render.rows import MASKERS, UPSCALERS, Masker
 from videnhance.restorers import Restorer
 from videnhance.settings.groups import AI_UPSCALERS, Settings
 from videnhance.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from videnhance.identity.embedding import Embedder
-    from videnhance.render.parsing import Parser
     from videnhance.render.upscaling import Upscaler
 
 
@@ -32,8 +31,8 @@ class Networks:
     """The networks of one device; it serves one segment at a time."""
 
     restorer: Restorer
-    parser: Parser | None = None
-    """Finds the mask of each face, with `--mask parsing`."""
+    parser: Masker | None = None
+    """Finds the mask of each face, with `--mask` parsing and the like."""
     upscaler: Upscaler | None = None
     """Enlarges the frames, with an AI `--upscaler`."""
     pixels: Pixels = IN_MEMORY
@@ -63,8 +62,8 @@ def rendering_rows(settings: Settings) -> list[Row[Any]]:
     """The rows of everything that rendering uses. Raises UsageError for an upscaler of another
     scale."""
     rows: list[Row[Any]] = [restorers.RESTORERS[settings.restore.restorer]]
-    if settings.restore.mask == "parsing":
-        rows.append(PARSER)
+    if settings.restore.mask in MASKERS:
+        rows.append(MASKERS[settings.restore.mask])
     if settings.restore.max_drift is not None:
         rows.append(embedder_row(settings))
     upscaler, scale = settings.output.upscaler, settings.output.scale
@@ -148,7 +147,8 @@ def make_networks(loader: Loader) -> list[Networks]:
 def _networks_on(loader: Loader) -> Networks:
     settings = loader.settings
     row = UPSCALERS.get(settings.output.upscaler)
-    parser = PARSER.make(loader) if settings.restore.mask == "parsing" else None
+    masker = MASKERS.get(settings.restore.mask)
+    parser = masker.make(loader) if masker is not None else None
     upscaler = row.make(loader) if row is not None else None
     restorer = restorers.create(loader)
     embedder = cache(lambda: embedder_row(settings).make(loader))

@@ -1,9 +1,9 @@
-"""Upscaling of whole pictures by Real-ESRGAN's network (RRDBNet), tile by tile.
+"""Upscaling of whole pictures by Real-ESRGAN's networks (RRDBNet, SRVGGNetCompact), tile by tile.
 
 Xintao Wang and others, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic
-Data", ICCVW 2021. The network comes from spandrel, with other keys. It is, bit for bit, that of the
-authors' basicsr package, without the training programs that importing basicsr loads (2 seconds). It
-invents texture, also in faces.
+Data", ICCVW 2021. The networks come from spandrel, RRDBNet with other keys. They are, bit for bit,
+those of the authors' basicsr package, without the training programs that importing basicsr loads (2
+seconds). They invent texture, also in faces.
 """
 
 from __future__ import annotations
@@ -187,6 +187,36 @@ def definition(
 
     return Definition(
         f"realesrgan-x{scale}",
+        ((1, 3, -1, -1),),
+        LARGE,
+        make,
+        weights=sha256,
+        code=(__name__, "videnhance.inference.convolution"),
+        packages=("spandrel", "torch"),
+    )
+
+
+def compact_definition(
+    path: Path, sha256: str | None, *, convolutions: int = 32, features: int = 64
+) -> Definition:
+    """The small network (SRVGGNetCompact) with the published weights: RGB (B, 3, H, W) 0..1 to 4
+    times as wide and high.
+
+    `convolutions`, `features`: its size, by default that of realesr-general-x4v3. To make it raises
+    ModelError like `definition`.
+    """
+
+    def make() -> nn.Module:
+        import torch
+        from spandrel.architectures.Compact import Compact
+
+        with torch.device("meta"):
+            network: nn.Module = Compact(num_feat=features, num_conv=convolutions)
+        fill(network, load_state(path), path)
+        return network
+
+    return Definition(
+        "realesr-compact-x4",
         ((1, 3, -1, -1),),
         LARGE,
         make,

@@ -51,7 +51,7 @@ __all__ = [
     "settings_with",
 ]
 
-AI_UPSCALERS = {"realesrgan-x2": 2, "realesrgan-x4": 4}
+AI_UPSCALERS = {"realesrgan-x2": 2, "realesrgan-x4": 4, "realesr-general-x4v3": 4}
 """The networks among the choices of `--upscaler`, and how many times each enlarges."""
 
 

@@ -57,11 +57,12 @@ class RestoreSettings:
     mask: str = setting(
         "ellipse",
         "--mask",
-        "Where a face is painted: ellipse, box, or parsing (by a network).",
-        choices=("ellipse", "box", "parsing"),
+        "Where a face is painted: ellipse, box; by networks: parsing, or occlusion (not on hands).",
+        choices=("ellipse", "box", "parsing", "occlusion"),
     )
     """"ellipse" from hairline to chin, "box" the whole crop, "parsing" what a network takes for
-    face (parsing.Parser)."""
+    face (parsing.Parser), "occlusion" the ellipse without what hides the face
+    (occlusion.Occlusion)."""
     match_color: bool = setting(
         True, "--match-color", "AI: give a restored face the colours of its source."
     )
