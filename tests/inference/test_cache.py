@@ -73,6 +73,16 @@ def test_the_second_start_makes_no_network_and_gives_the_same_bits(
     assert file.name.startswith("small-f32-")
 
 
+def test_a_network_outlives_the_file_that_it_was_read_back_from(folder: Path, made: Made) -> None:
+    """The file is mapped, and the network reads weights from it when it is called."""
+    first = run(definition(made))
+    network = compiled(definition(made), WISH)
+    (file,) = folder.iterdir()
+    file.unlink()
+    np.testing.assert_array_equal(np.asarray(network(GIVEN)[0]), first)
+    assert made == [0.0]
+
+
 def test_what_has_no_hash_is_not_kept(folder: Path, made: Made) -> None:
     run(definition(made, weights=None))
     assert not folder.exists()
