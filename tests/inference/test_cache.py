@@ -73,6 +73,16 @@ def test_the_second_start_makes_no_network_and_gives_the_same_bits(
     assert file.name.startswith("small-f32-")
 
 
+def test_a_network_outlives_the_file_that_it_was_read_back_from(folder: Path, made: Made) -> None:
+    """The file is mapped, and the network reads weights from it when it is called."""
+    first = run(definition(made))
+    network = compiled(definition(made), WISH)
+    (file,) = folder.iterdir()
+    file.unlink()
+    np.testing.assert_array_equal(np.asarray(network(GIVEN)[0]), first)
+    assert made == [0.0]
+
+
 def test_what_has_no_hash_is_not_kept(folder: Path, made: Made) -> None:
     run(definition(made, weights=None))
     assert not folder.exists()
@@ -157,10 +167,11 @@ def test_nothing_is_left_of_a_write_that_fails(
 def test_what_was_not_used_for_longest_makes_room(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "MOST", 3 * 165)
+    monkeypatch.setattr(cache, "MOST", 3 * (cache.HEAD + 100))
     for k, name in enumerate("abc"):
         cache.keep(folder / f"{name}.compiled", bytes(100))
         os.utime(folder / f"{name}.compiled", (k, k))
-    assert cache.kept(folder / "a.compiled") == bytes(100)  # is used, so b is the oldest now
+    used = cache.kept(folder / "a.compiled")  # b is the oldest now
+    assert used is not None and used[cache.HEAD :] == bytes(100)
     cache.keep(folder / "d.compiled", bytes(100))
     assert sorted(path.name[0] for path in folder.iterdir()) == ["a", "c", "d"]

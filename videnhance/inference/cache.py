@@ -1,14 +1,15 @@
 """Compiled networks kept for the next start: one file each, in a folder of the user's cache.
 
-A file is a line with the SHA-256 of the rest, then the rest. Its name is a digest of all that it is
-a function of, so nothing in it can be out of date. Every failure to read or write only costs time:
-the network is compiled again.
+A file is the SHA-256 of the rest, in HEAD hexadecimal digits, then the rest. Its name is a digest
+of all that it is a function of, so nothing in it can be out of date. Every failure to read or write
+only costs time: the network is compiled again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ from videnhance.inference.contract import Definition, Way
 MOST = 4 * 2**30
 """Bytes kept in all; beyond that, what was not used for longest is removed."""
 _SUFFIX = ".compiled"
+HEAD = 64
+"""Bytes before what was kept, which so is aligned for every processor."""
 
 
 def folder() -> Path:
@@ -56,15 +59,18 @@ def place(definition: Definition, way: Way, facts: Sequence[Any]) -> Path | None
     return folder() / f"{definition.name}-{way.precision}-{digest[:24]}{_SUFFIX}"
 
 
-def kept(path: Path) -> bytes | None:
-    """What `keep` was given; None where there is nothing whole."""
+def kept(path: Path) -> mmap.mmap | None:
+    """The file, in which what `keep` was given follows after HEAD bytes, mapped into memory; what
+    is written there stays in this process. None where there is nothing whole."""
     with suppress(OSError):
         with path.open("rb") as file:
-            digest, content = file.readline(65).strip(), file.read()
-        if hashlib.sha256(content).hexdigest().encode() == digest:
+            digest, found = file.read(HEAD), hashlib.file_digest(file, "sha256")
+            whole = found.hexdigest().encode() == digest
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if whole else None
+        if mapped is not None:
             with suppress(OSError):
                 os.utime(path)  # used last now
-            return content
+        return mapped
     return None
 
 
@@ -74,7 +80,7 @@ def keep(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.{os.getpid()}.part")
         with written(path, new) as part, part.open("wb") as file:
-            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n")
+            file.write(hashlib.sha256(content).hexdigest().encode())
             file.write(content)
         _make_room(path)
 
