@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "videnhance"
 
 ROOMS = (
-    *("errors", "files", "callbacks", "stopwatch", "settings", "imaging", "media", "faces"),
+    *("errors", "files", "storage", "callbacks", "stopwatch", "settings", "imaging", "media"),
+    "faces",
     *("inference", "models", "detectors", "restorers", "identity", "render", "show"),
     *("portraits", "evidence", "job", "report", "cli"),
 )

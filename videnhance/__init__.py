@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from videnhance.job.workers.begin import Ahead, finish_job, plan_job
     from videnhance.job.workers.on_ray import RayCrew
     from videnhance.job.workers.paths import PathMap
+    from videnhance.job.workers.stored import enhance_stored
     from videnhance.job.workers.work import Worked, work
     from videnhance.media.info import VideoInfo
     from videnhance.media.reading.source import probe
@@ -97,6 +98,7 @@ __all__ = [
     "Worked",
     "detect_tracks",
     "enhance",
+    "enhance_stored",
     "finish_job",
     "make_preview",
     "plan_job",
@@ -142,6 +144,7 @@ _LAZY = {
     "finish_job": "job.workers.begin",
     "plan_job": "job.workers.begin",
     "RayCrew": "job.workers.on_ray",
+    "enhance_stored": "job.workers.stored",
     "PathMap": "job.workers.paths",
     "Worked": "job.workers.work",
     "work": "job.workers.work",

@@ -20,8 +20,9 @@ import pytest
 from tests.job.test_resume import PATIENCE, ROOT, SMALL, same
 from tests.making import small_cli
 from tests.making.detector import SquareDetector
+from tests.making.store import BUCKET, Store, serving
 from videnhance import detectors, restorers
-from videnhance.errors import JobError, UsageError, VidenhanceError
+from videnhance.errors import JobError, OutputError, UsageError, VidenhanceError
 from videnhance.job import job as job_module
 from videnhance.job import plan
 from videnhance.job.directory import machine
@@ -36,6 +37,11 @@ from videnhance.media.timeline import Segment
 from videnhance.models.registry import Row
 from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
 
+pytestmark = [
+    # Ray's own, of some of its releases.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 WISH = Settings(
     detect=DetectSettings(detector="square", every=1),
     restore=RestoreSettings(restorer="held"),
@@ -61,13 +67,20 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(hold: Path) -> Iterator[Any]:
+def store() -> Iterator[Store]:
+    with pytest.MonkeyPatch.context() as patch, serving(patch) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cluster(hold: Path, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two nodes, on each of which one worker fits; its head has no room for any."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOLD", str(hold))
         patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("VIDENHANCE_CACHE", str(tmp_path_factory.mktemp("cache") / "compiled"))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         found = Cluster(
             initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
@@ -235,6 +248,37 @@ def test_a_job_s_folder_that_workers_do_not_see(
     )
     enhance(square_clip, out, WISH, crew=crew)
     same(whole, out)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_workers_that_share_no_folder_do_it_through_a_bucket_that_fails_now_and_then(
+    tmp_path: Path,
+    square_clip: Path,
+    cluster: Any,
+    crew: RayCrew,
+    store: Store,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, place = tmp_path / "out.mkv", f"s3://{BUCKET}/work"
+    crew._share = place
+    store.asked.clear()
+    store.fails = lambda number: number % 7 == 0
+    summary = enhance(square_clip, out, WISH, crew=crew, keep_job=True)
+    same(whole, out)
+    assert summary.frames == 40 and len(list(made_by_workers(default_folder(out)))) == 10
+    kept = [p for m, p, _ in store.asked if m == "PUT" and "/work/jobs/" in p]
+    assert len({path.rpartition(".")[0] for path in kept}) == 10
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    assert not s3fs.S3FileSystem().exists(f"{place}/jobs")  # what came through is taken out
+    store.fails = lambda number: False
+    store.denied = "/work/jobs/"
+    with pytest.raises(OutputError, match=r"/work/jobs/.*: access is denied .* check the rights"):
+        enhance(square_clip, tmp_path / "more.mkv", WISH, crew=crew)
+    store.denied = "no such thing"
 
 
 @pytest.mark.slow

@@ -17,10 +17,11 @@ from videnhance.cli.options import takes, takes_setting
 from videnhance.cli.parse import refuse_mixed, settings_of
 from videnhance.cli.session import INTERRUPTED, session
 from videnhance.cli.streams import complain, report, say
-from videnhance.cli.workers import crew_of
+from videnhance.cli.workers import crew_of, stored
 from videnhance.cli.working import Working, working
 from videnhance.errors import UsageError
 from videnhance.media.reading.pictures import title_of
+from videnhance.storage import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +87,7 @@ def enhance(
     worker_cpus: options.WorkerCpus = 0,
     map_path: options.MapPath = None,
     mixed_workers: options.MixedWorkers = False,
+    share: options.Share = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -93,7 +95,7 @@ def enhance(
 
     Stopped by whatever it was, the same command goes on where it was.
     """
-    with working(context) as work, crew_of(work, ray) as crew:
+    with working(context) as work, crew_of(work, ray, sources[0]) as crew:
         settings = work.settings
         refuse_mixed(sources, output, out_dir, recursive, tracks or settings.part.persons)
         from videnhance.job.directory.folder import default_folder
@@ -120,6 +122,9 @@ def enhance(
             code = _batch(work, items, one, out_dir, job_dir, skip_existing=skip_existing)
             raise typer.Exit(code)
         assert output is not None
+        if url_of(sources[0]) or url_of(output):
+            work.tell(stored(work, sources[0], output, job_dir, tracks, crew))
+            return
         output = completed(output)
         if skip_existing and output.exists():
             work.say(f"{output} exists; nothing to do")

@@ -73,6 +73,14 @@ Ray = Annotated[
         "alone, or the one with this address (videnhance[ray]).",
     ),
 ]
+Share = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="With --ray: folder in object storage (s3://, gs://) through which workers get the "
+        "source and give segments back, if they share no folder (videnhance[s3]).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

@@ -16,10 +16,12 @@ from videnhance.cli.session import session
 from videnhance.cli.streams import report
 from videnhance.cli.working import Working, working
 from videnhance.errors import UsageError
+from videnhance.storage import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from videnhance.job.summary import Summary
     from videnhance.job.workers.begin import Ahead
     from videnhance.job.workers.on_ray import RayCrew
     from videnhance.job.workers.work import Worked
@@ -124,12 +126,17 @@ def finish(
 
 
 @contextmanager
-def crew_of(work: Working, ray: str | None) -> Iterator[RayCrew | None]:
+def crew_of(work: Working, ray: str | None, source: Path) -> Iterator[RayCrew | None]:
     """Who computes the segments of the command, by its options; None: this process does."""
     cpus, maps = work.parameters["worker_cpus"], work.parameters["map_path"]
-    mixed = work.parameters["mixed_workers"]
+    mixed, share = work.parameters["mixed_workers"], work.parameters["share"]
     if ray is None:
-        given = {"--worker-cpus": cpus, "--map-path": maps, "--mixed-workers": mixed}
+        given = {
+            "--worker-cpus": cpus,
+            "--map-path": maps,
+            "--mixed-workers": mixed,
+            "--share": share,
+        }
         for option in (name for name, value in given.items() if value):
             raise UsageError(f"{option}: is for workers; add --ray, or leave it out")
         yield None
@@ -139,8 +146,43 @@ def crew_of(work: Working, ray: str | None) -> Iterator[RayCrew | None]:
 
     work.session.when_asked = "dropping the segments in hand"
     read = [PathMap.read(text) for text in maps or ()]
-    with RayCrew(ray, worker_cpus=cpus, maps=read, mixed_workers=mixed) as crew:
+    crew = RayCrew(
+        ray,
+        worker_cpus=cpus,
+        maps=read,
+        mixed_workers=mixed,
+        share=share,
+        source=url_of(source),
+    )
+    with crew:
         yield crew
+
+
+def stored(
+    work: Working,
+    source: Path,
+    output: Path,
+    stage: Path | None,
+    tracks: Path | None,
+    crew: RayCrew | None,
+) -> Summary:
+    """Enhance what is, or is to be, in object storage."""
+    from videnhance.job.workers.stored import enhance_stored
+
+    work.session.again = "the same command"
+    return enhance_stored(
+        source,
+        output,
+        work.settings,
+        overwrite=work.asked["overwrite"],
+        stage=stage,
+        restart=work.asked["restart"],
+        tracks=tracks,
+        origins=work.origins,
+        crew=crew,
+        progress=work.bars.show,
+        stop=work.session.stop,
+    )
 
 
 def _ahead_text(ahead: Ahead) -> str:

@@ -27,6 +27,7 @@ from videnhance.job.workers.like import limit_threads
 from videnhance.job.workers.paths import PathMap
 from videnhance.job.workers.ray_cluster import connected, imported
 from videnhance.job.workers.ray_worker import RayWorker, Sent, Task
+from videnhance.job.workers.share import Share, read_prefix
 
 MOST_DEATHS = 3
 """Workers that may die over one segment, before that is taken for its fault."""
@@ -60,18 +61,23 @@ class RayCrew:
         worker_cpus: int = 0,
         maps: Sequence[PathMap] = (),
         mixed_workers: bool = False,
+        share: str | None = None,
+        source: str | None = None,
         prepare: Callable[[], None] | None = None,
     ) -> None:
         """`address`: HOST:PORT of a cluster; "auto": the one that this machine is part of; "local":
         a new one, of this machine alone. `worker_cpus`: threads of each worker, and `num_cpus` that
         it takes of its machine; 0: as many as this process computes in. `maps`, `mixed_workers`: as
-        for `work`. `prepare` is called once in each worker.
+        for `work`. `share`: URL of a folder in object storage through which workers get the source
+        and give segments back, if they share no folder; `source`: that of the source, where it lies
+        there already. `prepare` is called once in each worker.
 
         Raises UsageError where Ray is not installed, or the address does not answer, once it is
         used.
         """
         self.address = address
         self._cpus, self._maps, self._mixed = worker_cpus, tuple(maps), mixed_workers
+        self._share, self._source = read_prefix(share) if share else None, source
         self._prepare = prepare
         self._ray: Any = None
         self._is_ours = False
@@ -125,7 +131,8 @@ class RayCrew:
         count: FrameCount,
         long_side: int,
     ) -> None:
-        sent = Sent.of(job, uuid.uuid4().hex, self._maps, mixed=self._mixed)
+        share = Share.of(job, self._share, self._source) if self._share else None
+        sent = Sent.of(job, uuid.uuid4().hex, self._maps, mixed=self._mixed, share=share)
         self._fit(sent)
         job.directory.claims.remove()  # of workers of a command that was killed
         work = _Work(self._ray, step, job, left, count, long_side, sent)
@@ -245,7 +252,7 @@ class _Work:
         self._ray, self._step, self._job, self._count = ray, step, job, count
         self._long_side = long_side
         self._deaths: Counter[int] = Counter()
-        self._key, self._sent = sent.key, ray.put(sent)
+        self._key, self._sent, self._share = sent.key, ray.put(sent), sent.share
 
     @property
     def is_left(self) -> bool:
@@ -311,6 +318,8 @@ class _Work:
 
     def _believe(self, made: MadeBy, file: SegmentFile) -> None:
         """Raises JobError where the file is not here as its worker says it made it."""
+        if self._share is not None:
+            self._share.take(self._job.directory, made)
         found = self._job.directory.done(file.path, file.fingerprint)
         if found is None or found.content != made.sha256:
             raise JobError(

@@ -28,6 +28,7 @@ from videnhance.job.workers.paths import (
     refuse_other_source,
 )
 from videnhance.job.workers.place import Workplace
+from videnhance.job.workers.share import Share
 from videnhance.models.loader import Loader
 
 
@@ -48,9 +49,18 @@ class Sent:
     """How that one computes networks."""
     maps: tuple[PathMap, ...]
     mixed: bool
+    share: Share | None
+    """Where files come from and go to, if no folder is shared."""
 
     @staticmethod
-    def of(job: Job, key: str, maps: tuple[PathMap, ...], *, mixed: bool) -> Sent:
+    def of(
+        job: Job,
+        key: str,
+        maps: tuple[PathMap, ...],
+        *,
+        mixed: bool,
+        share: Share | None = None,
+    ) -> Sent:
         scope, loader = job.scope, job.loader
         clip = replace(scope.clip, recorded=replace(scope.clip.recorded, kept=None))
         scope = replace(scope, clip=clip)
@@ -66,7 +76,7 @@ class Sent:
         )
         kept = {"coding": loader.coding, "batches": dict(loader.batches)}
         names = tuple(sorted(loader.obtained))
-        return Sent(key, stripped, kept, names, job.machine, ways(job), maps, mixed)
+        return Sent(key, stripped, kept, names, job.machine, ways(job), maps, mixed, share)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class RayWorker:
         if prepare is not None:
             prepare()
         self._place: Workplace | None = None
+        self._share: Share | None = None
         self._key = ""
         self._done = 0
 
@@ -103,8 +114,12 @@ class RayWorker:
             place = self._at(sent, key)
             file = replace(task.file, path=self._path(place, task))
             if task.step == "detect":
-                return place.detect(file, task.long_side, self._one)
-            return place.render(file, self._one)
+                made = place.detect(file, task.long_side, self._one)
+            else:
+                made = place.render(file, self._one)
+            if self._share is not None:
+                self._share.give(place.job.directory, made)
+            return made
         except VidenhanceError as error:
             return error
 
@@ -122,7 +137,9 @@ class RayWorker:
             return self._place
         import ray
 
-        job, unlike = opened_as(ray.get(sent[0]))
+        got: Sent = ray.get(sent[0])
+        job, unlike = opened_as(got)
+        self._share = got.share
         if self._place is not None and self._place.job.settings == job.settings:
             self._place.at(job)
         else:
@@ -136,35 +153,37 @@ def opened_as(sent: Sent) -> tuple[Job, str]:
     like.opened does."""
     job, record = sent.job, sent.job.record
     use_threads(sent.begun_on)
-    source = mapped(job.request.source, sent.maps)
-    refuse_other_source(
-        job.request.source,
-        source,
-        record.document["source"]["sha256"],
-        by_content=source != job.request.source,
-    )
-    refuse_frames(job.request, sent.maps)
-    host = this_process()[0]
-    folder = mapped(job.directory.folder, sent.maps)
-    _refuse_other_folder(job, folder, host)
+    job = sent.share.opened(job) if sent.share is not None else _on_shared_folders(job, sent.maps)
     # Ray shows a worker the GPUs that are its own, and calls them by numbers from 0.
     device = job.settings.compute.devices[0].partition(":")[0]
     settings = mapped_settings(job.settings, sent.maps)
     settings = replace(settings, compute=replace(settings.compute, devices=(device,)))
-    info = replace(job.scope.clip.info, path=source)
-    clip = replace(job.scope.clip, recorded=replace(job.scope.clip.recorded, info=info))
-    scope = replace(job.scope, clip=clip, settings=settings)
+    scope = replace(job.scope, settings=settings)
     loader = Loader(settings, device, **sent.loader)
     for name in sent.weights:
         loader.weights(name)
     job = replace(
         job,
-        request=replace(job.request, source=source, settings=settings, job_dir=folder),
+        request=replace(job.request, settings=settings),
         scope=scope,
         planned=replace(job.planned, scope=scope) if job.planned is not None else None,
         loader=loader,
     )
     return job, refused(job, record, sent.begun_on, sent.ways, mixed=sent.mixed)
+
+
+def _on_shared_folders(job: Job, maps: tuple[PathMap, ...]) -> Job:
+    """The job with its source and directory where they are here."""
+    source, folder = (mapped(path, maps) for path in (job.request.source, job.directory.folder))
+    sha256 = job.record.document["source"]["sha256"]
+    is_mapped = source != job.request.source
+    refuse_other_source(job.request.source, source, sha256, by_content=is_mapped)
+    refuse_frames(job.request, maps)
+    _refuse_other_folder(job, folder, this_process()[0])
+    info = replace(job.scope.clip.info, path=source)
+    clip = replace(job.scope.clip, recorded=replace(job.scope.clip.recorded, info=info))
+    request = replace(job.request, source=source, job_dir=folder)
+    return replace(job, request=request, scope=replace(job.scope, clip=clip))
 
 
 def _refuse_other_folder(job: Job, folder: Path, host: str) -> None:
@@ -176,5 +195,5 @@ def _refuse_other_folder(job: Job, folder: Path, host: str) -> None:
     if not is_ours:
         raise JobError(
             f"worker on {host}: {folder}, the job's directory, {why}; put it where all machines "
-            "see it with --job-dir, or say where it is with --map-path FROM=TO"
+            "see it with --job-dir, say where it is with --map-path FROM=TO, or use --share URL"
         )
