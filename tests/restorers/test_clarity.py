@@ -203,7 +203,7 @@ def test_auto_corrects_less_what_is_large_and_finely_coded(
     """Less the larger; coding and noise raise it to all of it. Of what is small, more than the
     network says, whatever the coding."""
     unit = 256 * float(eye_distance(np.zeros(4)))
-    for eyes, large in ((60.0, 0.0), (43.0, 0.4), (36.5, 0.5), (30.0, 0.6)):
+    for eyes, large in ((60.0, 0.0), (43.0, 0.35), (36.5, 0.425), (30.0, 0.5)):
         expected = large * share + (1.0 - large * share) * raised
         assert strength_of(256, unit / eyes, coding, noise / 255) == pytest.approx(expected)
         assert strength_of(256, unit / eyes, None) == 1.0
