@@ -36,17 +36,7 @@ from videnhance.models.registry import Row
 from videnhance.render.networks import make_networks
 from videnhance.render.outcome import Outcome
 from videnhance.restorers import clarity
-from videnhance.restorers.clarity import (
-    QUANTIZER,
-    QUIET,
-    RATE,
-    SIZES,
-    SMALL,
-    Clarity,
-    definitions,
-    strength_of,
-    support,
-)
+from videnhance.restorers.clarity import Clarity, definitions, support
 from videnhance.restorers.correction import (
     PLANES,
     STEPS,
@@ -56,6 +46,15 @@ from videnhance.restorers.correction import (
 )
 from videnhance.restorers.correction_network import Correction
 from videnhance.restorers.fusion import Fusion
+from videnhance.restorers.strength import (
+    LARGE,
+    MOST,
+    QUANTIZER,
+    QUIET,
+    RATE,
+    SIZES,
+    strength_of,
+)
 from videnhance.settings.groups import (
     DetectSettings,
     ModelSettings,
@@ -175,7 +174,7 @@ FINE, COARSE = Coding(0.5, 12.0), Coding(0.5, 34.0)
 def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
     # at zoom 1 a crop of 256 has 63 pixels between the eyes
     levels = [strength_of(256, float(zoom), COARSE) for zoom in 63.0 / np.array(SIZES)]
-    assert levels == pytest.approx([0.0, 1.0, 1.0, 0.0], abs=0.02)
+    assert levels == pytest.approx([0.0, MOST, 1.0, 0.0], abs=0.02)
     small = window(list(seen.crops), 2, zoom=63.0 / 5.0)
     state = untrained(bias=0.02)
     restorer = of(state, restorers.AUTO, coding=COARSE, always=False)
@@ -185,25 +184,37 @@ def test_auto_leaves_faces_of_other_sizes_to_fusion(seen: CropWindow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("coding", "noise", "strength"),
+    ("coding", "noise", "share", "raised"),
     [
-        (COARSE, 0.0, 1.0),
-        (FINE, 0.0, 0.0),
-        (FINE, 8.0, 1.0),  # finely coded noise
-        (Coding(0.05), 0.0, 1.0),  # the quantizer is not told: by the bits
-        (Coding(0.3), 0.0, 0.0),
-        (UNKNOWN_CODING, 0.0, 1.0),
+        (COARSE, 0.0, 1.0, 1.0),
+        (FINE, 0.0, 0.0, 0.0),
+        (FINE, 8.0, 0.0, 1.0),  # finely coded noise
+        (Coding(0.5, 17.0), 0.0, 0.5, 0.0),
+        (Coding(0.5, 20.5), 0.0, 1.0, 0.0),
+        (Coding(0.05), 0.0, 1.0, 0.4),  # the quantizer is not told: by the bits
+        (Coding(0.3), 0.0, 1.0, 0.0),
+        (Coding(0.3), 8.0, 1.0, 1.0),
+        (UNKNOWN_CODING, 0.0, 1.0, 0.4),
     ],
 )
-def test_auto_leaves_what_is_good_as_it_is_to_fusion(
-    seen: CropWindow, coding: Coding, noise: float, strength: float
+def test_auto_corrects_less_what_is_large_and_finely_coded(
+    seen: CropWindow, coding: Coding, noise: float, share: float, raised: float
 ) -> None:
-    assert strength_of(256, 2.0, coding, noise / 255) == strength
-    assert strength_of(256, 4.0, coding, noise / 255) == 1.0  # a small face
-    still = window([seen.crops[2]] * 5, 2, zoom=2.0)
-    restorer = of(untrained(bias=0.02), restorers.AUTO, coding=coding, always=False)
+    """Less the larger; coding and noise raise it to all of it. Of what is small, more than the
+    network says, whatever the coding."""
+    unit = 256 * float(eye_distance(np.zeros(4)))
+    for eyes, large in ((60.0, 0.0), (43.0, 0.35), (36.5, 0.425), (30.0, 0.5)):
+        expected = large * share + (1.0 - large * share) * raised
+        assert strength_of(256, unit / eyes, coding, noise / 255) == pytest.approx(expected)
+        assert strength_of(256, unit / eyes, None) == 1.0
+    for eyes, expected in ((22.0, 1.0), (20.5, (1.0 + MOST) / 2), (15.0, MOST)):
+        assert strength_of(256, unit / eyes, coding, noise / 255) == pytest.approx(expected)
+        assert strength_of(256, unit / eyes, None) == pytest.approx(expected)
     if noise == 0.0:
-        assert (restorer.restore([still])[0] == fused(still)).all() == (strength == 0.0)
+        zoom = unit / 60.0
+        still = window([seen.crops[2]] * 5, 2, zoom=zoom)
+        restorer = of(untrained(bias=0.02), restorers.AUTO, coding=coding, always=False)
+        assert (restorer.restore([still])[0] == fused(still)).all() == (raised == 0.0)
 
 
 def test_a_face_that_no_noise_would_bring_to_the_network_is_not_even_prepared_for_it(
@@ -224,7 +235,9 @@ def test_a_face_that_no_noise_would_bring_to_the_network_is_not_even_prepared_fo
 
 @pytest.mark.parametrize("digit", [-1e-6, 0.0, 1e-6])
 def test_whether_a_face_is_corrected_does_not_hang_on_the_last_digit(digit: float) -> None:
-    """At the very ends of the ramps: eyes, quantizer, bits and noise at which nothing is left."""
+    """At the very ends of the ramps: eyes, quantizer, bits and noise at which nothing is left.
+
+    Of a size at which finely coded faces get nothing of themselves."""
 
     def strength(
         eyes: float, quantizer: float | None = 34.0, bits: float = 0.5, noise: float = 0.0
@@ -235,10 +248,10 @@ def test_whether_a_face_is_corrected_does_not_hang_on_the_last_digit(digit: floa
     near = 1 + digit
     assert strength(40.0) == 1.0
     assert strength(SIZES[0]) == strength(SIZES[-1]) == 0.0
-    assert strength(SMALL[0], QUANTIZER[0]) == 0.0
-    assert strength(40.0, QUANTIZER[0] * near) == 0.0
-    assert strength(40.0, None, RATE[0] * near) == 0.0
-    assert strength(40.0, QUANTIZER[0], noise=QUIET[0] * near) == 0.0
+    assert strength(LARGE[-1], QUANTIZER[0]) == 0.0
+    assert strength(62.0, QUANTIZER[0] * near) == 0.0
+    assert strength(62.0, None, RATE[0] * near) == 0.0
+    assert strength(62.0, QUANTIZER[0], noise=QUIET[0] * near) == 0.0
 
 
 def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from skimage.data import astronaut
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -24,6 +25,7 @@ from growing import grown  # noqa: E402
 from moving import moved  # noqa: E402
 
 from videnhance.inference import Execution, compiled  # noqa: E402
+from videnhance.models.loading import load_state  # noqa: E402
 from videnhance.restorers.clarity import definitions  # noqa: E402
 from videnhance.restorers.correction import PLANES  # noqa: E402
 from videnhance.restorers.correction_network import Correction  # noqa: E402
@@ -169,6 +171,23 @@ def test_what_is_exported_is_what_the_restorer_takes(
     train_clarity.main(["judge", str(data / "valid"), str(file)])
     told = capsys.readouterr().out
     assert '"file": "new.safetensors", "pairs": 2, "gain": ' in told
+    mean = tmp_path / "mean.safetensors"
+    small = Correction(8, 16, 1)
+    save_file(small.state_dict(), tmp_path / "small.safetensors")
+    train_clarity.main(
+        [
+            "export",
+            str(tmp_path / "run"),
+            str(mean),
+            "--mean-with",
+            str(tmp_path / "small.safetensors"),
+        ]
+    )
+    new, both, old = load_state(file), load_state(mean), small.state_dict()
+    for name, value in old.items():  # where the small network was; what it did not have stays
+        place = tuple(slice(n) for n in value.shape)
+        expected = (new[name].float()[place] + value) / 2
+        torch.testing.assert_close(both[name].float()[place], expected, atol=1e-3, rtol=1e-3)
     assert "  25 to 40 px       1" in told
     [compiled(part, Execution(backend="torch")) for part in definitions(file)]
 

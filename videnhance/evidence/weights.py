@@ -17,7 +17,8 @@ CENTERFACE = "centerface"
 _INSTALLED = {
     "clarity": (
         "Apache-2.0",
-        "18 people in clips of public repositories (videnhance/restorers/clarity.md)",
+        "about 50 people in clips and photographs of public repositories "
+        "(videnhance/restorers/clarity.md)",
     ),
     "identity": (
         "MIT; the network itself is in the public domain (CC0)",

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from videnhance.errors import ModelError, line_of
-from videnhance.faces.alignment import eye_distance
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import LUMA, FloatArray
 from videnhance.imaging.optical_flow import enlarge, shrink
@@ -25,23 +24,12 @@ from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.models.loading import check_state, load_state
 from videnhance.restorers.correction import CELL, PLANES, STEPS, Change, corrections, observed
 from videnhance.restorers.fusion import Fusion
+from videnhance.restorers.strength import strength_of
 from videnhance.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from torch import nn
 
-SIZES = (7.0, 10.0, 60.0, 80.0)
-"""Pixels between the eyes. Below the first and above the last, fusion measures better; between the
-middle two the correction counts in full. This and the following limits are ramps, so that nothing
-flickers at a border."""
-SMALL = (24.0, 22.0)
-QUANTIZER = (21.0, 30.0)
-RATE = (0.14, 0.1)
-QUIET = (5.0 / 255.0, 7.0 / 255.0)
-"""Ramps from no correction to full correction: pixels between the eyes; H.264 quantizer; bits a
-pixel, for other codecs; deviation of noise, 0..1. Faces that are not SMALL, in video that was
-finely coded (low quantizer or many bits) and has little noise, are good as they are: fusion
-measures better there."""
 _ALLOWED = 4.0
 """Multiple of the noise variance by which a result may differ from the recording: twice the noise's
 deviation."""
@@ -50,28 +38,6 @@ _NEAR = 2
 _LEAST, _UNKNOWN = (0.3 / 255.0) ** 2, (0.75 / 255.0) ** 2
 """Variance that is always present, from 8-bit steps and the warp to the crop; and the variance
 assumed if the quantizer is not known."""
-
-
-_SLIGHT = 1e-3
-"""Of the correction, of which less is none: it would change no sample, and whether the network runs
-at all should not hang on a last digit."""
-
-
-def strength_of(side: int, zoom: float, coding: Coding, noise: float = 0.0) -> float:
-    """How much of the correction a face gets, 0..1. `side`: its crop's side in pixels; `zoom`: crop
-    pixels per source pixel; `noise`: deviation, where white is 1."""
-    eyes = float(eye_distance(np.array([0.0, 0.0, np.log(side / zoom), 0.0])))
-    size = min(_ramp(eyes, *SIZES[:2]), _ramp(eyes, *SIZES[:1:-1]))
-    if coding.quantizer is not None:
-        coarse = _ramp(coding.quantizer, *QUANTIZER)
-    else:
-        coarse = _ramp(coding.bits, *RATE)
-    strength = size * max(_ramp(eyes, *SMALL), coarse, _ramp(noise, *QUIET))
-    return strength if strength > _SLIGHT else 0.0
-
-
-def _ramp(value: float, zero: float, one: float) -> float:
-    return min(max((value - zero) / (one - zero), 0.0), 1.0)
 
 
 def support(crop: FloatArray, planes: FloatArray, zoom: float, coding: Coding) -> FloatArray:
@@ -203,8 +169,7 @@ class Clarity:
         watch: Stopwatch | None = None,
     ) -> None:
         """`parts`: the compiled `definitions`. `coding`: how the video was coded. `always`: correct
-        every face; otherwise only those for which clarity measures better than fusion (SIZES,
-        SMALL, QUANTIZER, RATE, QUIET).
+        every face in full; otherwise by how much clarity measures better than fusion (strength.py).
 
         `batch`: windows per pass; 0 chooses. `watch` counts the stages "register", "fuse",
         "network" and "guard"."""
@@ -256,7 +221,7 @@ class Clarity:
     def _see(self, window: CropWindow) -> _Seen:
         side = len(window.crops[window.centre])
         least, most = (
-            1.0 if self._always else strength_of(side, window.zoom, self._coding, noise)
+            strength_of(side, window.zoom, None if self._always else self._coding, noise)
             for noise in (0.0, np.inf)
         )
         if most == 0.0:  # whatever the noise, as for large faces
@@ -274,8 +239,9 @@ class Clarity:
         if change is None:
             self._held_back.append(None)
             return seen.crop
+        change = np.asarray(np.float32(seen.strength) * change, np.float32)
         with self._watch.stage("guard"):
             supported = support(seen.crop + change, seen.planes, seen.zoom, self._coding)
         self._held_back.append(float((supported < 0.5).mean()))
-        weight = seen.strength * enlarge(supported, len(change))[..., None]
+        weight = enlarge(supported, len(change))[..., None]
         return np.asarray(seen.crop + weight * change, np.float32)

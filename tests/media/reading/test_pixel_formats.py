@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 
 from tests.making.clips import write_clip
 from tests.making.odd_clips import frames_of, samples
+from videnhance.errors import UsageError
 from videnhance.media.info import ColorTags, VideoInfo
 from videnhance.media.reading.decoding import to_frame
 from videnhance.media.reading.source import probe
@@ -112,3 +113,12 @@ def test_every_sample_comes_back(
         np.testing.assert_array_equal(now[letter], plane)
     if "A" in now and "A" not in was:
         assert now["A"].min() == (1 << back.format.components[-1].bits) - 1
+
+
+def test_x265_is_not_given_pictures_that_end_the_process(tmp_path: Path) -> None:
+    """libx265 4.2 writes beyond its memory where pictures are 34 to 48 pixels wide."""
+    narrow = probe(write_clip(tmp_path / "narrow.mkv", size=(46, 64)))
+    with pytest.raises(UsageError, match="less than 64 pixels in width, and these have 46; try h2"):
+        working_format(narrow, CODECS["h265"])
+    assert working_format(narrow, CODECS["h265"], scale=2) == "yuv420p"
+    assert working_format(narrow, CODECS["h264"]) == "yuv420p"

@@ -58,6 +58,8 @@ class VideoCodec:
     """The encoder's name for its rate factor."""
     odd_chroma: bool = False
     """Whether it takes subsampled chroma for sizes that do not divide (an odd width in 4:2:0)."""
+    least_width: int = 1
+    """Of pictures that it encodes without harm."""
     full_range: bool = True
     """Whether its stream can declare full range."""
     usual_chroma_in: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ CODECS: dict[str, VideoCodec] = {
         preset="medium",
         presets=_X26X_PRESETS,
         options={"x265-params": "log-level=error"},
+        least_width=64,  # at 34 to 48 x265 4.2 writes beyond its memory: the process ends
         refused_primaries=(EBU_3213,),
         static_hdr=StaticHdr("x265-params", "master-display", "max-cll"),
         # If it may reorder, it writes a video of one or two frames without dts; it needs three.

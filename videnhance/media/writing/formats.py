@@ -47,6 +47,11 @@ def working_format(info: VideoInfo, codec: VideoCodec, scale: int = 1) -> str:
     """
     offered = [form.name for form in av.codec.Codec(codec.encoder, "w").video_formats or []]
     width, height = info.width * scale, info.height * scale
+    if width < codec.least_width:
+        raise UsageError(
+            f"--codec: {codec.encoder} fails on pictures of less than {codec.least_width} pixels "
+            f"in width, and these have {width}; try h264"
+        )
     usable = [
         name
         for name in offered
