@@ -50,6 +50,8 @@ class Weights:
     size: int | None
     """Bytes; None if not known."""
     sha256: str
+    """Empty where it is not known: then the file is not fetched, but has to be given and trusted.
+    """
     licence: str
     trained_on: str
     consent: bool = False
@@ -67,7 +69,7 @@ class Weights:
     @property
     def hashes(self) -> set[str]:
         """SHA-256 of each file that is published of these."""
-        return {self.sha256, *(copy.sha256 for copy in self.also)}
+        return {self.sha256, *(copy.sha256 for copy in self.also)} - {""}
 
 
 _GPEN_LICENCE = (
@@ -177,6 +179,16 @@ WEIGHTS: dict[str, Weights] = {
             _FFHQ,
             consent=True,
             speed="5.4 s a face",
+        ),
+        Weights(
+            "keep",
+            "https://github.com/jnjaby/KEEP/releases/download/v1.0.0/KEEP-b76feb75.pth",
+            None,
+            "",
+            "S-Lab License 1.0, non-commercial use only "
+            "(https://github.com/jnjaby/KEEP/blob/main/LICENSE)",
+            "VFHQ (video of faces, from interviews), and FFHQ through CodeFormer",
+            consent=True,
         ),
         Weights(
             "retinaface",
