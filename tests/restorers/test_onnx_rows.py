@@ -143,6 +143,7 @@ def test_those_that_are_free_have_no_gate() -> None:
     assert [name for name, weights in WEIGHTS.items() if weights.consent and name in RESTORERS] == [
         *GATED,
         "codeformer",
+        "keep",
     ]
 
 

@@ -280,7 +280,7 @@ def weights_text(facts: list[dict[str, Any]]) -> str:
             f"  trained on  {item['trained_on']}",
             f"  from        {item['url']}",
             f"  bytes       {item['size'] or 'not known'}",
-            f"  SHA-256     {item['sha256']}",
+            f"  SHA-256     {item['sha256'] or 'not known'}",
         )
     )
 

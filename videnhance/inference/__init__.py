@@ -26,6 +26,7 @@ from videnhance.inference.contract import (
     PLAIN,
     STYLED,
     TORCH,
+    VIDEO,
     Definition,
     Execution,
     Network,
@@ -51,6 +52,7 @@ __all__ = [
     "PLAIN",
     "STYLED",
     "TORCH",
+    "VIDEO",
     "Backend",
     "Definition",
     "Execution",
@@ -151,6 +153,12 @@ def way_of(traits: Traits, wish: Execution) -> Way:
         return _decided(OPENVINO if quick else ONNXRUNTIME, "cpu", traits, wish)
     if traits.onnx:
         return _decided(OPENVINO if quick else OPENCV, "cpu", traits, wish)
+    if traits.varied:
+        if wish.backend == OPENVINO:
+            raise UsageError(
+                "--backend openvino: does not compute networks for clips of frames; use auto"
+            )
+        return _decided(TORCH, found(wish.device), traits, wish)
     if wish.backend == OPENVINO:
         return _decided(OPENVINO, _processor(wish.device), traits, wish)
     device = found(wish.device)

@@ -43,6 +43,8 @@ class Traits:
     heavy: bool = False
     """For an ONNX file: whether a GPU is worth its while. onnxruntime computes it there, if its
     build for GPUs is installed. All others are computed on the processor."""
+    varied: bool = False
+    """Whether what it does depends on how many frames it is given; only torch computes it."""
     halves: tuple[str, ...] = ()
     """Backends that compute it in half precision, if that is asked for, or by "auto" where the
     processor gains from it: measured differences stay below the limits in docs/measuring.md."""
@@ -63,6 +65,8 @@ CODED = Traits(halves=(TORCH,))
 """Networks that choose among codes. In bf16 several are equally near; the choice is in f32, which
 torch can do amid bf16, but OpenVINO only for the whole network."""
 EXACT = Traits()
+VIDEO = Traits(varied=True)
+"""Networks for clips of frames, in f32, as nothing else was measured."""
 
 
 @dataclass(frozen=True)

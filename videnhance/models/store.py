@@ -99,6 +99,11 @@ def obtain(
         digest, trusted = _given(weights, given, trust, progress)
         return Obtained(name, given, digest, trusted, licence)
     path = folder() / weights.file
+    if not weights.sha256:
+        raise ModelError(
+            f"{name}: the SHA-256 of its file is not known, so it is not fetched; get "
+            f"{weights.url} yourself and give it with --weights {name}=FILE --trust-weights"
+        )
     if not _is_published(weights, progress):
         if offline:
             state = "is not the published file" if path.exists() else "is not here"
@@ -152,7 +157,8 @@ def _given(weights: Weights, given: Path, trust: bool, progress: Progress) -> tu
         return digest, False
     if not trust:
         known = next((w.name for w in WEIGHTS.values() if digest in w.hashes), None)
-        what = f"is {known}" if known else f"its SHA-256 is {digest}, published {weights.sha256}"
+        published = f"published {weights.sha256}" if weights.sha256 else "the published one unknown"
+        what = f"is {known}" if known else f"its SHA-256 is {digest}, {published}"
         raise ModelError(
             f"--weights {given}: is not the published {weights.name} ({what}); give that file, or "
             "add --trust-weights if you know where this one is from"

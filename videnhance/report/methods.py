@@ -75,6 +75,11 @@ _RESTORERS = {
         "high-quality blind face restoration from undegraded key-value pairs. CVPR "
         "2022. https://arxiv.org/abs/2201.06374",
     ),
+    "keep": (
+        "KEEP, a network for video that invents",
+        "Feng et al.: Kalman-inspired feature propagation for video face super-resolution. ECCV "
+        "2024. https://arxiv.org/abs/2408.05205",
+    ),
     "codeformer": (
         "CodeFormer, a network that invents",
         "Zhou et al.: Towards robust blind face "

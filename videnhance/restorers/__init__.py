@@ -20,6 +20,7 @@ from videnhance.inference import (
     OPENVINO,
     PLAIN,
     STYLED,
+    VIDEO,
     Definition,
 )
 from videnhance.models.registry import Row
@@ -139,6 +140,22 @@ def _codeformer(loader: Loader) -> Restorer:
     )
 
 
+def _keep(loader: Loader) -> Restorer:
+    from videnhance.models.loading import load_state
+    from videnhance.restorers.clips import Clips
+    from videnhance.restorers.keep import KeepRestorer, build
+
+    (path, sha256), row = loader.identified("keep"), RESTORERS["keep"]
+    definition = Definition(
+        "keep",
+        ((1, -1, 3, 512, 512),),
+        row.traits or VIDEO,
+        lambda: build(load_state(path), path),
+        weights=sha256,
+    )
+    return Clips(KeepRestorer(loader.compiled(definition)))
+
+
 def varied_fidelity(fidelity: float, variation: int) -> float:
     """CodeFormer's w for a variation: 0.1 more, 0.1 less, 0.2 more... within 0..1."""
     step = 0.1 * ((variation + 1) // 2)
@@ -243,6 +260,15 @@ RESTORERS: dict[str, Row[Restorer]] = {
         about="not for commercial use",
         packages=("torch", "spandrel", "spandrel_extra_arches"),
         traits=CODED,
+        invents=True,
+        on_gpu=True,
+    ),
+    "keep": Row(
+        _keep,
+        weights="keep",
+        about="sees 20 frames at once; not for commercial use",
+        packages=("torch", "spandrel", "spandrel_extra_arches"),
+        traits=VIDEO,
         invents=True,
         on_gpu=True,
     ),

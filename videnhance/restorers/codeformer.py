@@ -36,21 +36,23 @@ def build(
     """
     if not 0.0 <= fidelity <= 1.0:
         raise UsageError(f"--fidelity {fidelity}: outside 0 to 1; give a value from 0 to 1")
-    architecture = _architecture()
+    made = architecture()
     with torch.device("meta"):  # 94 million random numbers would be drawn only to be replaced
-        network = architecture()
+        network = made()
     fill(network, state, path)
     return _CodeFormer(network, fidelity).requires_grad_(False).eval()
 
 
-def _architecture() -> Any:
+def architecture(name: str = "codeformer") -> Any:
+    """The class of CodeFormer's network. Raises ModelError, which names the restorer `name`, where
+    the package is not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package warns about its own code
             from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
     except ImportError as error:
         raise ModelError(
-            f"codeformer: its network is in a package that cannot be imported ({error}); install "
+            f"{name}: its network is in a package that cannot be imported ({error}); install "
             'it (its licence is non-commercial) with: pip install "videnhance[codeformer]"'
         ) from error
     return CodeFormer
