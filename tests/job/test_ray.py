@@ -347,7 +347,7 @@ def test_a_segment_over_which_workers_keep_dying_is_given_up(tmp_path: Path) -> 
     count = SimpleNamespace(more=counted.append)
     job = SimpleNamespace(directory=JobDirectory(tmp_path))
     file = SegmentFile(Segment(4, 32, 40), tmp_path / "00004.mp4", "f")
-    work: Any = _Work(Dead, "render", job, [file], count, 0, SimpleNamespace(key="k"))  # type: ignore[arg-type]
+    work: Any = _Work(Dead, "render", job, [file], count, 0, SimpleNamespace(key="k", share=None))  # type: ignore[arg-type]
     for death in range(1, MOST_DEATHS):
         work.give(MagicMock())
         (call,) = work.busy

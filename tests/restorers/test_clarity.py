@@ -265,8 +265,9 @@ def test_a_result_is_of_the_window_alone(seen: CropWindow) -> None:
 
 @pytest.mark.slow
 def test_the_network_goes_by_every_frame_and_by_the_quantizer(seen: CropWindow) -> None:
-    network = Correction().eval()
-    network.load_state_dict({key: x.float() for key, x in load_state(SHIPPED).items()})
+    state = {key: x.float() for key, x in load_state(SHIPPED).items()}
+    network = Correction.shaped(state).eval()
+    network.load_state_dict(state)
     planes = observed(Fusion().fuse(seen))
 
     def change(planes: FloatArray, quantizer: float | None = 28.0) -> FloatArray:
