@@ -190,7 +190,7 @@ WEIGHTS: dict[str, Weights] = {
             "(https://github.com/jnjaby/KEEP/blob/main/LICENSE)",
             "VFHQ (video of faces, from interviews), and FFHQ through CodeFormer",
             consent=True,
-            speed="over 7 s a face",
+            speed="12 s a face",
         ),
         Weights(
             "retinaface",
