@@ -252,7 +252,7 @@ WEIGHTS: dict[str, Weights] = {
             "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
-            speed="3 s at 256x256",
+            speed="3.5 s at 256x256",
         ),
         Weights(
             "realesrgan-x4",
@@ -261,7 +261,7 @@ WEIGHTS: dict[str, Weights] = {
             "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
             "BSD-3-Clause",
             "DIV2K, Flickr2K, OST (photographs of all kinds)",
-            speed="3 s at 128x128",
+            speed="3.5 s at 128x128",
         ),
         Weights(
             "realesr-general-x4v3",
@@ -270,7 +270,7 @@ WEIGHTS: dict[str, Weights] = {
             "8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
             "BSD-3-Clause",
             "as Real-ESRGAN x4, with more kinds of damage; its authors do not say what else",
-            speed="0.2 s at 256x256",
+            speed="0.25 s at 128x128",
         ),
         Weights(
             "sface",
