@@ -87,6 +87,7 @@ def test_every_digest_of_the_record_is_in_a_table(record: Record) -> None:
         ("centerface", "codeformer", ("codebook lookup transformer",)),
         (None, "auto + realesrgan-x4", ("Real-ESRGAN", "U-Net")),
         ("centerface", "restoreformer", ("key-value pairs",)),
+        ("yunet-2026may", "auto + realesr-general-x4v3", ("YuNet", "Real-ESRGAN")),
         ("centerface", None, ("multiframe super resolution",)),
     ],
 )
@@ -98,3 +99,12 @@ def test_methods_are_named_with_references(
     assert all(name in text for name in known)
     assert all(row[2] for row in table.rows)
     assert ("Kalman" in text) == (detector is not None)
+
+
+@pytest.mark.parametrize(("mask", "known"), [("parsing", "ParseNet"), ("occlusion", "XSeg")])
+def test_a_network_that_masks_is_named(mask: str, known: str) -> None:
+    for restorer in ("gfpgan-1.4", "fusion", "identity"):
+        rows = methods("centerface", restorer, {"restore.mask": mask}, portraits=False).rows
+        assert any(known in row[1] for row in rows) == (restorer != "identity")
+    rows = methods("centerface", "fusion", {"restore.mask": "ellipse"}, portraits=False).rows
+    assert not any("Masks" in row[0] for row in rows)

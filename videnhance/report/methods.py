@@ -18,6 +18,11 @@ _DETECTORS = {
         "Deng et al.: RetinaFace: single-shot multi-level face localisation in the wild. CVPR "
         "2020. https://arxiv.org/abs/1905.00641",
     ),
+    "yunet": (
+        "YuNet",
+        "Wu, Peng, Yu: YuNet: a tiny millisecond-level face detector. Machine Intelligence "
+        "Research 20, 2023. https://doi.org/10.1007/s11633-023-1423-y",
+    ),
 }
 _TRACKING = (
     (
@@ -87,6 +92,20 @@ _RESTORERS = {
         "https://arxiv.org/abs/2206.11253",
     ),
 }
+_MASKS = {
+    "parsing": (
+        "Masks",
+        "ParseNet, which labels each pixel",
+        "Chen et al.: Progressive semantic-aware style transformation for blind face restoration. "
+        "CVPR 2021. https://arxiv.org/abs/2009.08709",
+    ),
+    "occlusion": (
+        "Masks",
+        "XSeg, which sees what hides a face",
+        "Perov et al.: DeepFaceLab: integrated, flexible and extensible face-swapping framework. "
+        "2020. https://arxiv.org/abs/2005.05535",
+    ),
+}
 _REALESRGAN = (
     "Enlarging",
     "Real-ESRGAN, a network that invents",
@@ -136,6 +155,9 @@ def methods(
         rows.append(("Restoring", *_RESTORERS[made]))
         if settings.get("restore.match_color"):
             rows.append(_COLOR)
+    mask = settings.get("restore.mask")
+    if mask in _MASKS and base != "identity":
+        rows.append(_MASKS[mask])
     if upscaler:
         rows.append(_REALESRGAN)
     elif settings.get("output.scale", 1) != 1:
