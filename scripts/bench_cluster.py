@@ -297,8 +297,8 @@ def table(measured: Measured, cluster: Cluster, files: int = 1000) -> None:
             f"{workers:7} {hours:7.1f} {alone / hours:11.1f} {got.workers:14.0%} "
             f"{got.cores:12.0%} {got.storage:14.0%}"
         )
-    for what, workers in limits(measured, cluster, frames).items():
-        print(f"busy all the time from {workers:.0f} workers on: {what}")
+    for what, least in limits(measured, cluster, frames).items():
+        print(f"busy all the time from {least:.0f} workers on: {what}")
 
 
 def main() -> None:
