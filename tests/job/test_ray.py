@@ -125,6 +125,8 @@ def commanded(source: Path, output: Path, *words: str) -> subprocess.Popen[str]:
 
 def at_second_segment(job: Path) -> int | None:
     """The process that works on the second segment to render, if one does."""
+    if not (job / "job.json").exists():
+        return None
     found = [one.process for one in read_status(job).workers if one.what == "render 1"]
     return found[0] if found else None
 
@@ -143,7 +145,7 @@ def while_held(hold: Path, job: Path, act: Callable[[int], object]) -> Callable[
     acted: list[int] = []
 
     def stop() -> bool:
-        if not acted and job.exists() and (process := at_second_segment(job)) is not None:
+        if not acted and (process := at_second_segment(job)) is not None:
             acted.append(process)
             act(process)
             hold.unlink()
@@ -295,7 +297,7 @@ def test_the_command_is_stopped_then_killed_and_goes_on_without_ray(
         hold.touch()
         process = commanded(square_clip, out, *with_ray)
         until = time.monotonic() + PATIENCE
-        while not folder.exists() or at_second_segment(folder) is None:
+        while at_second_segment(folder) is None:
             assert process.poll() is None and time.monotonic() < until, process.communicate()
             time.sleep(0.05)
         return process
