@@ -10,8 +10,8 @@ from unittest.mock import MagicMock
 import fsspec
 import pytest
 
-from tests.job.test_resume import same
 from tests.making.clips import square_frames, write_rgb
+from tests.making.interrupted import same
 from tests.making.store import BUCKET, Store, serving
 from videnhance import storage
 from videnhance.errors import InputError, OutputError, UsageError

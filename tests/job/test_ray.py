@@ -17,9 +17,9 @@ from unittest.mock import MagicMock
 import cv2
 import pytest
 
-from tests.job.test_resume import PATIENCE, ROOT, SMALL, same
 from tests.making import small_cli
 from tests.making.detector import SquareDetector
+from tests.making.interrupted import PATIENCE, ROOT, SMALL, same
 from tests.making.store import BUCKET, Store, serving
 from videnhance import detectors, restorers
 from videnhance.errors import JobError, OutputError, UsageError, VidenhanceError

@@ -14,13 +14,11 @@ from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.making import small_cli
-from tests.making.clips import decoded, largest_file, packets, square_frames, times, write_rgb
-from tests.making.detector import offer_squares
-from videnhance import restorers
+from tests.making.clips import largest_file, square_frames, times, write_rgb
+from tests.making.interrupted import LOSSLESS, PATIENCE, ROOT, SMALL, same, undisturbed
 from videnhance.errors import InputError, JobError, OutputError, Stopped
 from videnhance.evidence.reading import read_record
 from videnhance.evidence.writing import record_path
@@ -33,14 +31,7 @@ from videnhance.job.run import detect_tracks, enhance, resume
 from videnhance.job.status import read_status
 from videnhance.job.steps import detect as detect_step
 from videnhance.job.steps import track as track_step
-from videnhance.settings.groups import DetectSettings, OutputSettings, RestoreSettings, Settings
-
-LOSSLESS = Settings(
-    detect=DetectSettings(detector="square", every=1), output=OutputSettings(codec="ffv1")
-)
-SMALL = 8
-PATIENCE = 600
-"""Seconds after which a process hangs, however busy the machine."""
+from videnhance.settings.groups import DetectSettings, RestoreSettings
 
 
 @pytest.fixture
@@ -56,23 +47,7 @@ def clip(square_clip: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(written_squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a job over the clip gives that nothing disturbed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "SEGMENT_FRAMES", SMALL)
-        offer_squares(patch)
-        patch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
-        path = tmp_path_factory.mktemp("whole") / "whole.mkv"
-        enhance(written_squares, path, LOSSLESS)
-    return path
-
-
-def same(one: Path, other: Path) -> None:
-    """Frames, times and sound are equal bit for bit."""
-    for a, b in zip(decoded(one), decoded(other), strict=True):
-        for p, q in zip(a, b, strict=True):
-            np.testing.assert_array_equal(p, q)
-    assert times(one) == times(other)
-    assert packets(one, "audio") == packets(other, "audio")
+    return undisturbed(written_squares, tmp_path_factory.mktemp("whole"))
 
 
 def stamps(folder: Path, pattern: str) -> dict[str, int]:
@@ -88,7 +63,6 @@ def stop_after(folder: Path, pattern: str, count: int) -> object:
 
 
 COMMAND = [sys.executable, "-m", "tests.making.small_cli"]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(*arguments: str | Path, hold: Path | None = None) -> subprocess.Popen[bytes]:

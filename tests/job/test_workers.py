@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import typer
 
-from tests.job.test_resume import LOSSLESS, PATIENCE, ROOT, SMALL, same
 from tests.making.clips import square_frames, write_rgb
 from tests.making.detector import offer_squares
+from tests.making.interrupted import LOSSLESS, PATIENCE, ROOT, SMALL, same, undisturbed
 from videnhance import restorers
 from videnhance.cli.job_status import status_facts, status_text
 from videnhance.cli.session import session
@@ -50,14 +50,7 @@ def small(monkeypatch: pytest.MonkeyPatch, square_detector: str) -> None:
 
 @pytest.fixture(scope="module")
 def whole(written_squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process makes of the clip."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "SEGMENT_FRAMES", SMALL)
-        offer_squares(patch)
-        patch.setitem(restorers.RESTORERS, restorers.AUTO, restorers.RESTORERS["fusion"])
-        path = tmp_path_factory.mktemp("whole") / "whole.mkv"
-        enhance(written_squares, path, LOSSLESS)
-    return path
+    return undisturbed(written_squares, tmp_path_factory.mktemp("whole"))
 
 
 def planned(clip: Path, folder: Path, **more: Any) -> Path:
