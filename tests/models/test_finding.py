@@ -141,6 +141,16 @@ def test_only_the_right_hash_is_linked(home: Path) -> None:
     assert (folder() / "tiny.pth").read_bytes() == CONTENT
 
 
+def test_a_file_of_which_no_hash_is_published(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WEIGHTS, "tiny", replace(WEIGHTS["tiny"], sha256=""))
+    put(home / "ComfyUI/models/a/tiny.pth")
+    (found,) = look(home)
+    assert (found.name, found.looked_like) == (None, "tiny") and "SHA-256" in found.state
+    (folder() / "tiny.pth").parent.mkdir(exist_ok=True)
+    (folder() / "tiny.pth").symlink_to(home / "gone.pth")
+    assert [item.good for item in verify(["tiny"])] == [False]
+
+
 def test_what_is_here_stays_and_what_is_damaged_is_replaced(home: Path) -> None:
     theirs = put(home / "ComfyUI/models/x/tiny.pth")
     ours = put(folder() / "tiny.pth")

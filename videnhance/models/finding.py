@@ -100,7 +100,8 @@ def find(
                 continue
             weights = by_digest.get(digest)
             if weights is None:
-                found.append(Found(path, program, None, like.name))
+                why = "" if like.sha256 else "no SHA-256 is published to know it by"
+                found.append(Found(path, program, None, like.name, why))
             elif digest != weights.sha256:
                 found.append(Found(path, program, weights.name, state="copy"))
             else:

@@ -144,7 +144,8 @@ def verify(names: Collection[str] = (), progress: Progress = silent) -> list[Che
         linked = path.readlink() if path.is_symlink() else None
         if path.is_file() or linked is not None:
             digest = digest_of(path, progress, again=True) if path.is_file() else ""
-            found.append(Checked(weights.name, path, digest, digest == weights.sha256, linked))
+            good = digest != "" and digest == weights.sha256
+            found.append(Checked(weights.name, path, digest, good, linked))
     return found
 
 
