@@ -263,22 +263,22 @@ def test_workers_that_share_no_folder_do_it_through_a_bucket_that_fails_now_and_
     whole: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    out, place = tmp_path / "out.mkv", f"s3://{BUCKET}/work"
+    out, place = tmp_path / "out.mkv", f"s3://{BUCKET}/shared"
     crew._share = place
     store.asked.clear()
     store.fails = lambda number: number % 7 == 0
     summary = enhance(square_clip, out, WISH, crew=crew, keep_job=True)
     same(whole, out)
     assert summary.frames == 40 and len(list(made_by_workers(default_folder(out)))) == 10
-    kept = [p for m, p, _ in store.asked if m == "PUT" and "/work/jobs/" in p]
+    kept = [p for m, p, _ in store.asked if m == "PUT" and "/shared/jobs/" in p]
     assert len({path.rpartition(".")[0] for path in kept}) == 10
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
     assert not s3fs.S3FileSystem().exists(f"{place}/jobs")  # what came through is taken out
     store.fails = lambda number: False
-    store.denied = "/work/jobs/"
-    with pytest.raises(OutputError, match=r"/work/jobs/.*: access is denied .* check the rights"):
+    store.denied = "/shared/jobs/"
+    with pytest.raises(OutputError, match=r"/shared/jobs/.*: access is denied .* check the rights"):
         enhance(square_clip, tmp_path / "more.mkv", WISH, crew=crew)
     store.denied = "no such thing"
 

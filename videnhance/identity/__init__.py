@@ -9,7 +9,6 @@ in embedding.py and its weights in models/catalog.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from videnhance.errors import chosen
@@ -17,7 +16,7 @@ from videnhance.inference import EXACT, ONNX_FILE
 from videnhance.models.registry import Row
 
 if TYPE_CHECKING:
-    from videnhance.identity.embedding import Chips, Embedder
+    from videnhance.identity.embedding import Embedder
     from videnhance.models.loader import Loader
     from videnhance.settings.groups import Settings
 
@@ -29,33 +28,21 @@ def _dlib(loader: Loader) -> Embedder:
     return Embedder(loader.compiled(dlib(*loader.identified(DLIB.name))), DLIB)
 
 
-def _of_file(weights: str, chips: Callable[[], Chips], about: str) -> Row[Embedder]:
+def _of_file(weights: str, about: str) -> Row[Embedder]:
     def make(loader: Loader) -> Embedder:
         from videnhance.identity.definitions import of_file
-        from videnhance.identity.embedding import Embedder
+        from videnhance.identity.embedding import FILES, Embedder
 
-        shown = chips()
-        return Embedder(loader.compiled(of_file(shown, *loader.identified(weights))), shown)
+        chips = FILES[weights]
+        return Embedder(loader.compiled(of_file(chips, *loader.identified(weights))), chips)
 
     return Row(make, weights, about, traits=ONNX_FILE)
 
 
-def _sface() -> Chips:
-    from videnhance.identity.embedding import SFACE
-
-    return SFACE
-
-
-def _adaface() -> Chips:
-    from videnhance.identity.embedding import ADAFACE
-
-    return ADAFACE
-
-
 EMBEDDERS: dict[str, Row[Embedder]] = {
     "dlib": Row(_dlib, "identity", "ships", packages=("torch",), traits=EXACT),
-    "sface": _of_file("sface", _sface, "39 MB"),
-    "adaface": _of_file("adaface", _adaface, "92 MB, learned from poor pictures, too"),
+    "sface": _of_file("sface", "39 MB"),
+    "adaface": _of_file("adaface", "92 MB, learned from poor pictures, too"),
 }
 """What persons and drift are measured with, by the name for `--identity-model`."""
 

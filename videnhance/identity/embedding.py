@@ -80,6 +80,8 @@ ADAFACE = Chips(
 )
 """Kim, Jain, Liu: "AdaFace: Quality Adaptive Margin for Face Recognition" (CVPR 2022). Its authors
 name no limit: this is DeepFace's for ArcFace, a network of the same kind and training."""
+FILES = {chips.name: chips for chips in (SFACE, ADAFACE)}
+"""Of networks that are published as ONNX files, by the name of their weights."""
 
 
 class Embedder:

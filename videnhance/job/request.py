@@ -104,3 +104,8 @@ class TracksFile:
         choose(read_tracks(path, scope.clip), part)
         content = path.read_bytes()
         return TracksFile(path, content, hashlib.sha256(content).hexdigest())
+
+
+def path_of(given: Path | str | None) -> Path | None:
+    """A path that the caller need not give."""
+    return Path(given) if given is not None else None

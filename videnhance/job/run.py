@@ -25,7 +25,7 @@ from videnhance.job.every import run_every
 from videnhance.job.evidence.keep import keep_record
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
-from videnhance.job.request import JobRequest
+from videnhance.job.request import JobRequest, path_of
 from videnhance.job.retry import after_damage
 from videnhance.job.steps.crew import Crew
 from videnhance.job.steps.detect import detect
@@ -95,10 +95,10 @@ def enhance(
         completed(Path(output)),
         settings,
         overwrite=overwrite,
-        job_dir=_path(job_dir),
+        job_dir=path_of(job_dir),
         keep_job=keep_job,
         restart=restart,
-        tracks=_path(tracks),
+        tracks=path_of(tracks),
         identify=identify,
         origins=origins or {},
     )
@@ -127,7 +127,7 @@ def detect_tracks(
         settings,
         kind="detect",
         overwrite=overwrite,
-        job_dir=_path(job_dir),
+        job_dir=path_of(job_dir),
         keep_job=keep_job,
         restart=restart,
     )
@@ -159,10 +159,10 @@ def make_portraits_of(
         settings,
         kind="portrait",
         overwrite=overwrite,
-        job_dir=_path(job_dir),
+        job_dir=path_of(job_dir),
         keep_job=keep_job,
         restart=restart,
-        tracks=_path(tracks),
+        tracks=path_of(tracks),
         origins=origins or {},
     )
     return run(request, Monitor(progress, stop))
@@ -327,7 +327,3 @@ def _known_damage(directory: JobDirectory) -> Examination | None:
         return examination_in(read_record(directory.record).document.get("condition"))
     except JobError:
         return None
-
-
-def _path(given: Path | str | None) -> Path | None:
-    return Path(given) if given is not None else None

@@ -22,6 +22,7 @@ from videnhance.inference import (
     STYLED,
     VIDEO,
     Definition,
+    Traits,
 )
 from videnhance.models.registry import Row
 from videnhance.settings.groups import AI_UPSCALERS, Settings
@@ -234,6 +235,18 @@ def _onnx_row(weights: str, about: str = "", side: int = 512) -> Row[Restorer]:
     return Row(make, weights, about, ("torch",), invents=True, on_gpu=True, traits=ONNX_FACE)
 
 
+def _defined_row(
+    make: Callable[[Loader], Restorer],
+    weights: str,
+    about: str = "",
+    *more: str,
+    traits: Traits = CODED,
+) -> Row[Restorer]:
+    """A network that torch defines, by the package spandrel and `more`."""
+    packages = ("torch", "spandrel", *more)
+    return Row(make, weights, about, packages, invents=True, on_gpu=True, traits=traits)
+
+
 RESTORERS: dict[str, Row[Restorer]] = {
     AUTO: _clarity(AUTO, "clarity where that measures nearer to the truth, else fusion"),
     FUSION: Row(_fusion, about="only what the clip itself holds"),
@@ -243,34 +256,19 @@ RESTORERS: dict[str, Row[Restorer]] = {
     "gfpgan-1.2": _gfpgan("gfpgan-1.2"),
     "gfpgan-1.3": _gfpgan("gfpgan-1.3"),
     "gfpgan-1.4": _gfpgan("gfpgan-1.4"),
-    "restoreformer": Row(
-        _restoreformer,
-        weights="restoreformer",
-        packages=("torch", "spandrel"),
-        traits=CODED,
-        invents=True,
-        on_gpu=True,
-    ),
+    "restoreformer": _defined_row(_restoreformer, "restoreformer"),
     "restoreformer++": _onnx_row("restoreformer++"),
     "gpen-256": _onnx_row("gpen-256", "small and quick; not for commercial use", side=256),
     "gpen-512": _onnx_row("gpen-512", "not for commercial use"),
-    "codeformer": Row(
-        _codeformer,
-        weights="codeformer",
-        about="not for commercial use",
-        packages=("torch", "spandrel", "spandrel_extra_arches"),
-        traits=CODED,
-        invents=True,
-        on_gpu=True,
+    "codeformer": _defined_row(
+        _codeformer, "codeformer", "not for commercial use", "spandrel_extra_arches"
     ),
-    "keep": Row(
+    "keep": _defined_row(
         _keep,
-        weights="keep",
-        about="sees 20 frames at once; not for commercial use",
-        packages=("torch", "spandrel", "spandrel_extra_arches"),
+        "keep",
+        "sees 20 frames at once; not for commercial use",
+        "spandrel_extra_arches",
         traits=VIDEO,
-        invents=True,
-        on_gpu=True,
     ),
 }
 

@@ -13,7 +13,7 @@ from videnhance.job.directory.folder import JobDirectory
 from videnhance.job.directory.record import read_record
 from videnhance.job.job import Job
 from videnhance.job.monitor import Monitor
-from videnhance.job.request import JobRequest
+from videnhance.job.request import JobRequest, path_of
 from videnhance.job.run import begun, known_damage_first, resume
 from videnhance.job.steps.detect import survey
 from videnhance.job.steps.mux import require_target
@@ -77,10 +77,10 @@ def plan_job(
         completed(Path(output)),
         settings,
         overwrite=overwrite,
-        job_dir=Path(job_dir) if job_dir is not None else None,
+        job_dir=path_of(job_dir),
         keep_job=keep_job,
         restart=restart,
-        tracks=Path(tracks) if tracks is not None else None,
+        tracks=path_of(tracks),
         origins=origins or {},
     )
     if worker_cpus:
