@@ -12,12 +12,11 @@ from safetensors.torch import save_file
 from tests.making.faces import person
 from tests.making.onnx_files import channel_means
 from videnhance.errors import ModelError, UsageError
-from videnhance.faces.alignment import TEMPLATE
+from videnhance.faces.alignment import RECOGNITION, TEMPLATE
 from videnhance.identity import EMBEDDERS, embedder_row
 from videnhance.identity.definitions import dlib, of_file
 from videnhance.identity.embedding import (
     ADAFACE,
-    ARCFACE,
     DLIB,
     SAME,
     SFACE,
@@ -83,8 +82,8 @@ def test_networks_that_learned_from_landmarks_are_shown_them_where_they_were() -
     """The template is not quite the same shape; a similarity brings it within 2.2 of 112 pixels."""
     for chips in (SFACE, ADAFACE):
         shown = place(TEMPLATE, invert(chips.to_square))
-        np.testing.assert_allclose(shown, ARCFACE, atol=2.2)
-        np.testing.assert_allclose(shown.mean(axis=0), np.mean(ARCFACE, axis=0), atol=1e-6)
+        np.testing.assert_allclose(shown, RECOGNITION, atol=2.2)
+        np.testing.assert_allclose(shown.mean(axis=0), np.mean(RECOGNITION, axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,17 @@ TEMPLATE = (
 )
 """Alignment template, (5, 2), in the unit square: the FFHQ mean face that GFPGAN's crops are
 aligned to (facexlib, FaceRestoreHelper.face_template, which is for 512 pixels)."""
+RECOGNITION = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
+"""The template of most networks that tell faces apart, (5, 2), in pixels of a picture of 112
+(InsightFace, arcface_dst in face_align.py; OpenCV, face_recognize.cpp)."""
 
 _CENTROID = TEMPLATE.mean(axis=0)
 _EYES = float(np.hypot(*(TEMPLATE[1] - TEMPLATE[0])))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videnhance.errors import ModelError, line_of
-from videnhance.faces.alignment import TEMPLATE, crop_to_frame, fit_poses
+from videnhance.faces.alignment import RECOGNITION, TEMPLATE, crop_to_frame, fit_poses
 from videnhance.imaging.affine import compose, invert, scaling, translation, warp
 from videnhance.imaging.frames import FloatArray, Matrix
 from videnhance.inference import MOST, Network
@@ -29,15 +29,6 @@ _EYES = 52.9
 _MIDDLE = 75.0, 46.6
 """Pixels between the eyes, and where their middle is, in the pictures dlib's network learned from:
 face chips of 150 pixels with a padding of 0.25, laid on the mean of its five-point shapes."""
-ARCFACE = (
-    (38.2946, 51.6963),
-    (73.5318, 51.5014),
-    (56.0252, 71.7366),
-    (41.5493, 92.3655),
-    (70.7299, 92.2041),
-)
-"""Eyes, nose, corners of the mouth in pictures of 112 pixels, which most networks that tell faces
-apart learned from (InsightFace, face_align.py; OpenCV, face_recognize.cpp)."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +58,16 @@ def _by_eyes() -> Matrix:
     return compose(translation(float(middle[0]), float(middle[1])), to_middle)
 
 
-def _by_landmarks(points: Sequence[tuple[float, float]]) -> Matrix:
+def _by_landmarks(points: npt.NDArray[np.float64]) -> Matrix:
     """From pixels of a picture with landmarks there to the unit square, by least squares."""
-    return invert(crop_to_frame(fit_poses(np.array([points]))[0], 1))
+    return invert(crop_to_frame(fit_poses(points[None])[0], 1))
 
 
 DLIB = Chips("identity", 150, _by_eyes())
-SFACE = Chips("sface", 112, _by_landmarks(ARCFACE), white=255.0, same=1.128)
+SFACE = Chips("sface", 112, _by_landmarks(RECOGNITION), white=255.0, same=1.128)
 """OpenCV's (opencv_zoo, face_recognition_sface, sface.py: 1.128). Its file scales levels itself."""
 ADAFACE = Chips(
-    "adaface", 112, _by_landmarks(ARCFACE), white=1.0, black=-1.0, blue_first=True, same=1.13
+    "adaface", 112, _by_landmarks(RECOGNITION), white=1.0, black=-1.0, blue_first=True, same=1.13
 )
 """Kim, Jain, Liu: "AdaFace: Quality Adaptive Margin for Face Recognition" (CVPR 2022). Its authors
 name no limit: this is DeepFace's for ArcFace, a network of the same kind and training."""

@@ -10,24 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from videnhance.faces.alignment import TEMPLATE
+from videnhance.faces.alignment import RECOGNITION, TEMPLATE
 from videnhance.imaging.affine import invert
 from videnhance.imaging.frames import Matrix
 
 Points = npt.NDArray[np.float64]
 
-ARCFACE = np.array(
-    [
-        [46.2946, 51.6963],
-        [81.5318, 51.5014],
-        [64.0252, 71.7366],
-        [49.5493, 92.3655],
-        [78.7299, 92.2041],
-    ]
-) / np.float64(128.0)
-"""The template of networks that recognize faces, (5, 2) in the unit square: InsightFace's, which is
-for 112 pixels, with 8 pixels more at the left and right and 16 below, as FaceFusion has it
-("arcface_128"). It shows less of the forehead than ours."""
+ARCFACE = (RECOGNITION + np.array([8.0, 0.0])) / 128.0
+"""The template of networks that recognize faces, (5, 2) in the unit square, with 8 pixels more at
+the left and right and 16 below, as FaceFusion has it ("arcface_128"). It shows less of the forehead
+than ours."""
 
 _FEATHER = 0.06
 """Share of the square's side over which its restored picture fades in."""
