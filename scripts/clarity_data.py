@@ -25,6 +25,7 @@ from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.affine import compose, scaling, warp
 from videnhance.imaging.frames import FloatArray
+from videnhance.media.info import Coding
 from videnhance.models.loader import Loader
 from videnhance.restorers.correction import PLANES, observed
 from videnhance.restorers.fusion import Fusion
@@ -130,7 +131,7 @@ class Studio:
             crops = [_crop(picture, crop_to_frame(view, SIDE)) for picture in seen]
             first = int(rng.integers(RADIUS, len(seen) - RADIUS - 1))
             zoom = SIDE / float(np.exp(view[2]))
-            fusion = Fusion(RADIUS)
+            fusion = Fusion(RADIUS, Coding(quantizer=quantizer))
             example = []
             for frame in (first, first + 1):
                 around = range(frame - RADIUS, frame + RADIUS + 1)

@@ -94,8 +94,8 @@ def of(state: dict[str, torch.Tensor], name: str = "clarity", **more: Any) -> Cl
     return Clarity(name, parts, **more)
 
 
-def fused(seen: CropWindow) -> FloatArray:
-    return Fusion().restore([seen])[0]
+def fused(seen: CropWindow, coding: Coding = UNKNOWN_CODING) -> FloatArray:
+    return Fusion(coding=coding).restore([seen])[0]
 
 
 def test_untrained_it_is_fusion(seen: CropWindow) -> None:
@@ -214,7 +214,7 @@ def test_auto_corrects_less_what_is_large_and_finely_coded(
         zoom = unit / 60.0
         still = window([seen.crops[2]] * 5, 2, zoom=zoom)
         restorer = of(untrained(bias=0.02), restorers.AUTO, coding=coding, always=False)
-        assert (restorer.restore([still])[0] == fused(still)).all() == (raised == 0.0)
+        assert (restorer.restore([still])[0] == fused(still, coding)).all() == (raised == 0.0)
 
 
 def test_a_face_that_no_noise_would_bring_to_the_network_is_not_even_prepared_for_it(

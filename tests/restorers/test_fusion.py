@@ -10,6 +10,7 @@ from tests.making.crops import NOISE, SIDE, noisy, textured, window
 from videnhance.errors import UsageError
 from videnhance.faces.tracklets import CropWindow
 from videnhance.imaging.frames import FloatArray
+from videnhance.media.info import UNKNOWN_CODING, Coding
 from videnhance.restorers.fusion import Fusion
 from videnhance.restorers.registration import registered
 
@@ -109,6 +110,23 @@ def test_far_neighbours_that_differ_a_little_are_not_taken_for_noise() -> None:
     here = textured(1)
     crops = [here + off, here + off, here, here, here, here + off, here + off]
     assert psnr(restored(crops, 3), here) >= 60.0
+
+
+def test_finely_coded_frames_are_not_mixed_where_they_differ_a_little() -> None:
+    """A patch that is 3 levels lighter in the next frames: what H.264 leaves at a quantizer of 28,
+    and never at 10."""
+    here = textured(1)
+    lighter = here.copy()
+    lighter[96:160, 96:160] += 3.0 / 255.0
+    seen = window([lighter, here, lighter], 1, 2.5)
+    patch = np.s_[116:140, 116:140]
+
+    def moved(coding: Coding) -> float:
+        return float(255.0 * np.abs(Fusion(coding=coding).restore([seen])[0] - here)[patch].mean())
+
+    assert moved(Coding(quantizer=10.0)) < 0.1
+    assert moved(Coding(quantizer=28.0)) > 1.0
+    assert moved(Coding(quantizer=28.0)) == moved(UNKNOWN_CODING)
 
 
 def test_an_occluder_in_one_neighbour_leaves_its_place_alone() -> None:

@@ -84,7 +84,7 @@ def _identity(loader: Loader) -> Restorer:
 def _fusion(loader: Loader) -> Restorer:
     from videnhance.restorers.fusion import Fusion
 
-    return Fusion(watch=loader.watch)
+    return Fusion(coding=loader.coding, watch=loader.watch)
 
 
 def _clarity(name: str, about: str) -> Row[Restorer]:

@@ -175,7 +175,7 @@ class Clarity:
         "network" and "guard"."""
         self.name, self._coding, self._always = name, coding, always
         self._watch = watch or Stopwatch()
-        self._fusion = Fusion(watch=self._watch)
+        self._fusion = Fusion(coding=coding, watch=self._watch)
         self.radius = self._fusion.radius
         prepare, network = parts
         self._change = change_by(prepare, network)
