@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from videnhance.errors import InputError
-from videnhance.imaging.frames import Array
 from videnhance.job.steps.invention import FILE, FORMAT
 from videnhance.media.writing.png import read_picture
 from videnhance.report.model import Picture
 from videnhance.report.pictures import eight_bits, lossless, shrunk
 from videnhance.report.sources import Found
+from videnhance.show.invention import map_in
 
 _SIDE = 256
 """Pixels of a map's side on the page."""
-_GAPS = 4
-"""White pixels between the three pictures of a file, the last of which is the map."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,3 @@ def _maps(folder: Path, document: Mapping[str, Any]) -> Iterator[tuple[tuple[int
         if picture is not None:
             shown = lossless(shrunk(eight_bits(map_in(picture)), _SIDE))
             yield (int(entry["track"]), int(entry["frame"])), shown
-
-
-def map_in(picture: Array) -> Array:
-    """The map of a file that shows, below a line of text, a face as recorded, restored, and it."""
-    side = (picture.shape[1] - _GAPS) // 3
-    return picture[-side:, -side:]

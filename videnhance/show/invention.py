@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from videnhance.imaging.frames import Array
 from videnhance.imaging.lettering import Picture
 from videnhance.render.invention import Spread
 from videnhance.show.compare import captioned
@@ -36,3 +37,9 @@ def shown(spread: Spread, count: int, restorer: str) -> Picture:
     )
     (picture,) = captioned((whole,), (text, ""))
     return picture
+
+
+def map_in(picture: Array) -> Array:
+    """The map in such a picture, which may have been written to a file and read again."""
+    side = (picture.shape[1] - 2 * _GAP) // 3
+    return picture[-side:, -side:]
