@@ -9,7 +9,7 @@ seconds). They invent texture, also in faces.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -185,15 +185,7 @@ def definition(
         fill(network, load_state(path), path, _published)
         return network
 
-    return Definition(
-        f"realesrgan-x{scale}",
-        ((1, 3, -1, -1),),
-        LARGE,
-        make,
-        weights=sha256,
-        code=(__name__, "videnhance.inference.convolution"),
-        packages=("spandrel", "torch"),
-    )
+    return _defined(f"realesrgan-x{scale}", make, sha256)
 
 
 def compact_definition(
@@ -215,8 +207,12 @@ def compact_definition(
         fill(network, load_state(path), path)
         return network
 
+    return _defined("realesr-compact-x4", make, sha256)
+
+
+def _defined(name: str, make: Callable[[], nn.Module], sha256: str | None) -> Definition:
     return Definition(
-        "realesr-compact-x4",
+        name,
         ((1, 3, -1, -1),),
         LARGE,
         make,
