@@ -23,7 +23,7 @@ from moving import moved
 from videnhance import detectors
 from videnhance.faces.alignment import crop_to_frame, eye_distance, fit_poses
 from videnhance.faces.tracklets import CropWindow
-from videnhance.imaging.affine import compose, scaling, warp
+from videnhance.imaging.affine import compose, invert, scaling, warp
 from videnhance.imaging.frames import FloatArray
 from videnhance.media.info import Coding
 from videnhance.models.loader import Loader
@@ -48,6 +48,15 @@ others that is softened. Both teach the network to leave soft pictures soft. Wit
 LARGE = 24.0
 """Pixels between the eyes, after degradation, from which on a scene may be softened: smaller faces
 are hardly ever soft, because making a picture smaller sharpens it."""
+RECORDED = 0.2
+RECORDED_EYES = (18.0, 50.0)
+"""Share of scenes whose truth is itself a small recording, and pixels between the eyes in it: what
+a webcam gives of a face that was never larger, soft, with noise and blocks of its own. Without such
+scenes the network sharpens what is soft by nature."""
+AS_RECORDED = (0.35, 1.2)
+"""By which factor these are made smaller; above 1 they keep their size."""
+SOFTEST = 1.2
+"""Sigma, in its own pixels, of the worst lens with which it was recorded."""
 AGAIN = 0.3
 """Share of scenes that are recorded twice: coded, resized, coded again, as a re-export is."""
 CRISPER = 0.8
@@ -98,17 +107,24 @@ class Studio:
             return []
         pose = fit_poses(found.landmarks[:1])[0]
         eyes = float(eye_distance(pose))
+        recorded = eyes > CRISP and rng.uniform() < RECORDED
+        if recorded:
+            scene, to_small = as_recorded(scene, eyes, rng)
+            pose = _rescaled(pose, to_small)
+            eyes *= to_small[0, 0]
         camera = Camera.random(rng)
         truth = [picture.astype(np.float32) for picture in lit(scene, camera)]
         seen_eyes = float(np.exp(rng.uniform(*np.log(EYES))))
         small = seen_eyes / eyes
-        native = rng.uniform() < NATIVE or eyes < CRISP
-        if native:
+        native = not recorded and (rng.uniform() < NATIVE or eyes < CRISP)
+        if recorded:
+            small = min(rng.uniform(*AS_RECORDED), 1.0)
+        elif native:
             small = min(rng.uniform(0.5, 1.3), 1.0)
         elif small > CRISPER:
             small = rng.uniform(0.5, CRISPER)
             seen_eyes = small * eyes
-        if not native and seen_eyes > LARGE and rng.uniform() < SOFT:
+        if not (native or recorded) and seen_eyes > LARGE and rng.uniform() < SOFT:
             truth = softened(truth, small, rng)
         height, width = size_of(truth[0], small)
         source: Sequence[FloatArray] = truth
@@ -120,8 +136,7 @@ class Studio:
                 camera = replace(camera, way=cv2.INTER_CUBIC)
         seen, quantizer = filmed(source, (height, width), camera, rng)
         to_clean = scaling(truth[0].shape[1] / width, truth[0].shape[0] / height)
-        pose[:2] /= to_clean[0, 0], to_clean[1, 1]
-        pose[2] -= np.log(to_clean[0, 0])
+        pose = _rescaled(pose, invert(to_clean))
         face = float(np.exp(pose[2]))
         if native:  # a part of the face as large as a small face
             pose[2] = np.log(seen_eyes * face / eyes / small)
@@ -155,6 +170,19 @@ class Studio:
         found = self._detector.detect([photo])[0]
         poses = [pose for pose in fit_poses(found.landmarks) if float(eye_distance(pose)) > CRISP]
         return moved(photo, poses[int(rng.integers(len(poses)))], RUN, rng) if poses else []
+
+
+def as_recorded(
+    scene: Sequence[Image], eyes: float, rng: np.random.Generator
+) -> tuple[list[Image], npt.NDArray[np.float64]]:
+    """The scene as a cheap camera records a face that is small in its picture, and the matrix from
+    the scene's pixels to the recording's. `eyes`: pixels between the eyes in the scene."""
+    whole = [picture.astype(np.float32) for picture in scene]
+    wish = float(np.exp(rng.uniform(*np.log(RECORDED_EYES))))
+    height, width = size_of(whole[0], wish / eyes)
+    camera = replace(Camera.first(rng), lens=float(rng.uniform(0.0, SOFTEST)))
+    recording, _ = filmed(whole, (height, width), camera, rng)
+    return recording, scaling(width / whole[0].shape[1], height / whole[0].shape[0])
 
 
 def size_of(picture: FloatArray, small: float) -> tuple[int, int]:
@@ -194,6 +222,13 @@ def fill(files: Sequence[Path], folder: Path, examples: int, seed: int) -> None:
                 np.save(file_, levels)
             part.rename(part.with_suffix(".npy"))  # whole, or not there
             count += 1
+
+
+def _rescaled(
+    pose: npt.NDArray[np.float64], by: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The pose in a picture resized by this matrix."""
+    return np.array([pose[0] * by[0, 0], pose[1] * by[1, 1], pose[2] + np.log(by[0, 0]), pose[3]])
 
 
 def _view(

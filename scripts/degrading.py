@@ -51,10 +51,9 @@ DEGRADATIONS = {
     "noisy": Degradation(blur=0.5, noise=10.0, crf=23),
     "hard": Degradation(blur=1.6, eyes=16.0, noise=14.0, crf=40),
 }
-"""By name; a face is 2.3 times as wide as its eyes are apart. The weights of clarity that
-are shipped were trained on 7 to 48 pixels between the eyes, blur to 1.3, noise to 12 and nearly
-always crf 18 to 36; clarity_data.py and filming.py now make 9 to 70 pixels, the rest as before.
-"mild" and "hard" lie beyond both, on either side."""
+"""By name; a face is 2.3 times as wide as its eyes are apart. The weights of clarity that are
+shipped were trained on 7 to 70 pixels between the eyes, blur to 1.3, noise to 12 and crf 6 to 36.
+"mild" and "hard" lie beyond that, on either side."""
 
 
 def read_clean(path: Path, frames: int) -> list[Image]:

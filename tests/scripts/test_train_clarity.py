@@ -19,7 +19,7 @@ from skimage.data import astronaut
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import train_clarity  # noqa: E402
-from clarity_data import size_of, sources  # noqa: E402
+from clarity_data import RECORDED_EYES, as_recorded, size_of, sources  # noqa: E402
 from filming import SOUND, Camera, filmed  # noqa: E402
 from growing import grown  # noqa: E402
 from moving import moved  # noqa: E402
@@ -159,6 +159,29 @@ def test_a_scene_is_recorded_twice_where_that_is_drawn() -> None:
     assert {kind.codec for kind in kinds} == {"libx264", "mjpeg"}
     assert max(kind.quality for kind in kinds if kind.codec == "libx264") < 30
     assert size_of(np.zeros((101, 203, 3), np.float32), 0.5) == (50, 102)
+
+
+def test_a_truth_may_itself_be_a_small_recording() -> None:
+    """A mark is where the matrix says; the face is as small as wished, and softer than if it had
+    only been made smaller."""
+    scene = [np.ascontiguousarray(astronaut()[:400, :480], np.uint8)] * 8
+    scene = [picture.copy() for picture in scene]
+    for picture in scene:
+        picture[200:, 240:] = (255, 0, 0)
+    softer = []
+    for seed in range(4):
+        recording, matrix = as_recorded(scene, 80.0, np.random.default_rng(seed))
+        assert len(recording) == len(scene)
+        assert recording[0].shape[1::-1] == (round(480 * matrix[0, 0]), round(400 * matrix[1, 1]))
+        assert RECORDED_EYES[0] - 3 < 80.0 * matrix[0, 0] < RECORDED_EYES[1] + 3
+        x, y = (matrix @ [360.0, 300.0, 1.0])[:2]
+        red, green, _ = recording[0][round(y), round(x)].astype(int)
+        assert red > green + 100
+        size = recording[0].shape[1::-1]
+        small = cv2.resize(scene[0], size, interpolation=cv2.INTER_AREA).astype(float)
+        softer.append(np.abs(np.diff(recording[0].astype(float), axis=1)).mean())
+        softer[-1] /= np.abs(np.diff(small, axis=1)).mean()
+    assert np.median(softer) < 0.97
 
 
 def test_what_is_exported_is_what_the_restorer_takes(
