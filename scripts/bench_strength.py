@@ -26,6 +26,7 @@ from trying import Trial
 from videnhance import detectors
 from videnhance.errors import VidenhanceError
 from videnhance.imaging.compositing import ellipse_mask
+from videnhance.media.writing.codecs import CODECS
 from videnhance.models.loader import Loader
 from videnhance.settings.groups import ModelSettings, Settings
 
@@ -45,8 +46,6 @@ CODINGS = {
     "mjpeg-8": ("mjpeg", 8, 3.0),
 }
 """Codec, crf (MJPEG: quantizer) and noise in levels."""
-NARROWEST = 64
-"""Pixels of a picture below which libx265 fails."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,9 @@ def of_clip(clip: Path, trial: Trial, frames: int) -> list[Found]:
         for name, (codec, crf, noise) in CODINGS.items():
             kind = Degradation(eyes=size, crf=crf, codec=codec, noise=noise)
             down = factor(kind, eyes)
-            if eyes < size or (codec == "h265" and clean[0].shape[1] / down < NARROWEST):
+            if eyes < size or (
+                codec == "h265" and clean[0].shape[1] / down < CODECS["h265"].least_width
+            ):
                 continue
             try:
                 shown, _ = cell(clip, clean, kind, down, trial)

@@ -237,12 +237,12 @@ def held_out() -> tuple[set[str], set[str]]:
     return {w for w in words if w[0] != "-"}, {w[1:] for w in words if w[0] == "-"}
 
 
-def export(run: Path, file: Path, beside: Path | None = None) -> None:
+def export(run: Path, file: Path, beside: Path | None = None, share: float = 0.5) -> None:
     """The averaged weights in half precision, which costs less than a thousandth of a dB.
 
     `beside`: weights from which the training began; the mean of both is written (Wortsman et al.,
-    "Robust fine-tuning of zero-shot models", CVPR 2022). It loses less of what the old data taught
-    and the new does not."""
+    "Robust fine-tuning of zero-shot models", CVPR 2022), in which these have the `share`. It loses
+    less of what the old data taught and the new does not."""
     held = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     state = {
         name.removeprefix("module."): value.half().contiguous()
@@ -254,7 +254,7 @@ def export(run: Path, file: Path, beside: Path | None = None) -> None:
     if beside is not None:
         grown(network, load_state(beside))
         for name, old in network.state_dict().items():
-            state[name] = ((state[name].float() + old.float()) / 2).half().contiguous()
+            state[name] = torch.lerp(state[name].float(), old.float(), share).half().contiguous()
     save_file(state, file)
     print(f"{file}: {file.stat().st_size} bytes, after {held['step']} steps")
 
@@ -298,6 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     exporting.add_argument(
         "--mean-with", type=Path, metavar="FILE", help="weights with which the training began"
     )
+    exporting.add_argument("--share", type=float, default=0.5, help="of those in the mean")
     wish = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     if wish.command == "prepare":
@@ -315,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(1)
         judge(wish.data, wish.files)
     else:
-        export(wish.run, wish.file, wish.mean_with)
+        export(wish.run, wish.file, wish.mean_with, wish.share)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,6 @@ def url_of(text: str | Path) -> str | None:
     return f"{found[1].lower()}://{found[2]}"
 
 
-def name_of(url: str) -> str:
-    """The last part of a URL: the name of the file."""
-    return url.rstrip("/").rpartition("/")[2]
-
-
 @dataclass(frozen=True)
 class Stored:
     """A file in object storage, or what will be one."""
@@ -51,7 +46,8 @@ class Stored:
 
     @property
     def name(self) -> str:
-        return name_of(self.url)
+        """The last part of the URL; empty for that of a folder."""
+        return self.url.rpartition("/")[2]
 
     def beside(self, name: str) -> Stored:
         return Stored(f"{self.url.rpartition('/')[0]}/{name}")

@@ -164,8 +164,7 @@ def test_a_scene_is_recorded_twice_where_that_is_drawn() -> None:
 def test_a_truth_may_itself_be_a_small_recording() -> None:
     """A mark is where the matrix says; the face is as small as wished, and softer than if it had
     only been made smaller."""
-    scene = [np.ascontiguousarray(astronaut()[:400, :480], np.uint8)] * 8
-    scene = [picture.copy() for picture in scene]
+    scene = [astronaut()[:400, :480].copy() for _ in range(8)]
     for picture in scene:
         picture[200:, 240:] = (255, 0, 0)
     softer = []
@@ -206,11 +205,16 @@ def test_what_is_exported_is_what_the_restorer_takes(
             str(tmp_path / "small.safetensors"),
         ]
     )
+    quarter = tmp_path / "quarter.safetensors"
+    train_clarity.export(tmp_path / "run", quarter, tmp_path / "small.safetensors", 0.25)
     new, both, old = load_state(file), load_state(mean), small.state_dict()
     for name, value in old.items():  # where the small network was; what it did not have stays
         place = tuple(slice(n) for n in value.shape)
         expected = (new[name].float()[place] + value) / 2
         torch.testing.assert_close(both[name].float()[place], expected, atol=1e-3, rtol=1e-3)
+        expected = new[name].float()[place] * 0.75 + value * 0.25
+        found = load_state(quarter)[name].float()[place]
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
     assert "  25 to 40 px       1" in told
     [compiled(part, Execution(backend="torch")) for part in definitions(file)]
 

@@ -43,16 +43,18 @@ def enhance_stored(
     that does, and InputError and OutputError for what the storage refuses.
     """
     from_url, to_url = url_of(source), url_of(output)
-    target = completed(Path(to_url.rpartition("/")[2] if to_url else output))
+    target = completed(Path(Stored(to_url).name if to_url is not None else output))
     if to_url is not None and not target.stem:
         raise UsageError(f"--output {to_url}: names no file; give one, such as {to_url}out.mp4")
     stage = stage or target.with_name(f"{target.name}.stored")
     stored = Stored(to_url).beside(target.name) if to_url is not None else None
     if stored is not None and not overwrite and stored.size() is not None:
         raise OutputError(f"{stored.url}: exists already; choose another name or add --overwrite")
-    here = Path(source) if from_url is None else stage / "source" / from_url.rpartition("/")[2]
+    here = Path(source)
     if from_url is not None:
-        _fetch(Stored(from_url), here)
+        there = Stored(from_url)
+        here = stage / "source" / there.name
+        _fetch(there, here)
     result = stage / "result" / target.name if stored is not None else target
     result.parent.mkdir(parents=True, exist_ok=True)
     summary = enhance(
